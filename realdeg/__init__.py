@@ -1,0 +1,2 @@
+"""Workbench for real-world image super-resolution data: align, degrade, train."""
+

@@ -1,0 +1,56 @@
+"""Files that are either whole or absent: temporary name, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from realdeg.errors import UserError
+
+TEMPORARY = ".realdeg-tmp"
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in `path`'s folder; on a clean exit it is synced and becomes `path`.
+
+    The parent folder is made. On an error the temporary file is removed and `path` is as it was.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name[:60]}.{os.getpid()}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(path, "the disk is full", "free some space and run again to resume") from None
+        raise UserError(path, f"cannot be written ({error.strerror or error})", "choose another output") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` through `whole_file`."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with line breaks as they are."""
+    write_bytes(path, text.encode())
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporary files that a killed job left below `folder`; how many there were."""
+    stale = list(folder.rglob(f".*{TEMPORARY}")) if folder.is_dir() else []
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)

@@ -1,0 +1,1 @@
+"""Datasets on disk: split, cut into tiles, adopt from elsewhere."""

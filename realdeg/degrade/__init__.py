@@ -1,0 +1,1 @@
+"""Step 2: apply a camera's degradation to clean images."""

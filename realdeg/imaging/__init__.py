@@ -1,0 +1,1 @@
+"""Image formation on arrays: no files, no hidden randomness, one convention each."""

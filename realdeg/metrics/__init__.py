@@ -1,0 +1,1 @@
+"""Figures of merit, each with its convention and its source."""

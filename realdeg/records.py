@@ -1,0 +1,187 @@
+"""What is known of every pair, and the two files that say so.
+
+`ledger.jsonl` is the journal of a job: one JSON line for each finished item, appended by the parent
+process, complete in detail, and readable up to its last whole line after a crash.
+`manifest.csv` is the table that people and other programs read; it is rewritten from the records at
+the end of a job, in input order. `docs/dataset.md` documents its columns and their units.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Literal
+
+from realdeg.atomic import write_text
+from realdeg.errors import UserError
+
+MANIFEST = "manifest.csv"
+LEDGER = "ledger.jsonl"
+SCHEMA = 1
+
+Status = Literal["ok", "rejected", "failed"]
+STATUSES: tuple[Status, ...] = ("ok", "rejected", "failed")
+COLUMNS = (
+    "key",
+    "status",
+    "reason",
+    "lr",
+    "hr",
+    "scale",
+    "scene",
+    "split",
+    "how",
+    "source_lr",
+    "source_hr",
+)
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """One LR/HR pair, or the reason why there is none: the contract between all steps.
+
+    Attributes:
+        key: relative path of the source without suffix, "/" between folders, NFC.
+        status: "ok"; "rejected" (read, but not good enough: `reason`); "failed" (unreadable: `reason`).
+        lr, hr: paths relative to the dataset's folder, "/" between folders; empty unless "ok".
+        scale: HR size / LR size, an integer; 0 where it never became known.
+        scene: pairs of one scene never fall on both sides of a split.
+        split: "train", "val", "test", or "" before `realdeg split`.
+        how: "registration", "degradation", "adopted" or "tile": which columns `detail` holds.
+        source_lr, source_hr: where the pixels came from.
+        detail: further columns by name; numbers, strings, or lists of numbers.
+    """
+
+    key: str
+    status: Status
+    reason: str = ""
+    lr: str = ""
+    hr: str = ""
+    scale: int = 0
+    scene: str = ""
+    split: str = ""
+    how: str = ""
+    source_lr: str = ""
+    source_hr: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether this record has a pair of files."""
+        return self.status == "ok"
+
+    def with_split(self, split: str) -> PairRecord:
+        """The same pair, assigned to another split."""
+        return replace(self, split=split)
+
+
+def to_json(record: PairRecord) -> str:
+    """One line of the ledger, without the line break."""
+    row = {name: getattr(record, name) for name in COLUMNS}
+    return json.dumps(row | {"detail": dict(record.detail)}, ensure_ascii=False, allow_nan=False)
+
+
+def from_json(line: str) -> PairRecord:
+    """Inverse of `to_json`.
+
+    Raises:
+        ValueError: not a record (a torn last line, another program's file).
+    """
+    row = json.loads(line)
+    if not isinstance(row, dict) or "key" not in row or row.get("status") not in STATUSES:
+        raise ValueError("not a pair record")
+    known = {name: row[name] for name in COLUMNS if name in row}
+    return PairRecord(**known, detail=row.get("detail", {}))
+
+
+def fingerprint(*parts: object) -> str:
+    """Short content hash of JSON-like values: equal settings and versions give equal text."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
+    """Write `folder/manifest.csv` atomically; one row a record, in the order given.
+
+    Columns are `COLUMNS`, then every name found in `detail`, in order of first appearance. Floats are
+    written with `repr` precision, lists as numbers with a space between.
+    """
+    records = list(records)
+    extra = list(dict.fromkeys(name for record in records for name in record.detail))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *extra])
+    for record in records:
+        row = [getattr(record, name) for name in COLUMNS]
+        writer.writerow([*row, *(_cell(record.detail.get(name, "")) for name in extra)])
+    path = folder / MANIFEST
+    write_text(path, text.getvalue())
+    return path
+
+
+def read_manifest(folder: Path) -> list[PairRecord]:
+    """Records of `folder/manifest.csv`, in file order; `detail` values stay text.
+
+    Raises:
+        UserError: no manifest, a column is missing, or a row does not parse (its line is named), or
+            a path leaves the dataset's folder.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(
+            folder,
+            f"is not a dataset: it has no {MANIFEST}",
+            "make one with `realdeg align` or `realdeg degrade`, or adopt LR/HR folders with `realdeg adopt`",
+        )
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return _rows(path, file)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(path, f"is not a CSV table ({error})", "restore it or run the job again") from None
+
+
+def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
+    reader = csv.DictReader(file)
+    header = reader.fieldnames or []
+    missing = [name for name in ("key", "status", "lr", "hr", "scale") if name not in header]
+    if missing:
+        raise UserError(path, f"lacks the column(s) {', '.join(missing)}", "see docs/dataset.md for the schema")
+    records = []
+    for row in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in row or None in row.values():
+            raise UserError(where, "has more or fewer cells than the header", "mend or remove the row")
+        try:
+            scale = int(row["scale"] or 0)
+        except ValueError:
+            raise UserError(where, f"scale {row['scale']!r} is not a whole number", "mend the row") from None
+        if row["status"] not in STATUSES:
+            raise UserError(where, f"unknown status {row['status']!r}", f"one of {', '.join(STATUSES)}")
+        for name in ("lr", "hr"):
+            parts = PurePosixPath(row[name])
+            if parts.is_absolute() or ".." in parts.parts or "\0" in row[name]:
+                raise UserError(where, f"{name} path {row[name]!r} leaves the dataset's folder", "mend the row")
+        known: dict[str, Any] = {name: row[name] for name in COLUMNS if name in row}
+        known["scale"] = scale
+        detail = {name: text for name, text in row.items() if name not in COLUMNS and text != ""}
+        records.append(PairRecord(**known, detail=detail))
+    return records
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, (list, tuple)):
+        return " ".join(_cell(item) for item in value)
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,90 @@
+"""Settings: frozen dataclasses, read from and written to YAML; unknown keys are errors.
+
+A settings class is a plain frozen dataclass beside the function it steers, so importing it costs
+nothing. pydantic checks values only when a file is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from realdeg.errors import EXIT_USAGE, UserError
+
+T = TypeVar("T")
+
+
+def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Build `kind` from a mapping, checking names and types.
+
+    Args:
+        kind: a dataclass with a default for every optional field.
+        values: settings by field name.
+        where: file or option named in messages.
+
+    Raises:
+        UserError: unknown name (with the nearest known one), or a value of the wrong type or range.
+    """
+    import pydantic
+
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+            raise UserError(where, f"unknown setting {name!r}", hint, exit_code=EXIT_USAGE)
+    try:
+        return pydantic.TypeAdapter(kind).validate_python(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UserError(where, f"setting {field}: {first['msg']}", exit_code=EXIT_USAGE) from None
+    except ValueError as error:
+        raise UserError(where, str(error), exit_code=EXIT_USAGE) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Mapping in a YAML file (an empty file is an empty mapping).
+
+    Raises:
+        UserError: missing, not YAML, or not a mapping.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", exit_code=EXIT_USAGE) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(path, f"is not YAML ({line})", exit_code=EXIT_USAGE) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(path, "holds no `name: value` lines", exit_code=EXIT_USAGE)
+    return values
+
+
+def to_mapping(settings: Any) -> dict[str, Any]:
+    """Settings as plain values: paths become text, tuples lists."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
+
+
+def to_yaml(settings: Any, heading: str = "") -> str:
+    """Settings as YAML text that `read_yaml` + `from_mapping` turn back into the same value."""
+    import yaml
+
+    lines = [f"# {line}\n" for line in heading.splitlines()]
+    return "".join(lines) + str(yaml.safe_dump(to_mapping(settings), sort_keys=False, allow_unicode=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,36 @@
+"""Fixtures shared by all rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of reference inputs and outputs that our code did not make."""
+    return ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The bundled photos."""
+    return ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Finder of photo sets that may not be bundled; the test skips where a set is absent."""
+
+    def find(name: str) -> Path:
+        for folder in (os.environ.get("REALDEG_SHARED"), ROOT.parent / "shared"):
+            if folder and (path := Path(folder) / "data" / name).exists():
+                return path
+        pytest.skip(f"photo set {name} is not here (set REALDEG_SHARED to the folder that holds data/{name})")
+
+    return find
