@@ -1,2 +1,1 @@
 """Workbench for real-world image super-resolution data: align, degrade, train."""
-

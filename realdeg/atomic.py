@@ -32,7 +32,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise UserError(path, "the disk is full", "free some space and run again to resume") from None
-        raise UserError(path, f"cannot be written ({error.strerror or error})", "choose another output") from None
+        raise UserError(
+            path, f"cannot be written ({error.strerror or error})", "choose another output"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -48,9 +48,7 @@ class UserError(Exception):
         return (_rebuild, (type(self), self.subject, self.problem, self.remedy, self.exit_code))
 
 
-def _rebuild(
-    kind: type[UserError], subject: str, problem: str, remedy: str, exit_code: int
-) -> UserError:
+def _rebuild(kind: type[UserError], subject: str, problem: str, remedy: str, exit_code: int) -> UserError:
     return kind(subject, problem, remedy, exit_code=exit_code)
 
 

@@ -157,7 +157,9 @@ def locked(folder: Path) -> Iterator[None]:
         except FileExistsError:
             holder = _holder(path)
             if holder:
-                raise UserError(folder, f"is in use by {holder}", "wait for it or choose another folder") from None
+                raise UserError(
+                    folder, f"is in use by {holder}", "wait for it or choose another folder"
+                ) from None
             path.unlink(missing_ok=True)
         except OSError as error:
             problem = f"cannot be written ({error.strerror})"

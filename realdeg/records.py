@@ -156,7 +156,9 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
     header = reader.fieldnames or []
     missing = [name for name in ("key", "status", "lr", "hr", "scale") if name not in header]
     if missing:
-        raise UserError(path, f"lacks the column(s) {', '.join(missing)}", "see docs/dataset.md for the schema")
+        raise UserError(
+            path, f"lacks the column(s) {', '.join(missing)}", "see docs/dataset.md for the schema"
+        )
     records = []
     for row in reader:
         where = f"{path}, line {reader.line_num}"
@@ -171,7 +173,9 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
         for name in ("lr", "hr"):
             parts = PurePosixPath(row[name])
             if parts.is_absolute() or ".." in parts.parts or "\0" in row[name]:
-                raise UserError(where, f"{name} path {row[name]!r} leaves the dataset's folder", "mend the row")
+                raise UserError(
+                    where, f"{name} path {row[name]!r} leaves the dataset's folder", "mend the row"
+                )
         known: dict[str, Any] = {name: row[name] for name in COLUMNS if name in row}
         known["scale"] = scale
         detail = {name: text for name, text in row.items() if name not in COLUMNS and text != ""}

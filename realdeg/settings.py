@@ -68,8 +68,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
-    """Settings as plain values: paths become text, tuples lists."""
-    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
+    """Settings as plain values by field name."""
+    return {name: to_plain(value) for name, value in dataclasses.asdict(settings).items()}
 
 
 def to_yaml(settings: Any, heading: str = "") -> str:
@@ -80,11 +80,12 @@ def to_yaml(settings: Any, heading: str = "") -> str:
     return "".join(lines) + str(yaml.safe_dump(to_mapping(settings), sort_keys=False, allow_unicode=True))
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """`value` in types that YAML and JSON know: paths become text, tuples lists."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: to_plain(item) for name, item in value.items()}
     return value

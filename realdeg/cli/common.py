@@ -1,0 +1,296 @@
+"""What all commands share: options of a folder job, settings from a file, progress and the closing table."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+
+if TYPE_CHECKING:
+    from realdeg.jobs import JobReport, Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+FOLDER = click.Path(path_type=Path)
+JOB_NAMES = (
+    "out",
+    "workers",
+    "overwrite",
+    "dry_run",
+    "as_json",
+    "quiet",
+    "limit",
+    "max_failures",
+    "exit_zero",
+)
+NOT_SETTINGS = ("config", "show_settings", "debug", "dry_run", "as_json", "quiet", "exit_zero", "overwrite")
+
+
+class Choice(click.Choice[str]):
+    """A choice that offers the nearest known value for a misspelt one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value, or a usage error."""
+        near = difflib.get_close_matches(str(value), list(self.choices), n=1)
+        if near and value not in self.choices:
+            self.fail(
+                f"{value!r} is not one of {', '.join(self.choices)}. Did you mean {near[0]!r}?", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """Options that every folder job takes."""
+
+    out: Path
+    workers: int
+    overwrite: bool
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+    limit: int | None
+    max_failures: int | None
+    exit_zero: bool
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def job_options(function: F) -> F:
+    """Add the options of a folder job; the command receives them as one `job: JobOptions`."""
+
+    @functools.wraps(function)
+    def with_job(*args: Any, **kwargs: Any) -> Any:
+        values = {name: kwargs.pop(name) for name in JOB_NAMES}
+        if kwargs.pop("fail_fast"):
+            values["max_failures"] = 1
+        values["workers"] = values["workers"] or cores()
+        return function(*args, job=JobOptions(**values), **kwargs)
+
+    options = (
+        click.option("-o", "--out", type=FOLDER, required=True, help="Folder that receives the dataset."),
+        click.option(
+            "-j",
+            "--workers",
+            type=click.IntRange(0),
+            default=0,
+            help="Processes; 0 = one per core. The output does not depend on it.",
+        ),
+        click.option(
+            "--resume/--overwrite",
+            "resume",
+            default=True,
+            callback=lambda ctx, param, value: ctx.params.__setitem__("overwrite", not value),
+            expose_value=False,
+            help="Go on where an earlier run stopped (default), or do everything anew.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing."),
+        click.option("--limit", type=click.IntRange(1), default=None, help="Only the first N items."),
+        click.option("--fail-fast", is_flag=True, help="Stop at the first item that gives no pair."),
+        click.option(
+            "--max-failures", type=click.IntRange(1), default=None, help="Stop after N items without a pair."
+        ),
+        click.option(
+            "--exit-zero", is_flag=True, help="Exit with 0 even when items failed or were rejected."
+        ),
+    )
+    return output_options(_add(with_job, options))  # type: ignore[return-value]
+
+
+def output_options(function: F) -> F:
+    """Add --json, --quiet, --config, --show-settings and --debug."""
+    options = (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress, only problems and the result."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=_use_config,
+            help="YAML file with options by name, e.g. the run.yaml of an earlier run; flags win over it.",
+        ),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
+    )
+    return _add(function, options)
+
+
+def _add(function: Any, options: Sequence[Callable[[Any], Any]]) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _use_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    """Take defaults from a file: default < file < flag, unknown names refused."""
+    if path is None:
+        return
+    from realdeg.settings import read_yaml
+
+    values = read_yaml(path)
+    names = [p.name for p in ctx.command.params if p.name and p.name not in ("config", "debug")]
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+            raise UserError(path, f"unknown option {name!r}", hint, exit_code=EXIT_USAGE)
+    ctx.default_map = {**(ctx.default_map or {}), **values}
+
+
+def pick(kind: type[T], params: dict[str, Any]) -> T:
+    """Build a settings dataclass from the command's parameters of the same names."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in params.items() if name in names})
+
+
+def effective_yaml(ctx: click.Context) -> str:
+    """The options in force, as a file that `--config` reads back."""
+    import yaml
+
+    from realdeg.settings import to_plain
+    from realdeg.version import VERSION
+
+    values = {
+        name: to_plain(value)
+        for name, value in ctx.params.items()
+        if name not in NOT_SETTINGS and name != "fail_fast" and value is not None
+    }
+    text = str(yaml.safe_dump(values, sort_keys=True, allow_unicode=True))
+    return f"# {ctx.command_path}, realdeg {VERSION}; run again with --config THIS_FILE\n{text}"
+
+
+class Teller:
+    """Progress of a job on standard error: a bar on a terminal, plain lines elsewhere, each problem at once."""
+
+    PLAIN_SECONDS = 5.0
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        self.what = what
+        self.quiet = quiet
+        self.bar: Any = None
+        self.task: Any = None
+        self._next = 0.0
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[eta]}"),
+            )
+            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task(what, rate="", eta="")
+
+    def __enter__(self) -> Teller:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the state after one item."""
+        last = progress.last
+        if last and not last.ok:
+            self.line(
+                f"{last.status}: {last.key}: {last.reason}" if last.key not in last.reason else last.reason
+            )
+        fresh = progress.done - progress.resumed
+        rate = f"{fresh / progress.seconds:.1f}/s" if fresh and progress.seconds > 0 else ""
+        eta = f"ETA {_clock(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
+        if self.bar:
+            self.bar.update(self.task, total=progress.total, completed=progress.done, rate=rate, eta=eta)
+        elif not self.quiet and (time.monotonic() > self._next or progress.done == progress.total):
+            self._next = time.monotonic() + self.PLAIN_SECONDS
+            resumed = f", {progress.resumed} from an earlier run" if progress.resumed else ""
+            parts = [f"{self.what} {progress.done}/{progress.total}{resumed}", rate, eta]
+            parts.append(f"{progress.problems} without a pair" if progress.problems else "")
+            click.echo("  ".join(part for part in parts if part), err=True)
+
+    def line(self, text: str) -> None:
+        """Print one line above the bar."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(text, err=True)
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def finish(
+    ctx: click.Context, report: JobReport, job: JobOptions, *, extra: dict[str, Any] | None = None
+) -> None:
+    """Print the closing table (or JSON) of a job and end the command with the documented exit code.
+
+    Args:
+        extra: further figures by name, shown below the counts and put into the JSON.
+    """
+    extra = extra or {}
+    counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
+    reasons = Counter(record.reason.split(";")[0] for record in report.records if not record.ok)
+    if job.as_json:
+        result = {
+            "out": str(job.out),
+            **counts,
+            "unfinished": report.unfinished,
+            "resumed": report.resumed,
+            "seconds": round(report.seconds, 3),
+            "interrupted": report.interrupted,
+            "problems": {r.key: r.reason for r in report.records if not r.ok},
+            **extra,
+        }
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
+        click.echo(f"{job.out}: {counts['ok']} pairs{resumed} in {_seconds(report.seconds)}")
+        for status in ("rejected", "failed"):
+            if counts[status]:
+                click.echo(f"  {status:<9}{counts[status]:>5}")
+        if report.unfinished:
+            click.echo(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
+        for name, value in extra.items():
+            click.echo(f"  {name.replace('_', ' ')}: {value}")
+        for reason, count in reasons.most_common(8):
+            click.echo(f"  {count:>4} x {reason}")
+        if report.problems:
+            click.echo(f"  every reason: {job.out / 'manifest.csv'}")
+    if report.interrupted:
+        click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
+        ctx.exit(EXIT_INTERRUPTED)
+    if report.problems and not job.exit_zero:
+        ctx.exit(EXIT_SOME_FAILED)
+    ctx.exit(EXIT_OK)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else _clock(seconds)

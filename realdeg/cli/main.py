@@ -1,0 +1,131 @@
+"""`realdeg`: the group of commands, and the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, UserError
+
+COMMANDS = {
+    "Make pairs": ("align", "degrade", "adopt"),
+    "Work on a dataset": ("split", "tile", "report"),
+    "This installation": ("doctor", "completion"),
+}
+
+
+class _Commands(click.Group):
+    """Commands imported when they are named, listed in the order of a user's day."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in COMMANDS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command = getattr(importlib.import_module(f"realdeg.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # click offers near misses for the names in `self.commands`; ours are loaded on demand.
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, names in COMMANDS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl([(name, c.get_short_help_str(70)) for name, c in commands if c])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            formatter.write_text("\b\n" + "\n".join(EXAMPLES))
+        with formatter.section("Exit codes"):
+            formatter.write_text(
+                "0 all done; 1 some files failed or were rejected; 2 wrong usage; 3 something needed is "
+                "missing; 130 stopped by Ctrl-C (run again to go on)"
+            )
+
+
+EXAMPLES = (
+    "realdeg align --lr wide/ --hr tele/ -o pairs     register photos of one scene",
+    "realdeg degrade clean/ --scale 4 -o synthetic    make LR from clean images",
+    "realdeg split pairs --test 15                    keep scenes apart",
+    "python -m train.d2c --data pairs -o run          train D2C-SR on the pairs",
+    "realdeg report pairs --run run                   a page to look at",
+)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(package_name="realdeg", message="realdeg %(version)s")
+def cli() -> None:
+    """Turn real photos into super-resolution data: align pairs, or degrade clean images like a camera.
+
+    Every job writes a folder with HR/, LR/, manifest.csv and run.yaml, may be stopped at any time, and
+    goes on where it was when run again.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of the `realdeg` command."""
+    run(cli, "realdeg")
+
+
+def run(command: click.Command, name: str) -> NoReturn:
+    """Run a click command as a program: one line for each error, documented exit codes, no traceback.
+
+    Args:
+        command: group or command, called with this process's arguments.
+        name: program name shown in usage lines.
+    """
+    try:
+        status = command.main(prog_name=name, standalone_mode=False)
+        code = status if isinstance(status, int) else 0
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, Interrupted, click.exceptions.Abort):
+        click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_SOME_FAILED
+    except Exception as error:
+        code = EXIT_SOME_FAILED
+        if debugging():
+            traceback.print_exc()
+        else:
+            click.echo(
+                f"error: internal error, please report it: {type(error).__name__}: "
+                f"{' '.join(str(error).split())}; add --debug for the full trace",
+                err=True,
+            )
+    else:
+        code = code or 0
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def debugging() -> bool:
+    """Whether the user asked for tracebacks (`--debug`, or REALDEG_DEBUG in the environment)."""
+    return "--debug" in sys.argv or bool(os.environ.get("REALDEG_DEBUG"))
+
+
+if __name__ == "__main__":
+    main()
