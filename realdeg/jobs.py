@@ -34,7 +34,9 @@ class Keyed(Protocol):
     """An item of work: picklable, with a key that is unique in its job."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Relative path without suffix."""
+        ...
 
 
 Item = TypeVar("Item", bound=Keyed)
@@ -60,7 +62,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class JobReport:
-    """What a job ended with: records in input order, how many came from an earlier run, time, and why it stopped."""
+    """What a job ended with: records in input order, time, and why it stopped early if it did."""
 
     records: tuple[PairRecord, ...]
     resumed: int = 0

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -112,7 +112,7 @@ def job_options(function: F) -> F:
             "--exit-zero", is_flag=True, help="Exit with 0 even when items failed or were rejected."
         ),
     )
-    return output_options(_add(with_job, options))  # type: ignore[return-value]
+    return cast(F, output_options(_add(with_job, options)))
 
 
 def output_options(function: F) -> F:
@@ -133,7 +133,7 @@ def output_options(function: F) -> F:
     return _add(function, options)
 
 
-def _add(function: Any, options: Sequence[Callable[[Any], Any]]) -> Any:
+def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)
     return function
@@ -178,7 +178,7 @@ def effective_yaml(ctx: click.Context) -> str:
 
 
 class Teller:
-    """Progress of a job on standard error: a bar on a terminal, plain lines elsewhere, each problem at once."""
+    """Progress on standard error: a bar on a terminal, plain lines elsewhere, each problem at once."""
 
     PLAIN_SECONDS = 5.0
 

@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the completion script for bash, zsh or fish.
+    r"""Print the completion script for bash, zsh or fish.
 
     \b
     bash:  realdeg completion bash > ~/.local/share/bash-completion/completions/realdeg
