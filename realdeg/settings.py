@@ -15,6 +15,8 @@ from realdeg.errors import EXIT_USAGE, UserError
 
 T = TypeVar("T")
 
+RUN_FILE = "run.yaml"
+
 
 def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
     """Build `kind` from a mapping, checking names and types.
@@ -72,12 +74,37 @@ def to_mapping(settings: Any) -> dict[str, Any]:
     return {name: to_plain(value) for name, value in dataclasses.asdict(settings).items()}
 
 
-def to_yaml(settings: Any, heading: str = "") -> str:
-    """Settings as YAML text that `read_yaml` + `from_mapping` turn back into the same value."""
+def write_run(folder: Path, command: str, values: dict[str, Any]) -> Path:
+    """Write `folder/run.yaml`: the options in force, which `COMMAND --config` reads back, and versions.
+
+    Args:
+        folder: where the outputs are.
+        command: e.g. "realdeg align".
+        values: options by name; None and paths are understood.
+    """
     import yaml
 
-    lines = [f"# {line}\n" for line in heading.splitlines()]
-    return "".join(lines) + str(yaml.safe_dump(to_mapping(settings), sort_keys=False, allow_unicode=True))
+    from realdeg.atomic import write_text
+
+    kept = {name: to_plain(value) for name, value in values.items() if value is not None}
+    heading = [f"# {command}; run again with --config THIS_FILE", f"# made with {versions()}"]
+    body = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    path = folder / RUN_FILE
+    write_text(path, "\n".join([*heading, body]))
+    return path
+
+
+def versions() -> str:
+    """Versions of what an output's pixels depend on, on one line."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("realdeg", "numpy", "opencv-contrib-python", "pillow", "rawpy", "torch"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def to_plain(value: Any) -> Any:

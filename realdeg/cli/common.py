@@ -36,7 +36,6 @@ JOB_NAMES = (
     "max_failures",
     "exit_zero",
 )
-NOT_SETTINGS = ("config", "show_settings", "debug", "dry_run", "as_json", "quiet", "exit_zero", "overwrite")
 
 
 class Choice(click.Choice[str]):
@@ -159,22 +158,6 @@ def pick(kind: type[T], params: dict[str, Any]) -> T:
     """Build a settings dataclass from the command's parameters of the same names."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in params.items() if name in names})
-
-
-def effective_yaml(ctx: click.Context) -> str:
-    """The options in force, as a file that `--config` reads back."""
-    import yaml
-
-    from realdeg.settings import to_plain
-    from realdeg.version import VERSION
-
-    values = {
-        name: to_plain(value)
-        for name, value in ctx.params.items()
-        if name not in NOT_SETTINGS and name != "fail_fast" and value is not None
-    }
-    text = str(yaml.safe_dump(values, sort_keys=True, allow_unicode=True))
-    return f"# {ctx.command_path}, realdeg {VERSION}; run again with --config THIS_FILE\n{text}"
 
 
 class Teller:
