@@ -1,0 +1,108 @@
+"""Rough registration: SIFT on both photos at one scale, similarity by RANSAC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from realdeg.align.homography import Homography
+
+Grey = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 2_000_000  # SIFT holds about 250 bytes per pixel
+MAX_FEATURES = 8000  # far below the 2**18 descriptors at which OpenCV's matcher gives up
+MIN_INLIERS = 12
+LOWE_RATIO = 0.85
+INLIER_PX = 3.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """A rough `hr_from_lr`, and how many SIFT matches agree on it."""
+
+    hr_from_lr: Homography
+    inliers: int
+    matches: int
+
+
+def rough(lr: Grey, hr: Grey, zoom: float | None = None) -> Start:
+    """Similarity between two photos from SIFT matches.
+
+    Args:
+        lr: (h, w) uint8 luma of the LR photo.
+        hr: (H, W) uint8 luma of the HR photo.
+        zoom: expected HR px per LR px. HR is brought to LR's scale first: equal scales for SIFT and
+            zoom**2 times fewer pixels. None: SIFT's own scale invariance, then common zooms.
+
+    Returns:
+        The best start found; `inliers` below `MIN_INLIERS` means that there is none to trust.
+    """
+    small_lr, lr_from_small = reduced(lr, pixels_ratio(lr, MAX_PIXELS))
+    shrink = lr_from_small.zoom_at((0, 0))
+    features_lr = _sift(small_lr)
+    best = Start(Homography.identity(), 0, 0)
+    for guess in [zoom] if zoom else [None, 2.0, 4.0, 8.0, 3.0, 1.0]:
+        ratio = max(pixels_ratio(hr, MAX_PIXELS), guess * shrink if guess else 1.0)
+        small_hr, hr_from_small = reduced(hr, ratio)
+        similarity, inliers, matches = _match(features_lr, _sift(small_hr))
+        if similarity is not None and inliers > best.inliers:
+            best = Start(hr_from_small @ similarity @ lr_from_small.inverse(), inliers, matches)
+        if best.inliers >= 4 * MIN_INLIERS:
+            break
+    return best
+
+
+def pixels_ratio(image: npt.NDArray[np.generic], pixels: int) -> float:
+    """By how much to shrink an image so that it has at most `pixels`; at least 1."""
+    return max(1.0, float(np.sqrt(image.shape[0] * image.shape[1] / pixels)))
+
+
+def reduced(image: Grey, ratio: float) -> tuple[Grey, Homography]:
+    """The image blurred and area-reduced by about `ratio`, and its `image_from_small`."""
+    if ratio <= 1.01:
+        return image, Homography.identity()
+    height, width = image.shape[:2]
+    size = max(8, round(width / ratio)), max(8, round(height / ratio))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    sx, sy = width / size[0], height / size[1]
+    matrix = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+    return small, Homography(matrix)
+
+
+def _sift(grey: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Positions (N, 2) and root-normalised descriptors (N, 128), strongest first."""
+    # Without enable_precise_upscale OpenCV's SIFT is biased by a quarter of a pixel (opencv issue 23123).
+    sift = cv2.SIFT_create(MAX_FEATURES, 3, 0.02, 10, 1.6, cv2.CV_32F, True)
+    points, descriptors = sift.detectAndCompute(grey, None)
+    if descriptors is None:
+        return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
+    points, descriptors = points[: 2 * MAX_FEATURES], descriptors[: 2 * MAX_FEATURES]
+    root = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-7))
+    return np.array([point.pt for point in points]), root
+
+
+def _match(
+    lr: tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]],
+    hr: tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]],
+) -> tuple[Homography | None, int, int]:
+    """Similarity (4 parameters: a homography from few inliers is useless), inliers, matches."""
+    if len(lr[0]) < MIN_INLIERS or len(hr[0]) < MIN_INLIERS:
+        return None, 0, 0
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(lr[1], hr[1], k=2)
+    good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < LOWE_RATIO * p[1].distance]
+    if len(good) < 4:
+        return None, 0, len(good)
+    source = lr[0][[m.queryIdx for m in good]]
+    target = hr[0][[m.trainIdx for m in good]]
+    matrix, mask = cv2.estimateAffinePartial2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX, maxIters=5000, confidence=0.999
+    )
+    if matrix is None or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-4:
+        return None, 0, len(good)
+    keep = mask.ravel().astype(bool)
+    # Many matches onto one spot are one observation.
+    distinct = min(len(np.unique(source[keep].round(), axis=0)), len(np.unique(target[keep].round(), axis=0)))
+    return Homography(np.vstack([matrix, [0, 0, 1]])), int(distinct), len(good)

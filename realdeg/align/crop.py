@@ -1,0 +1,120 @@
+"""What both photos see: the common field, the integer LR crop, and HR drawn on a grid over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from realdeg.align.homography import Homography
+
+FIELD_CELLS = 256
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-parallel crop of an image on whole pixels: columns x..x+width, rows y..y+height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the crop: `image[box.slices]`."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre (x, y) with pixel centres on integers."""
+        return self.x + (self.width - 1) / 2, self.y + (self.height - 1) / 2
+
+    @property
+    def corners(self) -> npt.NDArray[np.float64]:
+        """(4, 2) centres of the corner pixels."""
+        right, bottom = self.x + self.width - 1, self.y + self.height - 1
+        return np.array([[self.x, self.y], [right, self.y], [right, bottom], [self.x, bottom]], np.float64)
+
+    def inset(self, pixels: int) -> Box:
+        """The box without `pixels` on each side; its sides may become zero or negative."""
+        return Box(self.x + pixels, self.y + pixels, self.width - 2 * pixels, self.height - 2 * pixels)
+
+
+def common_field(
+    lr_size_hw: tuple[int, int], hr_size_hw: tuple[int, int], hr_from_lr: Homography, margin: float = 0.0
+) -> Box | None:
+    """Largest LR box whose every pixel both photos fill.
+
+    Args:
+        lr_size_hw: size of the LR photo (rows, columns).
+        hr_size_hw: size of the HR photo.
+        hr_from_lr: where LR pixels lie in HR.
+        margin: HR px to stay away from HR's border.
+
+    Returns:
+        The box, exact to 1/256 of the photo's side; None where the photos do not overlap.
+    """
+    height, width = lr_size_hw
+    xs = np.unique(np.linspace(0, width, min(width, FIELD_CELLS) + 1).round()).astype(int)
+    ys = np.unique(np.linspace(0, height, min(height, FIELD_CELLS) + 1).round()).astype(int)
+    # A cell is filled when its four outer pixel corners are: both frames are convex.
+    nodes = np.stack(np.meshgrid(xs - 0.5, ys - 0.5), axis=-1)
+    w = nodes @ hr_from_lr.matrix[2, :2] + hr_from_lr.matrix[2, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hr = hr_from_lr(nodes)
+    inside = (w > 0) & (hr >= margin - 0.5).all(-1)
+    inside &= (hr[..., 0] <= hr_size_hw[1] - 0.5 - margin) & (hr[..., 1] <= hr_size_hw[0] - 0.5 - margin)
+    filled = inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:]
+    best = _largest_rectangle(filled, xs, ys)
+    if best is None:
+        return None
+    left, top, right, bottom = best
+    return Box(int(xs[left]), int(ys[top]), int(xs[right] - xs[left]), int(ys[bottom] - ys[top]))
+
+
+def _largest_rectangle(
+    filled: npt.NDArray[np.bool_], xs: npt.NDArray[np.int_], ys: npt.NDArray[np.int_]
+) -> tuple[int, int, int, int] | None:
+    """Largest all-true rectangle of cells, by the stack over histograms: (left, top, right, bottom) edges."""
+    best, best_area = None, 0
+    top_of = np.arange(filled.shape[1]) * 0
+    for row in range(filled.shape[0]):
+        top_of = np.where(filled[row], top_of, row + 1)
+        stack: list[tuple[int, int]] = []  # (left edge, top edge), tops rising downwards: heights rise
+        for column in range(filled.shape[1] + 1):
+            top = int(top_of[column]) if column < filled.shape[1] else row + 1
+            left = column
+            while stack and stack[-1][1] < top:
+                left, above = stack.pop()
+                area = int((xs[column] - xs[left]) * (ys[row + 1] - ys[above]))
+                if area > best_area:
+                    best, best_area = (left, above, column, row + 1), area
+            if not stack or stack[-1][1] > top:
+                stack.append((left, top))
+    return best
+
+
+def draw(
+    image: npt.NDArray[np.generic], image_from_grid: Homography, size_hw: tuple[int, int], *, sharp: bool = False
+) -> npt.NDArray[np.generic]:
+    """Resample an image once onto a pixel grid.
+
+    Args:
+        image: (H, W) or (H, W, 3), uint8, uint16 or float32.
+        image_from_grid: where the grid's pixels lie in the image.
+        size_hw: size of the grid (rows, columns).
+        sharp: Lanczos-4 (for pictures to keep) instead of bicubic (for measuring).
+
+    Returns:
+        Array of the image's type on the grid; outside the image its border is mirrored.
+    """
+    return cv2.warpPerspective(  # type: ignore[no-any-return]
+        image,
+        image_from_grid.matrix,
+        size_hw[::-1],
+        flags=(cv2.INTER_LANCZOS4 if sharp else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
