@@ -1,0 +1,266 @@
+"""Any photo in one stated form: RGB, sRGB-encoded, upright, 8 or 16 bit.
+
+Each decoder is used only for what it does well: OpenCV for JPEG, PNG and WebP pixels, tifffile for
+TIFF, rawpy for RAW, Pillow for palettes, CMYK, BMP and colour profiles. What they disagree on
+(rotation, depth, broken files) is settled here and in `header.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from realdeg.errors import UserError
+from realdeg.io import header as headers
+from realdeg.io.exif import Facts
+from realdeg.io.header import ENDED, Broken, Header, TooLarge, Unsupported
+from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_size
+from realdeg.io.tiff import decode_tiff, tiff_header
+
+Array = np.ndarray[Any, Any]
+AlphaPolicy = Literal["white", "black", "refuse"]
+MAX_PIXELS = 179_000_000
+HEADERS = {
+    "JPEG": headers.jpeg_header,
+    "PNG": headers.png_header,
+    "WebP": headers.webp_header,
+    "BMP": headers.bmp_header,
+    "TIFF": tiff_header,
+}
+CONVERT = "convert it to PNG, TIFF, JPEG or WebP, or take it out"
+AGAIN = "copy it from its source again"
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded photo and what its file said about it.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 or uint16 RGB, sRGB-encoded, upright.
+        path: where it came from.
+        profile: "sRGB" (stated or assumed), or the name of the profile the pixels were converted from.
+        orientation: EXIF orientation that was applied; 1 = none.
+        focal_length_mm, focal_35mm_mm, digital_zoom, iso: from EXIF, None where unknown.
+        camera: maker and model, or "".
+        notes: what was changed or assumed on the way, e.g. "alpha flattened on white".
+    """
+
+    pixels: Array
+    path: Path
+    profile: str = "sRGB"
+    orientation: int = 1
+    focal_length_mm: float | None = None
+    focal_35mm_mm: float | None = None
+    digital_zoom: float | None = None
+    iso: float | None = None
+    camera: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bit_depth(self) -> int:
+        """8 or 16."""
+        return int(self.pixels.dtype.itemsize) * 8
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width, px."""
+        h, w = self.pixels.shape[:2]
+        return h, w
+
+    def as_float(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """(H, W, 3) float32 in [0, 1]."""
+        return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
+
+
+def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a JPEG, PNG, TIFF, WebP, BMP or camera RAW file.
+
+    Args:
+        path: the file; RAW is recognised by its suffix, everything else by its content.
+        alpha: background that transparent pixels are laid on, or "refuse".
+        max_pixels: larger photos are refused from their header, before anything is decoded.
+
+    Raises:
+        UserError: missing, empty, not an image, cut short, damaged, too large, of an unsupported kind,
+            or transparent where `alpha` is "refuse".
+    """
+    path = Path(path)
+    with _explained(path):
+        _check_file(path)
+        if path.suffix.lower() in RAW_SUFFIXES:
+            _check_size(read_raw_size(path), max_pixels)
+            pixels, facts = develop(path)
+            return _photo(path, pixels, "sRGB", facts, ())
+        header = _header(path)
+        _check_size((header.height, header.width), max_pixels)
+        pixels, model = _decode(path, header)
+        return _finish(path, header, pixels, model, alpha)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(h, w) of the photo that `read` would give, from the file's header alone.
+
+    Raises:
+        UserError: as `read`, where the header shows it.
+    """
+    path = Path(path)
+    with _explained(path):
+        _check_file(path)
+        if path.suffix.lower() in RAW_SUFFIXES:
+            return read_raw_size(path)
+        header = _header(path)
+    turned = header.facts.orientation >= 5
+    return (header.width, header.height) if turned else (header.height, header.width)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what decoders raise into one line about one file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except TooLarge as error:
+        raise UserError(path, str(error), "make it smaller, or raise --max-pixels") from None
+    except Unsupported as error:
+        raise UserError(path, str(error), CONVERT) from None
+    except Broken as error:
+        raise UserError(path, str(error), AGAIN) from None
+    except MemoryError:
+        raise UserError(path, "does not fit into memory", "use fewer workers or smaller photos") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = f"cannot be read ({error.strerror})"
+            raise UserError(path, reason, "check the disk and the permissions") from None
+        # Decoders raise dozens of classes on mutilated files; what they have in common is the file.
+        raise UserError(path, f"{ENDED} ({type(error).__name__})", AGAIN) from None
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        broken_link = path.is_symlink()
+        problem = "is a link to nothing" if broken_link else "does not exist"
+        raise UserError(path, problem, "check the path") from None
+    except ValueError:
+        raise UserError(path, "is not a file name", "check the path") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(path, "is a folder, not a photo", "name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(path, "is not a regular file", "name an image file")
+    if status.st_size == 0:
+        raise UserError(path, "is empty", AGAIN)
+
+
+def _check_size(size_hw: tuple[int, int], max_pixels: int) -> None:
+    h, w = size_hw
+    if h < 1 or w < 1:
+        raise Broken(ENDED)
+    if h * w > max_pixels:
+        millions = f"{h * w / 1e6:.0f} million pixels, more than {max_pixels / 1e6:.0f}"
+        raise TooLarge(f"has {w} x {h} = {millions}")
+
+
+def _header(path: Path) -> Header:
+    with path.open("rb") as file:
+        return HEADERS[headers.sniff(file.read(16))](file)
+
+
+def _decode(path: Path, header: Header) -> tuple[Array, str]:
+    """Pixels as stored: (H, W, C) and "L", "LA", "RGB", "RGBA" or "CMYK"."""
+    if header.kind == "TIFF":
+        return decode_tiff(path, header)
+    data = path.read_bytes()
+    if header.kind == "BMP":
+        from PIL import BmpImagePlugin
+
+        from realdeg.io.pillow import plain
+
+        return plain(BmpImagePlugin.BmpImageFile(io.BytesIO(data)))
+    if header.kind == "JPEG":
+        data = data[: headers.jpeg_end(data)]
+        if header.channels == 4:
+            from PIL import JpegImagePlugin
+
+            from realdeg.io.pillow import plain
+
+            return plain(JpegImagePlugin.JpegImageFile(io.BytesIO(data)))
+    if header.kind == "PNG":
+        core = headers.png_core(data)
+        if header.palette:
+            from PIL import PngImagePlugin
+
+            from realdeg.io.pillow import plain
+
+            return plain(PngImagePlugin.PngImageFile(io.BytesIO(data)))
+        data = core
+    return _by_opencv(data, header)
+
+
+def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise Broken(ENDED)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    depth = 16 if header.depth == 16 else 8
+    if pixels.shape[:2] != (header.height, header.width) or pixels.dtype.itemsize * 8 != depth:
+        raise Broken("decodes to another size or depth than its header says")
+    channels = pixels.shape[2]
+    if channels == 1:
+        model = "L"
+    else:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA)
+        model = "RGB" if channels == 3 else "RGBA"
+    if header.colour_key is not None and channels in (1, 3):
+        top = 65535 if depth == 16 else 255
+        key = [sample * top // (2**header.depth - 1) for sample in header.colour_key]
+        opaque = (pixels != np.array(key, pixels.dtype)).any(axis=2, keepdims=True)
+        pixels, model = np.concatenate([pixels, opaque.astype(pixels.dtype) * top], axis=2), model + "A"
+    return pixels, model
+
+
+def _finish(path: Path, header: Header, pixels: Array, model: str, alpha: AlphaPolicy) -> Photo:
+    """Colour, transparency, orientation: in this order."""
+    from realdeg.io import colour
+
+    pixels, profile, notes = colour.to_rgb(path, pixels, model, header, alpha)
+    return _photo(
+        path, _turned(pixels, header.facts.orientation), profile, header.facts, (*header.notes, *notes)
+    )
+
+
+def _turned(pixels: Array, orientation: int) -> Array:
+    """Apply an EXIF orientation (TIFF 6.0 tag 274: where the stored row 0 and column 0 belong)."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _photo(path: Path, pixels: Array, profile: str, facts: Facts, notes: tuple[str, ...]) -> Photo:
+    pixels = np.ascontiguousarray(pixels)
+    return Photo(
+        pixels,
+        path,
+        profile,
+        facts.orientation,
+        facts.focal_length_mm,
+        facts.focal_35mm_mm,
+        facts.digital_zoom,
+        facts.iso,
+        facts.camera,
+        notes,
+    )
