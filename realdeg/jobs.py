@@ -114,7 +114,7 @@ def run_job(
     except OSError as error:
         raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
     started = time.monotonic()
-    with locked(out), _stop_signals() as stop:
+    with locked(out), stop_signals() as stop:
         atomic.sweep(out)
         done = {} if overwrite else _finished(out, settings)
         records = {item.key: done[item.key] for item in items if item.key in done}
@@ -187,7 +187,7 @@ def _holder(path: Path) -> str:
     return "" if pid == os.getpid() else f"process {pid} since {since}"
 
 
-class _Stop:
+class Stop:
     """Set by the first Ctrl-C or by the job itself; the second Ctrl-C raises."""
 
     def __init__(self) -> None:
@@ -202,9 +202,9 @@ class _Stop:
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[_Stop]:
+def stop_signals() -> Iterator[Stop]:
     """First SIGINT or SIGTERM: finish what is in flight. Second: KeyboardInterrupt."""
-    stop = _Stop()
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -239,7 +239,7 @@ def _attempt(work: Callable[[Item], PairRecord], item: Item) -> PairRecord:
 
 
 def _results(
-    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: _Stop
+    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: Stop
 ) -> Iterator[PairRecord]:
     if workers <= 1 or len(items) <= 1:
         for item in items:
@@ -251,7 +251,7 @@ def _results(
 
 
 def _parallel(
-    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: _Stop
+    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: Stop
 ) -> Iterator[PairRecord]:
     """Results as they come, with at most 4 tasks per worker ahead, surviving the death of workers."""
     from loky.process_executor import BrokenProcessPool, ShutdownExecutorError

@@ -1,0 +1,165 @@
+"""What a run writes down: tables of numbers by step, TensorBoard events, and lines or a bar for the eye."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from realdeg.atomic import write_text
+from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+
+
+class StepTable:
+    """A CSV file with one row a step: column "step", then every name that was ever written.
+
+    Args:
+        path: rows of an earlier run up to `resumed` steps are kept, later and torn ones dropped.
+    """
+
+    def __init__(self, path: Path, resumed: int) -> None:
+        self.path = path
+        self.columns: list[str] = ["step"]
+        rows: list[dict[str, str]] = []
+        if path.is_file() and resumed:
+            with path.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                self.columns = list(reader.fieldnames or self.columns)
+                rows = [row for row in reader if _at_most(row, resumed, self.columns)]
+        self._rewrite(rows)
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one row; a new name becomes a new column."""
+        new = [name for name in values if name not in self.columns]
+        if new:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            self.columns += new
+            self._rewrite(rows)
+        row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_line([row.get(name, "") for name in self.columns]))
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        lines = [_line([row.get(name) or "" for name in self.columns]) for row in rows]
+        write_text(self.path, _line(self.columns) + "".join(lines))
+
+
+def _at_most(row: dict[str, str], step: int, columns: list[str]) -> bool:
+    whole = None not in row and all(row.get(name) is not None for name in columns)
+    return whole and row["step"].isdigit() and int(row["step"]) <= step
+
+
+def _line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+class Window:
+    """Mean of each number since the last look; part of a checkpoint, so that a resumed log goes on exactly."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, list[float]] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Take in the numbers of one step."""
+        for name, value in values.items():
+            total = self.sums.setdefault(name, [0.0, 0.0])
+            total[0] += value
+            total[1] += 1
+
+    def take(self) -> dict[str, float]:
+        """The means, and start anew."""
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"sums": {name: list(pair) for name, pair in self.sums.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.sums = {name: list(pair) for name, pair in state["sums"].items()}
+
+
+def tensorboard(folder: Path, wish: str, resumed: int) -> Any:
+    """TensorBoard writer for `folder`, or None.
+
+    Args:
+        wish: "on"; "off"; "auto" = where TensorBoard is installed.
+
+    Raises:
+        UserError: asked for and not installed.
+    """
+    installed = importlib.util.find_spec("tensorboard") is not None
+    if wish == "off" or (wish == "auto" and not installed):
+        return None
+    if not installed:
+        remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --tensorboard off"
+        raise UserError("--tensorboard on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE)
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=resumed or None)
+
+
+class Show:
+    """Progress on standard error: a bar with ETA on a terminal, a plain line every few seconds elsewhere."""
+
+    PLAIN_SECONDS = 10.0
+
+    def __init__(self, what: str, total: int, resumed: int, *, quiet: bool = False) -> None:
+        self.what, self.total, self.resumed, self.quiet = what, total, resumed, quiet
+        self.started = time.monotonic()
+        self.bar: Any = None
+        self._next = self.started + self.PLAIN_SECONDS / 2
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self.bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            self.task = self.bar.add_task(what, total=total, completed=resumed, note="")
+
+    def __enter__(self) -> Show:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def step(self, done: int, values: Mapping[str, float]) -> None:
+        """Show the state after one step."""
+        if self.quiet or (not self.bar and time.monotonic() < self._next and done < self.total):
+            return
+        self._next = time.monotonic() + self.PLAIN_SECONDS
+        rate = (done - self.resumed) / max(time.monotonic() - self.started, 1e-9)
+        eta = clock((self.total - done) / rate) if rate > 0 else "?"
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if math.isfinite(value))
+        note = f"{rate:.3g} steps/s  ETA {eta}  {numbers}"
+        if self.bar:
+            self.bar.update(self.task, completed=done, note=note)
+        else:
+            self.line(f"{self.what} {done}/{self.total}  {note}")
+
+    def line(self, text: str) -> None:
+        """One line, above the bar."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        elif not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """1:02 or 3:04:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -1,0 +1,136 @@
+"""The one training loop: all that is not learning."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from realdeg.errors import Interrupted, UserError
+from realdeg.jobs import stop_signals
+from train.batches import ahead
+from train.log import Show, StepTable, Window, tensorboard
+from train.restore.checkpoint import Stateful, latest, save
+
+
+class Named(Protocol):
+    """A batch that knows the files it came from."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of its pairs."""
+        ...
+
+
+def fit(
+    step: Callable[[int, Any], Mapping[str, Tensor | float]],
+    batches: Callable[[int], Named],
+    parts: Mapping[str, Stateful],
+    out: Path,
+    steps: int,
+    *,
+    about: Mapping[str, Any],
+    check: Callable[[int], Mapping[str, float]] | None = None,
+    check_every: int = 1000,
+    save_every: int = 1000,
+    log_every: int = 20,
+    track: str = "auto",
+    what: str = "training",
+    quiet: bool = False,
+) -> int:
+    """Do `step` until `steps` are done, going on from the newest whole checkpoint in `out`.
+
+    Writes `out/metrics.csv` (means since the row before), `out/validation.csv`, TensorBoard events and
+    `out/checkpoints`. A run that was killed and started again ends with the same bytes as one that was not.
+
+    Args:
+        step: learns from one batch; returns scalars by name.
+        batches: the batch of step i, a pure function of i; called from another thread.
+        parts: networks, optimisers, schedules: everything that must survive a restart.
+        steps: total, counted from the start of the run, not of this call.
+        about: stored with the weights (kind, scale, settings).
+        check: judges the networks after a number of steps; its numbers go to validation.csv.
+        track: TensorBoard "auto", "on" or "off".
+
+    Returns:
+        Steps done before this call.
+
+    Raises:
+        UserError: a number became NaN or infinite; the files of that step are named.
+        Interrupted: Ctrl-C or SIGTERM; the step in hand was finished and saved.
+    """
+    window = Window()
+    kept: dict[str, Stateful] = {**parts, "window": window}
+    found = latest(out)
+    start = 0
+    if found is not None:
+        found.restore(kept)
+        start = found.step
+    if start >= steps:
+        return start
+    with contextlib.ExitStack() as stack:
+        show = stack.enter_context(Show(what, steps, start, quiet=quiet))
+        stop = stack.enter_context(stop_signals())
+        metrics, judged = StepTable(out / "metrics.csv", start), StepTable(out / "validation.csv", start)
+        board = tensorboard(out / "tensorboard", track, start)
+        if board:
+            stack.callback(board.close)
+        if start:
+            show.line(f"going on from step {start}")
+
+        def note(table: StepTable, group: str, done: int, values: Mapping[str, float]) -> None:
+            table.add(done, values)
+            for name, value in values.items() if board else ():
+                board.add_scalar(f"{group}/{name}", value, done)
+
+        waited = busy = 0.0
+        source = stack.enter_context(contextlib.closing(ahead(batches, range(start, steps))))
+        for i, (batch, wait) in enumerate(_timed(source), start):
+            began = time.monotonic()
+            values = {name: float(value) for name, value in step(i, batch).items()}
+            busy, waited, done = busy + time.monotonic() - began, waited + wait, i + 1
+            _refuse_nan(values, done, batch, out)
+            window.add(values)
+            show.step(done, values)
+            last = done == steps or stop.is_set()
+            if done % log_every == 0 or done == steps:
+                note(metrics, "train", done, window.take())
+            if check and (done % check_every == 0 or done == steps):
+                judgement = check(done)
+                note(judged, "validation", done, judgement)
+                show.line(f"step {done}: " + "  ".join(f"{n} {v:.4f}" for n, v in judgement.items()))
+            if done % save_every == 0 or last:
+                save(out, done, kept, about)
+            if stop.is_set() and done < steps:
+                show.line(f"stopped after step {done}, saved in {out}")
+                raise Interrupted
+        if waited > 0.01 * busy:
+            show.line(f"waited {100 * waited / (busy + waited):.0f} % of the time for data")
+    return start
+
+
+def _timed(source: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+    """Each item with the seconds that it was waited for."""
+    while True:
+        began = time.monotonic()
+        try:
+            item = next(source)
+        except StopIteration:
+            return
+        yield item, time.monotonic() - began
+
+
+def _refuse_nan(values: Mapping[str, float], done: int, batch: Named, out: Path) -> None:
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        files = ", ".join(sorted(set(batch.keys)))
+        raise UserError(
+            out,
+            f"{', '.join(bad)} became NaN or infinite at step {done}, whose crops are from {files}",
+            "look at these images, or lower --lr; the last checkpoint is kept, run again to go on from it",
+        )

@@ -1,0 +1,210 @@
+"""Checkpoints: weights as safetensors, everything else beside them, and a JSON file that vouches for both.
+
+`checkpoints/00000500.safetensors` holds the weights and, in its header, what is needed to rebuild the
+network; it is the one file to hand on. `00000500.state.pt` holds optimisers and random state, for
+resuming. `00000500.json` is written last, with the SHA-256 of both: without it a checkpoint does not
+exist, and with it no flipped byte goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from realdeg.atomic import whole_file, write_text
+from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+from realdeg.records import file_hash
+
+FOLDER = "checkpoints"
+KEPT = 2
+HEADER = "realdeg"
+
+
+class Stateful(Protocol):
+    """A network, an optimiser, or anything else that can be stored and restored."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers, strings and containers of them."""
+        ...
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Inverse of `state_dict`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was found whole.
+
+    Attributes:
+        step: number of finished steps.
+        about: what the program stored of itself: kind, scale, settings.
+        weights: the safetensors file.
+        state: file of the rest, or None where only the weights were handed on.
+    """
+
+    step: int
+    about: dict[str, Any]
+    weights: Path
+    state: Path | None
+
+    def load_weights(self, parts: Mapping[str, nn.Module]) -> None:
+        """Put the stored weights into networks by name.
+
+        Raises:
+            UserError: the file lacks a network's weights or holds others.
+        """
+        from safetensors.torch import load_file
+
+        stored = load_file(self.weights)
+        for name, part in parts.items():
+            mine = {key.removeprefix(f"{name}."): t for key, t in stored.items() if key.startswith(f"{name}.")}
+            try:
+                part.load_state_dict(mine)
+            except RuntimeError as error:
+                problem = f"does not fit the network {name!r} ({str(error).splitlines()[-1].strip()})"
+                raise UserError(self.weights, problem, "it was made by another version") from None
+
+    def restore(self, parts: Mapping[str, Stateful]) -> None:
+        """Put weights, optimisers and random state back as they were after `step`.
+
+        Raises:
+            UserError: the checkpoint holds weights alone, or other parts.
+        """
+        if self.state is None:
+            raise UserError(self.weights, "holds weights only", "start a new run")
+        self.load_weights({name: part for name, part in parts.items() if isinstance(part, nn.Module)})
+        stored = torch.load(self.state, map_location="cpu", weights_only=True)
+        for name, part in parts.items():
+            if isinstance(part, nn.Module):
+                continue
+            if name not in stored["parts"]:
+                raise UserError(self.state, f"holds no state of {name!r}", "start a new run")
+            part.load_state_dict(stored["parts"][name])
+        torch.set_rng_state(stored["rng"])
+        if "rng_cuda" in stored and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(stored["rng_cuda"])
+
+
+def save(run: Path, step: int, parts: Mapping[str, Stateful], about: Mapping[str, Any]) -> Path:
+    """Write the checkpoint of `step` into `run/checkpoints`, then drop all but the newest two.
+
+    Args:
+        parts: by name; networks go into the safetensors file, all else into the state file.
+        about: JSON values; at least "kind", "scale" and "settings".
+
+    Returns:
+        The safetensors file.
+    """
+    from safetensors.torch import save_file
+
+    folder = run / FOLDER
+    stem = f"{step:08d}"
+    weights, state = folder / f"{stem}.safetensors", folder / f"{stem}.state.pt"
+    modules = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+    tensors: dict[str, Tensor] = {
+        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        for name, part in modules.items()
+        for key, tensor in part.state_dict().items()
+    }
+    rest: dict[str, Any] = {
+        "parts": {name: part.state_dict() for name, part in parts.items() if name not in modules},
+        "rng": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        rest["rng_cuda"] = torch.cuda.get_rng_state_all()
+    header = {"step": step, **about}
+    with whole_file(weights) as temporary:
+        save_file(tensors, temporary, metadata={HEADER: json.dumps(header)})
+    with whole_file(state) as temporary:
+        torch.save(rest, temporary)
+    hashes = {"weights_sha256": file_hash(weights), "state_sha256": file_hash(state)}
+    write_text(folder / f"{stem}.json", json.dumps({**header, **hashes}, indent=2) + "\n")
+    stems = [int(known) for known in _stems(folder)]
+    # Later steps can only be damaged ones that this run went back behind.
+    later = [known for known in stems if known > step]
+    for old in later + [known for known in stems if known <= step][:-KEPT]:
+        # The voucher goes first: a checkpoint half deleted must not look whole.
+        for suffix in (".json", ".safetensors", ".state.pt"):
+            (folder / f"{old:08d}{suffix}").unlink(missing_ok=True)
+    return weights
+
+
+def latest(run: Path, say: Callable[[str], None] = print) -> Checkpoint | None:
+    """The newest whole checkpoint of a run, or None; damaged ones are passed over with a line."""
+    stems = _stems(run / FOLDER)
+    damaged = 0
+    for stem in reversed(stems):
+        found = _whole(run / FOLDER, stem)
+        if isinstance(found, Checkpoint):
+            if damaged:
+                say(f"going on from the checkpoint of step {found.step}")
+            return found
+        damaged += 1
+        say(f"{found}; trying the one before")
+    return None
+
+
+def open_run(run: Path, say: Callable[[str], None] = print) -> Checkpoint:
+    """The newest whole checkpoint of a run folder.
+
+    Raises:
+        UserError: not a run folder, or no checkpoint is whole.
+    """
+    found = latest(run, say)
+    if found is None:
+        problem = "holds no whole checkpoint" if run.is_dir() else "there is no such run"
+        remedy = "train one with `python -m train.d2c --data DATA -o RUN`"
+        raise UserError(run, problem, remedy, exit_code=EXIT_MISSING_RESOURCE)
+    return found
+
+
+def open_file(path: Path) -> Checkpoint:
+    """A single safetensors file, from a run's checkpoints or handed on alone.
+
+    Raises:
+        UserError: missing, damaged, or not written by `save`.
+    """
+    if not path.is_file():
+        raise UserError(path, "there is no such checkpoint", exit_code=EXIT_MISSING_RESOURCE)
+    if path.with_suffix(".json").is_file():
+        found = _whole(path.parent, path.stem)
+        if isinstance(found, Checkpoint) or path.with_name(f"{path.stem}.state.pt").exists():
+            if isinstance(found, str):
+                raise UserError(path, f"is damaged ({found})", "use another checkpoint of the run")
+            return found
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {})[HEADER])
+        return Checkpoint(int(about.pop("step")), about, path, None)
+    except (SafetensorError, OSError, KeyError, ValueError):
+        problem = "is not a checkpoint of ours"
+        raise UserError(path, problem, "give a .safetensors file from RUN/checkpoints") from None
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.json") if path.stem.isdigit())
+
+
+def _whole(folder: Path, stem: str) -> Checkpoint | str:
+    """The checkpoint, or what is wrong with it."""
+    voucher = folder / f"{stem}.json"
+    weights, state = folder / f"{stem}.safetensors", folder / f"{stem}.state.pt"
+    try:
+        about = json.loads(voucher.read_text())
+        hashes = {weights: about.pop("weights_sha256"), state: about.pop("state_sha256")}
+        step = int(about.pop("step"))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return f"{voucher} is damaged"
+    for path, expected in hashes.items():
+        if not path.is_file() or file_hash(path) != expected:
+            return f"{path} is damaged or missing"
+    return Checkpoint(step, about, weights, state)
