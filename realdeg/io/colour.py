@@ -63,7 +63,7 @@ def to_rgb(
         notes.append("CMYK converted")
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
-    if model in ("L", "LA"):
+    if header.channels <= 2 and not header.palette:
         notes.append("grey expanded to RGB")
     if opacity is not None:
         pixels = _on_background(pixels, opacity, 1.0 if alpha == "white" else 0.0)

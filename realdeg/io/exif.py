@@ -41,6 +41,8 @@ def read_facts(source: bytes | IO[bytes]) -> Facts:
 
     A damaged block gives what could be read of it: metadata never stops a photo from being read.
     """
+    if not source:
+        return Facts()
     from PIL import Image
 
     exif = Image.Exif()
