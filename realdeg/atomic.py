@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name[:60]}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -36,7 +37,14 @@ def whole_file(path: Path) -> Iterator[Path]:
             path, f"cannot be written ({error.strerror or error})", "choose another output"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where no file could be made, none can be removed
+            temporary.unlink()
+
+
+def temporary_name(path: Path) -> Path:
+    """Where `path` is prepared: beside it, hidden, short enough for any name, found by `sweep`."""
+    short = hashlib.blake2b(os.fsencode(path.name), digest_size=6).hexdigest()
+    return path.with_name(f".{short}.{os.getpid()}{TEMPORARY}")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -84,23 +84,28 @@ def match_stems(
         raise UserError(
             lr_folder, "LR and HR are the same folder", "give two folders, or two different suffixes"
         )
-    lr = _by_key(find_images(lr_folder), lr_suffix)
-    hr = _by_key(find_images(hr_folder), hr_suffix)
+    lr, strange_lr = _by_key(find_images(lr_folder), lr_suffix)
+    hr, strange_hr = _by_key(find_images(hr_folder), hr_suffix)
     matches = [Match(one.key, one.path, hr[name].path) for name, one in lr.items() if name in hr]
     if not matches:
-        examples = (
-            f"{next(iter(lr.values())).path.name} and {next(iter(hr.values())).path.name}"
-            if lr and hr
-            else ""
-        )
+        some = [next(iter(side.values())).path.name for side in (lr, hr) if side]
+        examples = f" (e.g. {' and '.join(some)})" if some else ""
         raise UserError(
             lr_folder,
-            f"no photo has a partner of the same name in {hr_folder}"
-            + (f" (e.g. {examples})" if examples else ""),
+            f"no photo has a partner of the same name in {hr_folder}{examples}",
             "give the two photos of a scene the same name",
         )
-    lonely = [_lonely(one, Path(hr_folder), "lr") for name, one in lr.items() if name not in hr]
-    lonely += [_lonely(one, Path(lr_folder), "hr") for name, one in hr.items() if name not in lr]
+    alone = f"has no partner in {hr_folder}; give both photos of a scene the same name"
+    lonely = [_lonely(one, alone, "lr") for name, one in lr.items() if name not in hr]
+    alone = f"has no partner in {lr_folder}; give both photos of a scene the same name"
+    lonely += [_lonely(one, alone, "hr") for name, one in hr.items() if name not in lr]
+    if not shared:
+        lonely += [
+            _lonely(one, f"its name does not end with {lr_suffix!r}; rename it", "lr") for one in strange_lr
+        ]
+        lonely += [
+            _lonely(one, f"its name does not end with {hr_suffix!r}; rename it", "hr") for one in strange_hr
+        ]
     return matches, sorted(lonely, key=lambda record: natural(record.key))
 
 
@@ -147,17 +152,18 @@ def _refuse_twins(found: list[Found]) -> None:
             raise UserError(one.path, f"has the same name as {twin.path}", "rename or remove one of them")
 
 
-def _by_key(found: list[Found], suffix: str) -> dict[str, Found]:
-    """Photos by caseless key, less the suffix; photos without it are not this side's."""
-    stripped = [Found(one.key.removesuffix(suffix), one.path) for one in found if one.key.endswith(suffix)]
-    return {one.key.casefold(): one for one in stripped}
+def _by_key(found: list[Found], suffix: str) -> tuple[dict[str, Found], list[Found]]:
+    """Photos by caseless key, less the suffix; and those whose names do not end with it."""
+    ours = [one for one in found if one.key.endswith(suffix) and not one.key.endswith(f"/{suffix}")]
+    stripped = [Found(one.key.removesuffix(suffix), one.path) for one in ours]
+    return {one.key.casefold(): one for one in stripped if one.key}, [one for one in found if one not in ours]
 
 
-def _lonely(one: Found, folder: Path, side: str) -> PairRecord:
+def _lonely(one: Found, problem: str, side: str) -> PairRecord:
     return PairRecord(
         key=one.key,
         status="failed",
-        reason=f"{one.path.name}: has no partner in {folder}; give both photos of a scene the same name",
+        reason=f"{one.path.name}: {problem}",
         source_lr=str(one.path) if side == "lr" else "",
         source_hr=str(one.path) if side == "hr" else "",
     )

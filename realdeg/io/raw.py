@@ -90,11 +90,12 @@ def _check_sensor(raw: Any) -> None:
     if sensor is None:
         return
     rows = sensor.reshape(len(sensor), -1)
-    varies = (rows != rows[:, :1]).any(axis=1)
-    if not varies.any():
+    fill = int(rows[-1, 0])
+    blank_rows = (rows.min(axis=1) == fill) & (rows.max(axis=1) == fill)
+    if blank_rows.all():
         raise Broken("holds no picture (all pixels are equal)")
-    blank = int(np.argmax(varies[::-1]))
-    if blank > max(8, len(rows) // 50) and np.ptp(rows[-blank:]) == 0:
+    blank = int(np.argmin(blank_rows[::-1]))
+    if blank > max(8, len(rows) // 50) and fill < int(rows.max()) // 2:  # a blown-out sky is bright
         raise Broken(f"is cut short (its last {blank} rows are blank)")
 
 

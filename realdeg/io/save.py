@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from realdeg.atomic import TEMPORARY, whole_file, write_bytes
+from realdeg.atomic import temporary_name, whole_file, write_bytes
 from realdeg.errors import UserError
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +64,7 @@ def to_uint(image: Array, dtype: type[np.uint8] | type[np.uint16] = np.uint8) ->
     """
     top = np.iinfo(dtype).max
     scaled = image * np.asarray(top, image.dtype)
-    if np.isnan(scaled.sum(dtype=np.float64)) and np.isnan(scaled).any():
+    if np.isnan(scaled).any():
         raise ValueError("the image holds NaN")
     np.rint(scaled, out=scaled)
     rounded: Array = scaled.clip(0, top, out=scaled).astype(dtype)
@@ -82,7 +82,7 @@ def link_or_copy(source: Path, path: Path) -> None:
     source, path = Path(source).resolve(), Path(path)
     if path.exists() and path.samefile(source):
         return
-    temporary = path.with_name(f".{path.name[:60]}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_name(path)
     try:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
