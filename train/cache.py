@@ -65,14 +65,24 @@ def decoded(paths: Sequence[Path], folder: Path, say: Say = lambda text: None) -
     return [array for array in arrays if array is not None]
 
 
-def _decode(path: Path, target: Path) -> None:
+def as_uint8(path: Path) -> np.ndarray:
+    """An image file as (H, W, 3) uint8 RGB; 16 bits are rounded to 8.
+
+    Raises:
+        UserError: it does not decode.
+    """
     from realdeg.io.photo import read
 
-    pixels = read(path).pixels
+    pixels: np.ndarray = read(path).pixels
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return np.ascontiguousarray(pixels)
+
+
+def _decode(path: Path, target: Path) -> None:
+    pixels = as_uint8(path)
     with whole_file(target) as temporary, temporary.open("wb") as file:
-        np.save(file, np.ascontiguousarray(pixels), allow_pickle=False)
+        np.save(file, pixels, allow_pickle=False)
 
 
 def _known(path: Path, folder: Path, index: dict[str, dict[str, Any]]) -> bool:

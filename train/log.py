@@ -63,7 +63,7 @@ def _line(cells: list[str]) -> str:
 
 
 class Window:
-    """Mean of each number since the last look; part of a checkpoint, so that a resumed log goes on exactly."""
+    """Mean of each number since the last look; part of a checkpoint: a resumed log goes on exactly."""
 
     def __init__(self) -> None:
         self.sums: dict[str, list[float]] = {}
@@ -104,7 +104,9 @@ def tensorboard(folder: Path, wish: str, resumed: int) -> Any:
         return None
     if not installed:
         remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --tensorboard off"
-        raise UserError("--tensorboard on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE)
+        raise UserError(
+            "--tensorboard on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE
+        )
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=resumed or None)

@@ -32,7 +32,9 @@ class Machine:
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Context in which networks run; losses belong outside, in float32."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        return (
+            torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        )
 
     def bring(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) on the device, channels last."""
@@ -51,7 +53,9 @@ def choose(device: str = "auto", precision: str = "auto") -> Machine:
         UserError: no such device here, or an unknown name.
     """
     if precision not in PRECISIONS:
-        raise UserError("--precision", f"unknown: {precision!r}", f"one of {', '.join(PRECISIONS)}", exit_code=EXIT_USAGE)
+        raise UserError(
+            "--precision", f"unknown: {precision!r}", f"one of {', '.join(PRECISIONS)}", exit_code=EXIT_USAGE
+        )
     if device == "auto":
         name, reason = _best()
     else:
@@ -66,7 +70,9 @@ def choose(device: str = "auto", precision: str = "auto") -> Machine:
     bf16 = precision == "bf16" or (precision == "auto" and units)
     how = "asked for" if precision != "auto" else "it has units for it" if units else "no bf16 units"
     threads = f", {torch.get_num_threads()} threads" if chosen.type == "cpu" else ""
-    return Machine(chosen, bf16, f"{_title(chosen)} ({reason}{threads}), {'bf16' if bf16 else 'fp32'} ({how})")
+    return Machine(
+        chosen, bf16, f"{_title(chosen)} ({reason}{threads}), {'bf16' if bf16 else 'fp32'} ({how})"
+    )
 
 
 def _best() -> tuple[str, str]:
@@ -85,7 +91,9 @@ def _require(device: torch.device) -> None:
     }
     if not here.get(device.type):
         remedy = "use --device auto, or install a torch build for it"
-        raise UserError(f"--device {device}", "is not available here", remedy, exit_code=EXIT_MISSING_RESOURCE)
+        raise UserError(
+            f"--device {device}", "is not available here", remedy, exit_code=EXIT_MISSING_RESOURCE
+        )
 
 
 def _has_bf16(device: torch.device) -> bool:

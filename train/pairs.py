@@ -51,7 +51,10 @@ def read_split(data: Path, *, scale: int | None = None) -> Split:
     train = [row for row in rows if row.split == "train"]
     if not train:
         raise UserError(
-            data / MANIFEST, "has no row of split train", "assign one with `realdeg split`", exit_code=EXIT_USAGE
+            data / MANIFEST,
+            "has no row of split train",
+            "assign one with `realdeg split`",
+            exit_code=EXIT_USAGE,
         )
     for name in ("val", "test"):
         chosen = [row for row in rows if row.split == name]
@@ -75,7 +78,10 @@ def read_pairs(data: Path, split: str = "test", *, scale: int | None = None) -> 
         known = sorted({row.split for row in rows if row.split})
         have = f"it has {', '.join(known)}" if known else "it was never split; run `realdeg split`"
         raise UserError(
-            data / MANIFEST, f"has no row of split {split}", f"{have}, or use --split all", exit_code=EXIT_USAGE
+            data / MANIFEST,
+            f"has no row of split {split}",
+            f"{have}, or use --split all",
+            exit_code=EXIT_USAGE,
         )
     return scale, _pairs(data, chosen)
 
@@ -83,7 +89,9 @@ def read_pairs(data: Path, split: str = "test", *, scale: int | None = None) -> 
 def _usable(data: Path, scale: int | None) -> tuple[int, list[PairRecord]]:
     rows = [row for row in read_manifest(data) if row.ok]
     if not rows:
-        raise UserError(data / MANIFEST, "has no pair of status ok", "its reasons say why", exit_code=EXIT_USAGE)
+        raise UserError(
+            data / MANIFEST, "has no pair of status ok", "its reasons say why", exit_code=EXIT_USAGE
+        )
     scales = sorted({row.scale for row in rows})
     if scale is None:
         if len(scales) > 1:
@@ -93,7 +101,9 @@ def _usable(data: Path, scale: int | None) -> tuple[int, list[PairRecord]]:
     rows = [row for row in rows if row.scale == scale]
     if not rows:
         have = ", ".join(f"x{s}" for s in scales)
-        raise UserError(data, f"holds {have} pairs, not x{scale}", f"leave --scale out for {have}", exit_code=EXIT_USAGE)
+        raise UserError(
+            data, f"holds {have} pairs, not x{scale}", f"leave --scale out for {have}", exit_code=EXIT_USAGE
+        )
     return scale, rows
 
 

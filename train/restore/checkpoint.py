@@ -64,7 +64,9 @@ class Checkpoint:
 
         stored = load_file(self.weights)
         for name, part in parts.items():
-            mine = {key.removeprefix(f"{name}."): t for key, t in stored.items() if key.startswith(f"{name}.")}
+            mine = {
+                key.removeprefix(f"{name}."): t for key, t in stored.items() if key.startswith(f"{name}.")
+            }
             try:
                 part.load_state_dict(mine)
             except RuntimeError as error:
@@ -138,15 +140,12 @@ def save(run: Path, step: int, parts: Mapping[str, Stateful], about: Mapping[str
 
 def latest(run: Path, say: Callable[[str], None] = print) -> Checkpoint | None:
     """The newest whole checkpoint of a run, or None; damaged ones are passed over with a line."""
-    stems = _stems(run / FOLDER)
-    damaged = 0
-    for stem in reversed(stems):
+    for tried, stem in enumerate(reversed(_stems(run / FOLDER))):
         found = _whole(run / FOLDER, stem)
         if isinstance(found, Checkpoint):
-            if damaged:
+            if tried:
                 say(f"going on from the checkpoint of step {found.step}")
             return found
-        damaged += 1
         say(f"{found}; trying the one before")
     return None
 

@@ -1,0 +1,378 @@
+"""D2C-SR: train a tree of predictions and the network that joins them (Li et al., ECCV 2022).
+
+python -m train.d2c --data PAIRS -o RUN [--preset tiny]
+"""
+
+# ruff: noqa: RUF009  (`setting` returns a dataclass field, not a shared default)
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from realdeg.errors import UserError
+from realdeg.settings import RUN_FILE, read_yaml, to_mapping, write_run
+from train.settings import check_limits, command, setting
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The released training: every field as it stands below.
+    "paper": {},
+    # A rung of the size ladder, 0.78 M parameters at x4.
+    "small": {"width": 32, "groups": 2, "blocks": 1, "fusion_width": 32},
+    # Two minutes on two CPU cores. Not the paper's: see each field.
+    "tiny": {
+        "width": 16,
+        "groups": 1,
+        "blocks": 1,
+        "fusion_width": 16,
+        "base": "bicubic",
+        "patch": 32,
+        "batch": 8,
+        "steps": 1000,
+        "lr": 2e-3,
+        "lr_schedule": "cosine",
+        "warmup": 50,
+        "alpha": 1e-2,
+        "alpha_schedule": "constant",
+        "check_every": 250,
+        "check_images": 8,
+        "save_every": 250,
+        "log_every": 10,
+        "diagnose_every": 100,
+    },
+}
+
+
+@dataclass(frozen=True)
+class D2CSettings:
+    """Everything that steers a training; defaults are those of the released code unless said otherwise."""
+
+    data: Path | None = setting(None, "Dataset folder with manifest.csv.")
+    out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
+    scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
+    seed: int = setting(0, "Of initial weights and crops.", low=0)
+
+    depth: int = setting(2, "Levels L of the tree (paper, Sec. 4).", low=1)
+    children: int = setting(2, "Branches C a node (paper, Sec. 4); the tree has C^L leaves.", low=1)
+    groups: int = setting(2, "Residual groups G a branch (paper).", low=1)
+    blocks: int = setting(4, "Channel-attention blocks B a group (paper).", low=1)
+    width: int = setting(64, "Feature channels n (paper).", low=4)
+    fusion_width: int = setting(64, "Channels of the convergence network (paper).", low=1)
+    base: Literal["mean", "bicubic"] = setting(
+        "mean",
+        "Leaves are added to the mean colour (released code) or the bicubic image (ours; learns sooner).",
+    )
+
+    patch: int = setting(96, "LR crop side in pixels (released code).", low=8)
+    batch: int = setting(4, "Crops a step (released code).", low=1)
+    epochs: int = setting(20_000, "Passes over the images (released code); used where --steps is 0.", low=1)
+    steps: int = setting(0, "Training steps; 0 = --epochs passes.", low=0)
+    schedule: Literal["joint", "paper"] = setting(
+        "joint",
+        "joint: both networks in each step (released code); paper: divergence first, then convergence.",
+    )
+    fusion_steps: int = setting(
+        0, "Steps of the second stage of --schedule paper; 0 = a quarter of the first (not published).", low=0
+    )
+    lr: float = setting(1e-4, "Learning rate of Adam (released code).", above=0)
+    lr_schedule: Literal["halve", "cosine"] = setting(
+        "halve",
+        "halve: by half each --halve-every epochs (released code); cosine: to 0 at the last step (ours).",
+    )
+    halve_every: int = setting(2000, "Epochs between halvings (released code).", low=1)
+    warmup: int = setting(0, "Steps of linear rise of the learning rate (ours).", low=0)
+    weight_decay: float = setting(1e-8, "Of Adam (released code).", low=0)
+
+    alpha: float = setting(2e-5, "Weight of the divergence loss, Eq. 7 (released code).", low=0)
+    alpha_schedule: Literal["pulses", "constant"] = setting(
+        "pulses", "pulses: on for 200 epochs of 1000, halved each 2000 (released code); constant (ours)."
+    )
+    theta: float = setting(0.8, "Discount of near relatives, Eq. 6 (released code).", above=0)
+    margin_far: float = setting(
+        5e-5, "Margin between leaves with only the root in common (released code).", low=0
+    )
+    margin_near: float = setting(2e-5, "Margin between leaves of one parent (released code).", low=0)
+
+    check_every: int = setting(2500, "Steps between validations (released code: 20 epochs).", low=1)
+    check_images: int = setting(0, "Validation pairs to use, the first N; 0 = all.", low=0)
+    save_every: int = setting(1000, "Steps between checkpoints; the newest two are kept.", low=1)
+    log_every: int = setting(20, "Steps between rows of metrics.csv.", low=1)
+    diagnose_every: int = setting(
+        500, "Steps between gradient ratios and branch distances; 0 = never.", low=0
+    )
+
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1 or mps.")
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Of the networks; losses are float32.")
+    track: Literal["auto", "on", "off"] = setting("auto", "TensorBoard events in RUN/tensorboard.")
+    cache: Path | None = setting(None, "Folder of decoded images; default: DATA/cache.")
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+# What may differ between the two halves of a resumed run: none of it changes what a step computes,
+# except that more steps stretch a cosine schedule, which is what whoever asks for more wants.
+FREE = {
+    *("data", "out", "cache", "device", "precision", "track"),
+    *("epochs", "steps", "fusion_steps"),
+    *("check_every", "check_images", "save_every", "log_every", "diagnose_every"),
+}
+
+
+def train_d2c(
+    settings: D2CSettings, *, overwrite: bool = False, quiet: bool = False, say: Callable[[str], None] = print
+) -> Path:
+    """Train, or go on training, and return the run folder.
+
+    Args:
+        settings: `data` and `out` are required.
+        overwrite: throw away what an earlier run left in `out`.
+        say: receives lines for the user.
+
+    Raises:
+        UserError: the dataset cannot be trained on, or `out` was made with other settings.
+        Interrupted: Ctrl-C; all is saved.
+    """
+    from realdeg.jobs import locked
+
+    if settings.data is None or settings.out is None:
+        raise UserError("train.d2c", "needs a dataset and a run folder", "give --data and -o")
+    try:
+        settings.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(settings.out, f"cannot be made ({error.strerror})", "choose another -o") from None
+    with locked(settings.out):
+        if overwrite:
+            _clear(settings.out)
+        return _train(settings, quiet, say)
+
+
+def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
+
+    from realdeg.records import fingerprint
+    from train.batches import Crops, to_device
+    from train.cache import cache_folder, check_sizes, decoded
+    from train.loop import fit
+    from train.losses.divergence import divergence_loss, margins_for, pairwise_rms_8bit
+    from train.machine import choose
+    from train.pairs import read_split
+
+    assert s.data is not None
+    assert s.out is not None
+    split = read_split(s.data, scale=s.scale)
+    s = replace(s, scale=split.scale)
+    assert s.scale is not None
+    assert s.out is not None
+    _same_run(s)
+    machine = choose(s.device, s.precision)
+    folder = cache_folder(s.data, s.cache)
+    lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
+    keys = tuple(pair.key for pair in split.train)
+    check_sizes(keys, lr, hr, scale=s.scale, patch=s.patch)
+    crops = Crops(keys, tuple(lr), tuple(hr), s.scale, s.patch, s.batch, s.seed)
+    steps = s.steps or s.epochs * crops.steps_per_epoch
+
+    tree, fusion = (machine.place(net) for net in build(s))
+    opt_d, opt_c = (
+        torch.optim.Adam(net.parameters(), lr=s.lr, weight_decay=s.weight_decay) for net in (tree, fusion)
+    )
+    margins = margins_for(s.depth, far=s.margin_far, near=s.margin_near).to(machine.device)
+    rate = functools.partial(learning_rate, s, per_epoch=crops.steps_per_epoch)
+    alpha = functools.partial(alpha_at, s, per_epoch=crops.steps_per_epoch)
+    sizes = [sum(p.numel() for p in net.parameters()) for net in (tree, fusion)]
+    say(f"device: {machine.why}")
+    say(f"pairs: {len(keys)} x{s.scale} to learn from; validation: {len(split.val)} ({split.note})")
+    say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches, {sizes[1]:,} to join them")
+
+    def divergence(lr_image: Tensor, target: Tensor, i: int) -> tuple[Tensor, dict[str, Any]]:
+        """Eq. 1-7: each branch is fitted on its own, and kept apart from the others."""
+        with machine.autocast():
+            pred = tree(lr_image)
+        pred = pred.float()
+        l2 = (pred - target[:, None]).square().mean((0, 2, 3, 4)).sum()
+        t_d = divergence_loss(pred, target, margins, children=s.children, theta=s.theta)
+        told: dict[str, Any] = {"L2_D": l2.detach(), "T_D": t_d.detach()}
+        if s.diagnose_every and i % s.diagnose_every == 0:
+            told["gradient_ratio"] = gradient_ratio(l2, s.alpha * t_d, list(tree.parameters()))
+            told["branch_rms_8bit"] = pairwise_rms_8bit(pred.detach())
+        descend(opt_d, l2 + alpha(i) * t_d, rate(i, steps))
+        return pred.detach(), told
+
+    def convergence(pred: Tensor, target: Tensor, learning: float) -> dict[str, Any]:
+        """Eq. 8 and 9, on predictions without history: no gradient of it reaches the tree."""
+        with machine.autocast():
+            fused, _ = fusion(pred)
+        l2 = F.mse_loss(fused.float(), target)
+        descend(opt_c, l2, learning)
+        return {"L2_C": l2.detach()}
+
+    def joint(i: int, batch: Any) -> dict[str, Any]:
+        """The released loop; the second forward pass of the tree is left out, its images are at hand."""
+        lr_image, target = to_device(batch, machine.device)
+        pred, told = divergence(lr_image, target, i)
+        return {**told, **convergence(pred, target, rate(i, steps))}
+
+    def first(i: int, batch: Any) -> dict[str, Any]:
+        """The paper's first stage."""
+        return divergence(*to_device(batch, machine.device), i)[1]
+
+    def second(i: int, batch: Any) -> dict[str, Any]:
+        """The paper's second stage: the tree is frozen."""
+        lr_image, target = to_device(batch, machine.device)
+        with torch.no_grad(), machine.autocast():
+            pred = tree(lr_image).float()
+        return convergence(pred, target, rate(i - steps, fusion_steps))
+
+    parts = {"tree": tree, "fusion": fusion, "opt_d": opt_d, "opt_c": opt_c}
+    about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": fingerprint(keys)}
+    go = functools.partial(
+        fit, batches=crops, parts=parts, out=s.out, about=about, check_every=s.check_every,
+        save_every=s.save_every, log_every=s.log_every, track=s.track, quiet=quiet,
+    )  # fmt: skip
+    write_run(s.out, "python -m train.d2c", to_mapping(s))
+    chosen = split.val[: s.check_images or None]
+    whole = checker(chosen, machine, tree, fusion, s.scale, folder) if chosen else None
+    if s.schedule == "joint":
+        go(joint, steps=steps, check=whole)
+    else:
+        fusion_steps = s.fusion_steps or max(1, steps // 4)
+        mean = checker(chosen, machine, tree, None, s.scale, folder) if chosen else None
+        go(first, steps=steps, check=mean, what="divergence")
+        go(second, steps=steps + fusion_steps, check=whole, what="convergence")
+    return s.out
+
+
+def build(s: D2CSettings) -> tuple[Any, Any]:
+    """Divergence and convergence networks with their initial weights.
+
+    Args:
+        s: with its scale set.
+    """
+    import torch
+
+    from train.nets.blocks import initialise
+    from train.nets.rcan import rcan_host
+    from train.nets.tree import FusionNet, TreeNet
+
+    assert s.scale is not None
+    generator = torch.Generator().manual_seed(s.seed)
+    tree = TreeNet(
+        rcan_host(s.scale, width=s.width, groups=s.groups, blocks=s.blocks),
+        depth=s.depth,
+        children=s.children,
+    )
+    fusion = FusionNet(s.children**s.depth, width=s.fusion_width)
+    for net in (tree, fusion):
+        initialise(net, generator)
+    return tree, fusion
+
+
+def learning_rate(s: D2CSettings, i: int, steps: int, *, per_epoch: int) -> float:
+    """Learning rate of step i, a pure function, so that resuming needs no schedule state."""
+    rise = min(1.0, (i + 1) / s.warmup) if s.warmup else 1.0
+    if s.lr_schedule == "cosine":
+        return s.lr * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, i / steps)))
+    return s.lr * rise * 0.5 ** (i // per_epoch // s.halve_every)
+
+
+def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
+    """Weight of the divergence loss at step i."""
+    from train.losses.divergence import alpha_schedule
+
+    return s.alpha if s.alpha_schedule == "constant" else alpha_schedule(i // per_epoch, alpha=s.alpha)
+
+
+def descend(optimiser: Any, loss: Any, rate: float) -> None:
+    """One step of an optimiser at a given learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def gradient_ratio(fit_loss: Any, other: Any, parameters: list[Any]) -> float:
+    """|grad other| / |grad fit_loss|: how much a weighted second loss has to say."""
+    import torch
+
+    norms = []
+    for loss in (fit_loss, other):
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        norms.append(math.sqrt(sum(float(g.square().sum()) for g in gradients if g is not None)))
+    return norms[1] / norms[0] if norms[0] else math.inf
+
+
+def checker(
+    pairs: Any, machine: Any, tree: Any, fusion: Any, scale: int, folder: Path
+) -> Callable[[int], dict[str, float]]:
+    """Judge of the networks on whole images: PSNR-Y and SSIM-Y beside those of bicubic, means over pairs."""
+    from train.cache import check_sizes, decoded
+    from train.evaluate import bicubic_scores, scores
+    from train.restore.model import Model
+
+    lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
+    check_sizes([pair.key for pair in pairs], lr, hr, scale=scale)
+    model = Model(tree, fusion, scale, replace(machine, bf16=False))  # the figures that evaluate will print
+    known: list[dict[str, float]] = []
+
+    def check(done: int) -> dict[str, float]:
+        if not known:
+            known.extend(bicubic_scores(small, large, scale) for small, large in zip(lr, hr, strict=True))
+        found = [scores(model(small), large, scale) for small, large in zip(lr, hr, strict=True)]
+        rows = [{**mine, **theirs} for mine, theirs in zip(found, known, strict=True)]
+        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+    return check
+
+
+def _portable(s: D2CSettings) -> dict[str, Any]:
+    """Settings that belong to the network and its training, without this machine's folders."""
+    return {name: value for name, value in to_mapping(s).items() if name not in ("data", "out", "cache")}
+
+
+def _same_run(s: D2CSettings) -> None:
+    """Refuse to go on with a run that was begun differently."""
+    assert s.out is not None
+    path = s.out / RUN_FILE
+    if not path.is_file():
+        return
+    before, now = read_yaml(path), to_mapping(s)
+    changed = [n for n in now if n not in FREE and now[n] is not None and before.get(n) != now[n]]
+    if changed:
+        what = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
+        raise UserError(s.out, f"was made with other settings ({what})", "use another -o, or --overwrite")
+
+
+def _clear(out: Path) -> None:
+    import shutil
+
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("metrics.csv", "validation.csv", RUN_FILE):
+        (out / name).unlink(missing_ok=True)
+
+
+@command(D2CSettings, PRESETS, required=("data", "out"))
+@click.option(
+    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
+def main(settings: D2CSettings, resume: bool, quiet: bool) -> None:
+    """Train D2C-SR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
+    say = (lambda text: None) if quiet else click.echo
+    out = train_d2c(settings, overwrite=not resume, quiet=quiet, say=say)
+    say(f"{out}: done; next: python -m train.evaluate --run {out} --data {settings.data}")
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run
+
+    run(main, "python -m train.d2c")

@@ -1,0 +1,66 @@
+"""A trained D2C-SR as a function of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from train.machine import Machine
+from train.restore.tiling import upscale_tiled
+
+
+@dataclass(frozen=True)
+class Model:
+    """Networks, their scale and the machine they run on.
+
+    Attributes:
+        tree: lr (B, 3, h, w) -> predictions (B, P, 3, s h, s w).
+        fusion: predictions -> fused image (B, 3, s h, s w) and weights; None = plain mean of the branches.
+        scale: s.
+        tile: side of a tile in LR pixels; larger images are cut, so that memory stays bounded.
+    """
+
+    tree: nn.Module
+    fusion: nn.Module | None
+    scale: int
+    machine: Machine
+    tile: int = 256
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) uint8 RGB."""
+        return to_uint8(self.predict(lr)[0])
+
+    def predict(self, lr: np.ndarray) -> Tensor:
+        """Fused image, then the P predictions of the branches.
+
+        Args:
+            lr: (h, w, 3) uint8 or uint16 RGB.
+
+        Returns:
+            (1 + P, 3, s h, s w) float32 in about [0, 1], on the CPU, not clamped.
+        """
+        whole = torch.from_numpy(lr.astype(np.float32) / np.iinfo(lr.dtype).max).permute(2, 0, 1)[None]
+        was_training = self.tree.training
+        self.tree.eval()
+        with torch.inference_mode():
+            out = upscale_tiled(self._stack, whole, scale=self.scale, tile=self.tile)
+        self.tree.train(was_training)
+        return out[0].reshape(-1, 3, *out.shape[-2:])
+
+    def _stack(self, lr: Tensor) -> Tensor:
+        """(1, 3, h, w) on any device -> fused and predictions as (1, 3 (1 + P), s h, s w) on the CPU."""
+        lr = self.machine.bring(lr)
+        with self.machine.autocast():
+            pred = self.tree(lr).float()
+            fused = self.fusion(pred)[0].float() if self.fusion is not None else pred.mean(1)
+        return torch.cat([fused, pred.flatten(1, 2)], dim=1).cpu()
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """(3, H, W) float in [0, 1] -> (H, W, 3) uint8, rounded once."""
+    from realdeg.io.save import to_uint
+
+    return to_uint(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))

@@ -1,0 +1,187 @@
+"""Enlarge photos with a trained network.
+
+python -m train.upscale PHOTO... --run RUN -o OUT
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import click
+
+from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from train.settings import CONTEXT
+
+if TYPE_CHECKING:
+    from train.restore.model import Model
+
+Progress = Callable[[int, int, str], None]
+
+
+def load(
+    run: Path | None = None,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    tile: int = 256,
+    say: Callable[[str], None] = print,
+) -> Model:
+    """The trained model of a run folder (its newest whole checkpoint), or of one safetensors file.
+
+    Args:
+        precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
+        tile: LR pixels a side; larger photos are cut into overlapping tiles.
+
+    Raises:
+        UserError: nothing whole to load, or made by a program that this version does not know.
+    """
+    from realdeg.settings import from_mapping
+    from train.d2c import D2CSettings, build
+    from train.machine import choose
+    from train.restore.checkpoint import open_file, open_run
+    from train.restore.model import Model
+
+    if (run is None) == (checkpoint is None):
+        raise UserError(
+            "upscale", "needs one model", "give either --run or --checkpoint", exit_code=EXIT_USAGE
+        )
+    found = open_file(checkpoint) if checkpoint is not None else open_run(run, say)  # type: ignore[arg-type]
+    if found.about.get("kind") != "d2c":
+        raise UserError(found.weights, f"is of unknown kind {found.about.get('kind')!r}", "update realdeg")
+    settings = from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights))
+    tree, fusion = build(settings)
+    found.load_weights({"tree": tree, "fusion": fusion})
+    machine = choose(device, precision)
+    return Model(machine.place(tree), machine.place(fusion), int(found.about["scale"]), machine, tile)
+
+
+def upscale_folder(
+    run: Path,
+    source: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    on_progress: Progress = lambda done, total, name: None,
+) -> list[Path]:
+    """Enlarge every photo below `source` into `out/KEY.png`, skipping none; the files written.
+
+    Raises:
+        UserError: no such folder or model; or, after all others are done, a photo failed.
+    """
+    written, failed = upscale_files(load(run, device=device), targets([source], out), on_progress=on_progress)
+    if failed:
+        raise UserError(source, f"{len(failed)} of its photos failed, first: {failed[0]}")
+    return written
+
+
+def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Photo and PNG for every file named and every photo of every folder named.
+
+    Raises:
+        UserError: a missing input, or two inputs that would become the same file.
+    """
+    from realdeg.io.find import find_images
+
+    found: list[tuple[str, Path]] = []
+    for path in inputs:
+        if path.is_dir():
+            found += [(one.key, one.path) for one in find_images(path)]
+        elif path.is_file():
+            found.append((path.stem, path))
+        else:
+            raise UserError(path, "does not exist", "check the path", exit_code=EXIT_USAGE)
+    taken: dict[str, Path] = {}
+    for key, path in found:
+        other = taken.setdefault(key.casefold(), path)
+        if other != path:
+            raise UserError(path, f"would be written over {other} as {key}.png", "upscale them apart")
+    return [(path, out / PurePosixPath(f"{key}.png")) for key, path in found]
+
+
+def upscale_files(
+    model: Model,
+    pairs: Sequence[tuple[Path, Path]],
+    *,
+    on_progress: Progress = lambda done, total, name: None,
+) -> tuple[list[Path], list[UserError]]:
+    """Enlarge each photo into its PNG; the files written, and what went wrong with the others."""
+    from realdeg.io.photo import read
+    from realdeg.io.save import write_image
+
+    written, failed = [], []
+    for done, (source, target) in enumerate(pairs):
+        on_progress(done, len(pairs), source.name)
+        try:
+            write_image(target, model(read(source).pixels))
+            written.append(target)
+        except UserError as error:
+            failed.append(error)
+    on_progress(len(pairs), len(pairs), "")
+    return written, failed
+
+
+def model_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which model runs where."""
+    for option in reversed(
+        (
+            click.option("--run", type=click.Path(path_type=Path), help="Run folder of a training."),
+            click.option(
+                "--checkpoint",
+                type=click.Path(path_type=Path),
+                help="One .safetensors file instead of a run.",
+            ),
+            click.option(
+                "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
+            ),
+            click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto."),
+            click.option("--tile", default=256, show_default=True, help="Side of a tile in LR pixels."),
+            click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument(
+    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO_OR_FOLDER..."
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder that receives PNGs."
+)
+@model_options
+def main(
+    inputs: tuple[Path, ...],
+    out: Path,
+    run: Path | None,
+    checkpoint: Path | None,
+    device: str,
+    precision: str,
+    tile: int,
+) -> int:
+    """Enlarge photos, or all photos of a folder, by the scale that the model was trained for."""
+    from train.log import Show
+
+    pairs = targets(inputs, out)
+    model = load(run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, say=click.echo)
+    click.echo(f"device: {model.machine.why}")
+    with Show("upscaling", len(pairs), 0) as show:
+        written, failed = upscale_files(
+            model, pairs, on_progress=lambda done, total, name: show.step(done, {})
+        )
+    for error in failed:
+        click.echo(f"failed: {error}", err=True)
+    click.echo(
+        f"{out}: {len(written)} photos enlarged x{model.scale}"
+        + (f", {len(failed)} failed" if failed else "")
+    )
+    return EXIT_SOME_FAILED if failed else EXIT_OK
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run as run_program
+
+    run_program(main, "python -m train.upscale")
