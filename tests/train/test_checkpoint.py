@@ -1,0 +1,95 @@
+"""A checkpoint is whole or it is not used."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from realdeg.errors import UserError
+from train.restore.checkpoint import FOLDER, latest, open_file, open_run, save
+
+ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}
+
+
+def parts(seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3)).to(memory_format=torch.channels_last)
+    opt = torch.optim.Adam(net.parameters(), lr=0.1)
+    net(torch.rand(1, 3, 9, 9)).sum().backward()
+    opt.step()
+    return {"net": net, "opt": opt}
+
+
+def flat(state):
+    return torch.cat([value.flatten().double() for value in state.values()])
+
+
+def test_everything_comes_back(tmp_path):
+    mine, other = parts(1), parts(2)
+    save(tmp_path, 5, mine, ABOUT)
+    expected = torch.rand(3)
+    found = open_run(tmp_path)
+    found.restore(other)
+    assert (found.step, found.about) == (5, ABOUT)
+    assert torch.equal(flat(mine["net"].state_dict()), flat(other["net"].state_dict()))
+    for p, q in zip(mine["net"].parameters(), other["net"].parameters(), strict=True):
+        assert torch.equal(mine["opt"].state[p]["exp_avg_sq"], other["opt"].state[q]["exp_avg_sq"])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_newest_two_are_kept(tmp_path):
+    for step in (1, 2, 3, 4):
+        save(tmp_path, step, parts(), ABOUT)
+    names = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
+    assert [name.split(".")[0] for name in names] == ["00000003"] * 3 + ["00000004"] * 3
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".state.pt", ".json"])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.99])
+def test_one_flipped_byte_is_found_and_the_one_before_used(tmp_path, suffix, place):
+    save(tmp_path, 1, parts(), ABOUT)
+    save(tmp_path, 2, parts(), ABOUT)
+    victim = tmp_path / FOLDER / f"00000002{suffix}"
+    data = bytearray(victim.read_bytes())
+    data[int(place * (len(data) - 1))] ^= 0x80
+    victim.write_bytes(data)
+    said = []
+    found = latest(tmp_path, said.append)
+    assert found is not None
+    assert found.step == 1
+    assert "00000002" in said[0]
+    assert "step 1" in said[1]
+
+
+def test_no_whole_checkpoint_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="no whole checkpoint"):
+        open_run(tmp_path)
+    with pytest.raises(UserError, match="no such run"):
+        open_run(tmp_path / "nowhere")
+
+
+def test_the_weights_file_alone_can_be_handed_on(tmp_path):
+    weights = save(tmp_path / "run", 7, parts(), ABOUT)
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(weights.read_bytes())
+    found = open_file(alone)
+    other = parts(3)
+    found.load_weights({"net": other["net"]})
+    assert (found.step, found.about) == (7, ABOUT)
+    assert torch.equal(flat(other["net"].state_dict()), flat(parts()["net"].state_dict()))
+    with pytest.raises(UserError, match="weights only"):
+        found.restore(other)
+
+
+def test_a_pickle_is_not_a_checkpoint(tmp_path):
+    bomb = tmp_path / "bomb.safetensors"
+    torch.save({"a": 1}, bomb)
+    with pytest.raises(UserError, match="not a checkpoint of ours"):
+        open_file(bomb)
+
+
+def test_another_network_is_refused(tmp_path):
+    found = open_file(save(tmp_path, 1, parts(), ABOUT))
+    with pytest.raises(UserError, match="does not fit"):
+        found.load_weights({"net": nn.Conv2d(3, 4, 3)})
