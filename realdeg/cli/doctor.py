@@ -1,0 +1,338 @@
+"""`realdeg doctor`: what is installed, what works, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from realdeg.cli.common import cores
+from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK
+
+CORE = {
+    "click": "click",
+    "imageio": "imageio",
+    "jinja2": "jinja2",
+    "kornia": "kornia",
+    "loky": "loky",
+    "numpy": "numpy",
+    "opencv-contrib-python": "cv2",
+    "pandas": "pandas",
+    "pillow": "PIL",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "rawpy": "rawpy",
+    "rich": "rich",
+    "safetensors": "safetensors",
+    "scipy": "scipy",
+    "tifffile": "tifffile",
+    "torch": "torch",
+}
+"""Distribution and import name of everything that realdeg needs."""
+EXTRAS = {"track": {"tensorboard": "tensorboard"}, "dev": {"pytest": "pytest", "hypothesis": "hypothesis"}}
+WEIGHTS = ("vgg19-dcbb9e9d.pth", "vgg16-397923af.pth", "alexnet-owt-7be5be79.pth")
+"""Files of torchvision's pretrained networks that perceptual losses and LPIPS can use."""
+CGROUP = Path("/sys/fs/cgroup")
+
+State = Literal["ok", "note", "missing"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `missing` means that a core part does not work, `note` that something optional is absent."""
+
+    group: str
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Say what is installed and works here, and how to get the rest.
+
+    Looks at libraries, processors, memory, codecs (by trying them), RAW support, pretrained weights and
+    disk space. Nothing is downloaded. Exit code 3 when a core part is missing or broken.
+    """
+    findings = list(examine())
+    broken = [one for one in findings if one.state == "missing"]
+    if as_json:
+        click.echo(
+            json.dumps({"ok": not broken, "findings": [asdict(one) for one in findings]}, ensure_ascii=False)
+        )
+    else:
+        _show(findings)
+        parts = f"{len(broken)} core part{'s' * (len(broken) != 1)} missing or broken: see above"
+        click.echo("\n" + (parts if broken else "everything that realdeg needs works here"))
+    ctx.exit(EXIT_MISSING_RESOURCE if broken else EXIT_OK)
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, in the order in which they are shown."""
+    yield from _installation()
+    yield from _libraries()
+    yield from _machine()
+    yield from _codecs()
+    yield from _weights()
+
+
+def _show(findings: list[Finding]) -> None:
+    group = ""
+    width = max(len(one.name) for one in findings)
+    for one in findings:
+        if one.group != group:
+            group = one.group
+            click.echo(f"\n{group}")
+        remedy = f"; {one.remedy}" if one.remedy else ""
+        click.echo(f"  {one.state:<8}{one.name:<{width + 2}}{one.detail}{remedy}")
+
+
+def _installation() -> Iterator[Finding]:
+    group = "Installation"
+    python = f"{platform.python_version()} ({platform.machine()}, {platform.system()} {platform.release()})"
+    try:
+        version = metadata.version("realdeg")
+    except metadata.PackageNotFoundError:
+        version = "run from a checkout, not installed"
+    yield Finding(group, "realdeg", "ok", f"{version}, from {Path(__file__).resolve().parents[1]}")
+    yield Finding(group, "Python", "ok", python)
+
+
+def _libraries() -> Iterator[Finding]:
+    group = "Libraries"
+    for name, module in CORE.items():
+        problem = _import_problem(module)
+        if problem is None:
+            yield Finding(group, name, "ok", _version(name, module))
+        else:
+            yield Finding(group, name, "missing", problem, _remedy(name, problem))
+    opencvs = sorted({d.name for d in metadata.distributions() if str(d.name).lower().startswith("opencv")})
+    if len(opencvs) > 1:
+        remedy = "uninstall all of them, then install opencv-contrib-python"
+        yield Finding(group, "opencv", "note", f"{' and '.join(opencvs)} overwrite each other", remedy)
+    for extra, modules in EXTRAS.items():
+        absent = [name for name, module in modules.items() if importlib.util.find_spec(module) is None]
+        detail = f"lacks {', '.join(absent)}" if absent else ", ".join(modules)
+        remedy = f"pip install 'realdeg[{extra}]'" if absent else ""
+        yield Finding(group, f"extra: {extra}", "note" if absent else "ok", detail, remedy)
+    if importlib.util.find_spec("torchvision") is not None and (problem := _import_problem("torchvision")):
+        remedy = "realdeg does not use it; other tools will fail until it matches torch"
+        yield Finding(group, "torchvision", "note", problem, remedy)
+
+
+def _import_problem(module: str) -> str | None:
+    """Why a module cannot be imported; broken binaries raise RuntimeError, OSError and others."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        return "is not installed" if error.name == module else f"is broken ({_line(error)})"
+    except Exception as error:
+        return f"is broken ({_line(error)})"
+    return None
+
+
+def _version(name: str, module: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # another build of the same module, e.g. headless OpenCV
+        return str(getattr(sys.modules[module], "__version__", "version unknown"))
+
+
+def _remedy(name: str, problem: str) -> str:
+    if "libGL" in problem or "libgthread" in problem:
+        return "apt-get install libgl1 libglib2.0-0, or install opencv-contrib-python-headless"
+    return f"pip install {name}" if problem == "is not installed" else f"pip install --force-reinstall {name}"
+
+
+def _machine() -> Iterator[Finding]:
+    group = "Machine"
+    quota = _cgroup_cores()
+    limit = f"; a container limits them to {quota:g}" if quota and quota < cores() else ""
+    yield Finding(group, "processors", "ok", f"{cores()} of {os.cpu_count()} cores may be used{limit}")
+    yield Finding(group, "memory", "ok", _memory())
+    for name, folder in (("disk, here", Path.cwd()), ("disk, temporary", Path(tempfile.gettempdir()))):
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            few = free < 2e9
+            remedy = "a dataset of 100 photos takes about 2 GB" if few else ""
+            yield Finding(
+                group, name, "note" if few else "ok", f"{free / 1e9:.1f} GB free in {folder}", remedy
+            )
+    yield from _devices()
+
+
+def _devices() -> Iterator[Finding]:
+    group = "Machine"
+    try:
+        import torch
+
+        if not torch.cuda.is_available():
+            mps = getattr(torch.backends, "mps", None)
+            other = "Apple GPU (mps)" if mps and mps.is_available() else "none"
+            remedy = "" if other != "none" else "training uses the processor; align and degrade need no GPU"
+            yield Finding(group, "GPU", "note" if other == "none" else "ok", other, remedy)
+            capability = torch.backends.cpu.get_cpu_capability()
+            yield Finding(group, "torch on CPU", "ok", f"{capability}, {torch.get_num_threads()} threads")
+            return
+        for i in range(torch.cuda.device_count()):
+            card = torch.cuda.get_device_properties(i)
+            bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+            detail = f"{card.name}, {card.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}, {bf16}"
+            yield Finding(group, f"GPU cuda:{i}", "ok", detail)
+    except Exception as error:  # a driver that does not match shows itself in many ways
+        yield Finding(group, "GPU", "note", f"cannot be asked ({_line(error)})", "check torch and the driver")
+
+
+def _cgroup_cores() -> float | None:
+    """Processor quota of a container (cgroup v2, then v1)."""
+    with suppress(OSError, ValueError):
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        return float(quota) / float(period) if quota != "max" else None
+    with suppress(OSError, ValueError):
+        quota_us = int((CGROUP / "cpu/cpu.cfs_quota_us").read_text())
+        period_us = int((CGROUP / "cpu/cpu.cfs_period_us").read_text())
+        return quota_us / period_us if quota_us > 0 else None
+    return None
+
+
+def _memory() -> str:
+    parts = []
+    with suppress(OSError, ValueError, AttributeError):
+        parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB")
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable"))
+        parts.append(f"{int(free.split()[1]) / 2**20:.1f} GiB available")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limit = int((CGROUP / name).read_text())
+            if limit < 1 << 50:  # version 1 says "no limit" with a huge number
+                parts.append(f"a container limits it to {limit / 2**30:.1f} GiB")
+    return ", ".join(parts) or "unknown on this system"
+
+
+def _codecs() -> Iterator[Finding]:
+    """Write and read a tiny picture through the same doors as every job does."""
+    group = "Codecs"
+    tries: dict[str, Callable[[Path], str]] = {
+        "PNG 16 bit": lambda folder: _round_trip(folder / "a.png", 65535),
+        "TIFF 16 bit": lambda folder: _round_trip(folder / "a.tif", 65535),
+        "JPEG": lambda folder: _round_trip(folder / "a.jpg", 255),
+        "WebP": lambda folder: _round_trip(folder / "a.webp", 255),
+        "colour profiles": _convert_profile,
+        "camera RAW": _develop_raw,
+    }
+    with tempfile.TemporaryDirectory(prefix="realdeg-doctor-") as name:
+        for what, attempt in tries.items():
+            try:
+                yield Finding(group, what, "ok", attempt(Path(name)))
+            except Exception as error:
+                yield Finding(
+                    group, what, "missing", f"fails ({_line(error)})", "reinstall the libraries above"
+                )
+    try:
+        from PIL import features
+
+        detail = "known to Pillow" if features.check("avif") else "unknown to Pillow"
+    except Exception as error:
+        detail = _line(error)
+    yield Finding(
+        group, "AVIF, HEIF", "note", f"not read by realdeg (AVIF is {detail})", "convert them to PNG or JPEG"
+    )
+
+
+def _round_trip(path: Path, top: int) -> str:
+    import numpy as np
+
+    from realdeg.io.photo import read
+    from realdeg.io.save import write_image
+
+    ramp = np.linspace(0, top, 16 * 16).reshape(16, 16, 1).repeat(3, axis=2)
+    pixels = np.rint(ramp).astype(np.uint16 if top > 255 else np.uint8)
+    write_image(path, pixels, quality=100)
+    back = read(path).pixels
+    if back.dtype != pixels.dtype or np.abs(back.astype(int) - pixels).max() > (3 if top == 255 else 0):
+        raise ValueError("what was read is not what was written")
+    return "written and read back"
+
+
+def _convert_profile(folder: Path) -> str:
+    from PIL import Image, ImageCms, features
+
+    from realdeg.io.photo import read
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    Image.new("RGB", (4, 4), (10, 120, 240)).save(folder / "profile.png", icc_profile=srgb.tobytes())
+    if read(folder / "profile.png").pixels[0, 0].tolist() != [10, 120, 240]:
+        raise ValueError("sRGB to sRGB moved a colour")
+    return f"LittleCMS {features.version('littlecms2')}"
+
+
+def _develop_raw(folder: Path) -> str:
+    """Develop a small DNG made here."""
+    import numpy as np
+    import rawpy
+    import tifffile
+
+    from realdeg.io.photo import read
+
+    sensor = np.full((64, 64), 8000, np.uint16) + np.arange(64, dtype=np.uint16)
+    tags: list[tuple[Any, ...]] = [
+        (33421, "H", 2, (2, 2), True),
+        (33422, "B", 4, (0, 1, 1, 2), True),
+        (50706, "B", 4, (1, 4, 0, 0), True),
+        (50708, "s", 0, "realdeg", True),
+        (50717, "H", 1, 16000, True),
+        (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
+        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
+    ]
+    tifffile.imwrite(folder / "a.dng", sensor, photometric=32803, extratags=tags, metadata=None)
+    if read(folder / "a.dng").size_hw != (64, 64):
+        raise ValueError("a DNG of 64 x 64 px develops to another size")
+    return f"LibRaw {'.'.join(str(part) for part in rawpy.libraw_version)}, a DNG developed"
+
+
+def _weights() -> Iterator[Finding]:
+    """Where pretrained networks are looked for; nothing here reaches for the network."""
+    group = "Pretrained weights (optional)"
+    given = os.environ.get("REALDEG_WEIGHTS")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
+    if given is None:
+        yield Finding(
+            group, "REALDEG_WEIGHTS", "note", "not set", "name the folder that holds your .pth files"
+        )
+    elif not Path(given).is_dir():
+        yield Finding(
+            group, "REALDEG_WEIGHTS", "note", f"{given} is not a folder", "set it to your .pth files' folder"
+        )
+    else:
+        yield Finding(group, "REALDEG_WEIGHTS", "ok", given)
+    yield Finding(
+        group, "torch's cache", "ok" if hub.is_dir() else "note", str(hub) + " (absent)" * (not hub.is_dir())
+    )
+    for name in WEIGHTS:
+        places = [folder for folder in ([Path(given)] if given else []) + [hub] if (folder / name).is_file()]
+        detail = f"found in {places[0]}" if places else "not found; only perceptual losses and LPIPS need it"
+        yield Finding(group, name, "ok" if places else "note", detail)
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,100 @@
+"""`realdeg doctor`, as a person runs it: once where all is well, once where a library is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from realdeg.cli import doctor
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "realdeg", "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=120)
+
+
+def test_all_is_well_here(tmp_path):
+    (tmp_path / "vgg19-dcbb9e9d.pth").write_bytes(b"weights")
+    done = run(REALDEG_WEIGHTS=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    for name in ("Python", "torch", "processors", "memory", "disk, here", "PNG 16 bit", "TIFF 16 bit"):
+        assert re.search(rf"^  ok +{name} ", done.stdout, re.MULTILINE)
+    assert re.search(r"^  ok +camera RAW +LibRaw .* a DNG developed$", done.stdout, re.MULTILINE)
+    assert re.search(
+        rf"^  ok +vgg19-dcbb9e9d\.pth +found in {re.escape(str(tmp_path))}$", done.stdout, re.MULTILINE
+    )
+    assert done.stdout.endswith("everything that realdeg needs works here\n")
+
+
+def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path):
+    """A rawpy that fails on import (as binaries of another build do), and a tifffile that is not there."""
+    (tmp_path / "rawpy.py").write_text("raise RuntimeError('operator torchvision::nms\\ndoes not exist')")
+    (tmp_path / "tifffile.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'tifffile'\", name='tifffile')"
+    )
+    done = run("--json", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 3, done.stderr
+    result = json.loads(done.stdout)
+    assert result["ok"] is False
+    state = {one["name"]: one for one in result["findings"]}
+    assert state["rawpy"]["state"] == state["tifffile"]["state"] == "missing"
+    assert state["rawpy"]["detail"] == "is broken (operator torchvision::nms does not exist)"
+    assert state["rawpy"]["remedy"] == "pip install --force-reinstall rawpy"
+    assert state["tifffile"]["detail"] == "is not installed"
+    assert state["tifffile"]["remedy"] == "pip install tifffile"
+    assert state["camera RAW"]["state"] == state["TIFF 16 bit"]["state"] == "missing"
+    assert state["PNG 16 bit"]["state"] == state["JPEG"]["state"] == "ok"
+
+
+def test_it_looks_for_exactly_what_the_package_depends_on():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert sorted(re.match(r"[\w-]+", line)[0] for line in project["dependencies"]) == sorted(doctor.CORE)
+    assert set(doctor.EXTRAS) <= set(project["optional-dependencies"])
+
+
+@pytest.mark.parametrize(
+    ("files", "cores", "memory"),
+    [
+        (
+            {"cpu.max": "150000 100000\n", "memory.max": "2147483648\n"},
+            1.5,
+            "a container limits it to 2.0 GiB",
+        ),
+        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
+        (
+            {
+                "cpu/cpu.cfs_quota_us": "200000",
+                "cpu/cpu.cfs_period_us": "100000",
+                "memory/memory.limit_in_bytes": "9223372036854771712",
+            },
+            2.0,
+            None,
+        ),
+        ({}, None, None),
+    ],
+)
+def test_limits_of_a_container(tmp_path, monkeypatch, files, cores, memory):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    assert doctor._cgroup_cores() == cores
+    assert ("container" in doctor._memory()) == (memory is not None)
+    assert memory is None or memory in doctor._memory()
+
+
+def test_the_command_is_cheap_to_import():
+    heavy = {"numpy", "cv2", "torch", "PIL", "rich", "pydantic"}
+    program = f"import sys, realdeg.cli.doctor; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
