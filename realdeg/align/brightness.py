@@ -89,7 +89,9 @@ def _flatness(seen: Image, lr: Image) -> npt.NDArray[np.bool_]:
     return slope <= np.median(slope)
 
 
-def _fit(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], method: Brightness) -> npt.NDArray[np.float64]:
+def _fit(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], method: Brightness
+) -> npt.NDArray[np.float64]:
     grid = np.linspace(0, 1, LEVELS)
     if method == "none" or len(x) < 4 * MIN_IN_BIN:
         return grid

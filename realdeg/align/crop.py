@@ -98,7 +98,11 @@ def _largest_rectangle(
 
 
 def draw(
-    image: npt.NDArray[np.generic], image_from_grid: Homography, size_hw: tuple[int, int], *, sharp: bool = False
+    image: npt.NDArray[np.generic],
+    image_from_grid: Homography,
+    size_hw: tuple[int, int],
+    *,
+    sharp: bool = False,
 ) -> npt.NDArray[np.generic]:
     """Resample an image once onto a pixel grid.
 

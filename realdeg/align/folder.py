@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from realdeg.align.coarse import MIN_INLIERS, rough
-from realdeg.align.pair import Registration, make_pair, nearest_scale, register
+from realdeg.align.pair import Registration, make_pair, nearest_scale, register, softness
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection, large_residual
 from realdeg.errors import UserError
@@ -98,7 +98,9 @@ def infer_scale(matches: list[Match]) -> int:
     if not zooms:
         tried = ", ".join(matches[place].key for place in places)
         raise UserError(
-            tried, "the scale cannot be inferred: no common scene found", "give --scale, and check the folders"
+            tried,
+            "the scale cannot be inferred: no common scene found",
+            "give --scale, and check the folders",
         )
     return nearest_scale(float(np.median(zooms)))
 
@@ -121,7 +123,7 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         return _rejected(record, found)
     pair_lr, pair_hr, found = make_pair(lr.pixels, hr.pixels, found)
     record = replace(record, scale=found.scale, detail={**record.detail, **_figures(found)})
-    if refused := large_residual(found.residual, settings, found.zoom):
+    if refused := large_residual(found.residual, settings, found.zoom, softness(found.blur)):
         return _rejected(record, refused)
     to_lr, to_hr = pair_paths(match.key)
     write_image(out / to_hr, pair_hr)

@@ -29,7 +29,7 @@ Image = npt.NDArray[np.generic]
 Grey = npt.NDArray[np.float32]
 
 LR_BLUR = 0.45  # HR is blurred by this many LR px before it is drawn on LR's grid
-BLURS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25)
+BLURS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
 WIDE = ((3.0, 4), (1.5, 8), (0.0, 8))  # blur of both pictures (LR px) and parameters, coarse to fine
 MAX_ROUNDS = 12
 FIELD_MARGIN = 4.0
@@ -98,16 +98,14 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         verdict.wrong_zoom(zoom, scale, settings)
         or verdict.small_field(field, settings, zoom)
         or verdict.little_texture(motion, zoom)
-        or verdict.disagreeing(motion, settings, zoom)
         or verdict.soft(blur, zoom)
+        or verdict.disagreeing(motion, settings, zoom)
     ):
         return refused
     assert field is not None
     tone = _colour_tone(lr, hr, hr_from_lr, field, zoom, blur, settings)
     rotation = hr_from_lr.rotation_at(field.centre)
-    return Registration(
-        hr_from_lr, scale, zoom, rotation, field, tone, blur, motion, start.inliers, rounds
-    )
+    return Registration(hr_from_lr, scale, zoom, rotation, field, tone, blur, motion, start.inliers, rounds)
 
 
 def settle(
@@ -135,7 +133,9 @@ def settle(
             seen = linear_to_srgb(np.clip(draw(blurred, hr_from_box, fixed.shape), 0, 1))
             tone = match_brightness(seen, lr[field.slices].astype(np.float32) / 255, "linear")
             moving = _smooth(tone(seen), wide)
-            motion = common_motion(tile_shifts(fixed, moving), fixed.shape, parameters=parameters)
+            motion = common_motion(
+                tile_shifts(fixed, moving), fixed.shape, parameters=parameters, softness=softness(blur)
+            )
             if motion is None:
                 break
             hr_from_lr = hr_from_box @ motion.map @ Homography.translation(-field.x, -field.y)
@@ -175,9 +175,16 @@ def nearest_scale(zoom: float) -> int:
     return min(range(2, 17), key=lambda scale: abs(np.log(zoom / scale))) if zoom > 0 else 0
 
 
-def _rough_again(
-    lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr: Homography
-) -> Homography:
+def softness(blur: float) -> float:
+    """How many px wide the smallest detail of an LR photo is, 1 for a sharp one, from its blur in px.
+
+    A sharp photo is matched by HR blurred by 0.4 to 0.6 LR px. Limits on errors grow with softness: a
+    picture that was enlarged before, or is out of focus, has pixels finer than what it shows.
+    """
+    return max(1.0, blur / 0.6)
+
+
+def _rough_again(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr: Homography) -> Homography:
     """SIFT once more on the common field alone, at LR's full resolution, where the first saw less."""
     field = common_field(lr.shape, hr.shape, hr_from_lr)
     whole = lr.shape[0] * lr.shape[1]
@@ -195,9 +202,7 @@ def _best_blur(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr:
     if field is None:
         return LR_BLUR
     width, height = min(field.width, 512), min(field.height, 512)
-    middle = Box(
-        field.x + (field.width - width) // 2, field.y + (field.height - height) // 2, width, height
-    )
+    middle = Box(field.x + (field.width - width) // 2, field.y + (field.height - height) // 2, width, height)
     zoom = hr_from_lr.zoom_at(middle.centre)
     around = Box(*_around(hr_from_lr(middle.corners), hr.shape, margin=int(6 * zoom)))
     part = hr[around.slices]
@@ -218,7 +223,9 @@ def _best_blur(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr:
     return float(np.clip(-curve[1] / (2 * curve[0]), BLURS[best - 1], BLURS[best + 1]))
 
 
-def _around(points: npt.NDArray[np.float64], size_hw: tuple[int, ...], margin: int) -> tuple[int, int, int, int]:
+def _around(
+    points: npt.NDArray[np.float64], size_hw: tuple[int, ...], margin: int
+) -> tuple[int, int, int, int]:
     """x, y, width, height of the whole-pixel box around points, within an image."""
     low = np.maximum(np.floor(points.min(0)).astype(int) - margin, 0)
     high = np.minimum(np.ceil(points.max(0)).astype(int) + margin + 1, [size_hw[1], size_hw[0]])
@@ -226,7 +233,13 @@ def _around(points: npt.NDArray[np.float64], size_hw: tuple[int, ...], margin: i
 
 
 def _colour_tone(
-    lr: Image, hr: Image, hr_from_lr: Homography, field: Box, zoom: float, blur: float, settings: AlignSettings
+    lr: Image,
+    hr: Image,
+    hr_from_lr: Homography,
+    field: Box,
+    zoom: float,
+    blur: float,
+    settings: AlignSettings,
 ) -> Tone:
     """Tone curves per channel, from HR at LR's sharpness on LR's grid."""
     if settings.brightness == "none":

@@ -25,6 +25,8 @@ FLOOR_PX = 0.02  # what a tile may be off for reasons that its noise does not sh
 CAUCHY = 3.0
 MAX_STEP_PX = 1.5
 MAX_SD_PX = 0.5
+COHERENT_PX = 0.25  # a neighbourhood off by more, and surely so, contradicts the motion
+COHERENT_CHI2 = 18.0
 PERSPECTIVE_SD = 0.05  # prior of the two perspective terms, in displacement per half diagonal
 
 
@@ -33,11 +35,13 @@ class Tiles:
     """Displacements seen by the tiles of one image pair.
 
     Attributes:
+        grid_hw: rows and columns of tiles; T = rows * columns.
         centre: (T, 2) tile centres (x, y), px of the box that was compared.
         shift: (T, 2) displacement u with moving(x + u) = fixed(x), px.
         information: (T, 2, 2) inverse covariance of `shift`, px^-2.
     """
 
+    grid_hw: tuple[int, int]
     centre: Array
     shift: Array
     information: Array
@@ -56,7 +60,7 @@ class Motion:
     Attributes:
         map: moving_from_fixed, in px of the compared box.
         sd: predicted standard deviation of `map` over the box, root mean square over tiles, px.
-        disagreeing: share of the usable tiles that contradict `map`.
+        disagreeing: share of the usable tiles that contradict `map` together with their neighbours.
         usable: number of usable tiles.
         total: number of tiles.
     """
@@ -117,7 +121,7 @@ def tile_shifts(fixed: Image, moving: Image) -> Tiles:
     information[n < 0.3 * tile * tile] = 0
     y, x = np.mgrid[:rows, :columns]
     centre = np.stack([x.ravel(), y.ravel()], axis=-1) * tile + (tile - 1) / 2
-    return Tiles(centre.astype(np.float64), shift, information)
+    return Tiles((rows, columns), centre.astype(np.float64), shift, information)
 
 
 def tile_side(size_hw: tuple[int, ...]) -> int:
@@ -134,13 +138,17 @@ def valid(fixed: Image, moving: Image) -> Image:
     return result
 
 
-def common_motion(tiles: Tiles, size_hw: tuple[int, ...], *, parameters: int = 8) -> Motion | None:
+def common_motion(
+    tiles: Tiles, size_hw: tuple[int, ...], *, parameters: int = 8, softness: float = 1.0
+) -> Motion | None:
     """Robust fit of one plane motion to the tiles' displacements.
 
     Args:
         tiles: displacements, from `tile_shifts`.
         size_hw: size of the compared box.
         parameters: 2 (shift), 4 (similarity), 6 (affine) or 8 (homography).
+        softness: how many px the fixed image resolves at best, 1 for a sharp one: edges of a soft photo
+            wander with contrast and noise by a part of their width, and that is no parallax.
 
     Returns:
         The motion, or None where fewer usable tiles than parameters are there.
@@ -174,14 +182,57 @@ def common_motion(tiles: Tiles, size_hw: tuple[int, ...], *, parameters: int = 8
             break
     errors = np.linalg.pinv(normal) * scale2
     spread = np.einsum("tip,pq,tiq->t", basis, errors, basis)
-    far = (np.hypot(*off.T) > 0.35) & (distance2 > scale2 * 16)
     return Motion(
         _map(solution, centre, radius),
         float(np.sqrt(np.maximum(spread, 0).mean())),
-        float(far.mean()),
+        _disagreeing(tiles, use, off, information, COHERENT_PX * softness),
         int(use.sum()),
         len(tiles.shift),
     )
+
+
+def _disagreeing(
+    tiles: Tiles, use: npt.NDArray[np.bool_], off: Array, information: Array, limit: float
+) -> float:
+    """Share of tiles whose 3 x 3 neighbourhood is off by more than `limit` px and than noise explains.
+
+    The noise is read off the differences between neighbours: a scene with parallax moves in patches,
+    noise does not, however large it is (soft or noisy LR photos).
+    """
+    rows, columns = tiles.grid_hw
+    weight = np.zeros((rows, columns, 2, 2))
+    moment = np.zeros((rows, columns, 2))
+    field = np.full((rows, columns, 2), np.nan)
+    places = np.flatnonzero(use)
+    weight.reshape(-1, 2, 2)[places] = information
+    moment.reshape(-1, 2)[places] = np.einsum("tij,tj->ti", information, off)
+    field.reshape(-1, 2)[places] = off
+    covariance = np.full((rows, columns, 2, 2), np.nan)
+    covariance.reshape(-1, 2, 2)[places] = np.linalg.inv(information)
+    pairs = [(np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])]
+    distances = []
+    for one, other in pairs:
+        step, error = field[one] - field[other], covariance[one] + covariance[other]
+        known = np.isfinite(step).all(-1)
+        distances.append(np.einsum("ti,ti->t", step[known], _solve(error[known], step[known])))
+    between = np.concatenate(distances)
+    noise2 = max(1.0, float(np.median(between)) / 1.386) if len(between) else 1.0
+    around_weight, around_moment = _box_sum(weight), _box_sum(moment)
+    mean = _solve(around_weight.reshape(-1, 2, 2)[places], around_moment.reshape(-1, 2)[places])
+    certain = np.einsum("ti,tij,tj->t", mean, around_weight.reshape(-1, 2, 2)[places], mean) / noise2
+    return float(((np.hypot(*mean.T) > limit) & (certain > COHERENT_CHI2)).mean())
+
+
+def _solve(matrices: Array, vectors: Array) -> Array:
+    result: Array = np.linalg.solve(matrices, vectors[..., None])[..., 0]
+    return result
+
+
+def _box_sum(field: Array) -> Array:
+    """Sum over the 3 x 3 neighbourhood of each tile."""
+    padded = np.pad(field, [(1, 1), (1, 1)] + [(0, 0)] * (field.ndim - 2))
+    rows, columns = field.shape[:2]
+    return sum(padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
 
 
 def _basis(points: Array, parameters: int) -> Array:

@@ -2,7 +2,7 @@
 
 Registration minimises tile residuals of HR blurred and drawn on LR's grid. Here the pair as written is
 reduced with the MATLAB bicubic operator, and corners are tracked between both by pyramidal
-Lucas-Kanade (OpenCV), there and back again; each cell of a 12 x 12 grid votes with its median.
+Lucas-Kanade (OpenCV), there and back again; each cell of a grid of up to 12 x 12 votes with its mean.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy.typing as npt
 from realdeg.imaging.resample import resize
 
 GRID = 12
-WINDOW = (21, 21)
-CORNERS_A_CELL = 12
+WINDOW = (31, 31)
+CELL_PX = 24
+CORNERS_A_CELL = 24
 MAX_ROUND_TRIP_PX = 0.1
 MIN_CELLS = 6
 
@@ -60,8 +61,7 @@ def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int
     a, b = a - a.mean(), b - b.mean()
     zncc = float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
     height, width = small.shape
-    grid_y = min(GRID, max(2, height // 16))
-    grid_x = min(GRID, max(2, width // 16))
+    grid_y, grid_x = (int(np.clip(side // CELL_PX, 4, GRID)) for side in (height, width))
     cells = []
     for row in range(grid_y):
         for column in range(grid_x):
@@ -80,10 +80,10 @@ def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int
     round_trip = np.hypot(*(back - points).reshape(-1, 2).T)
     good = ok_there.ravel().astype(bool) & ok_back.ravel().astype(bool) & (round_trip < MAX_ROUND_TRIP_PX)
     moved = (there - points).reshape(-1, 2)
-    medians = [np.median(moved[good & (cell_of == i)], axis=0) for i in np.unique(cell_of[good])]
-    if len(medians) < MIN_CELLS:
+    means = [moved[good & (cell_of == i)].mean(0, dtype=np.float64) for i in np.unique(cell_of[good])]
+    if len(means) < MIN_CELLS:
         return None
-    shifts = np.array(medians, dtype=np.float64)
+    shifts = np.array(means)
     size = np.hypot(*shifts.T)
     return Residual(
         float(np.percentile(size, 95)),
@@ -91,7 +91,7 @@ def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int
         float(shifts[:, 0].mean()),
         float(shifts[:, 1].mean()),
         zncc,
-        len(medians),
+        len(means),
     )
 
 

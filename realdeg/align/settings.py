@@ -18,7 +18,8 @@ class AlignSettings:
         scale: HR size / LR size of the pairs to make; None: the scale nearest to the measured zooms.
         brightness: how HR is brought to LR's brightness: monotone curve per channel, gain and offset
             per channel (the D2CRealSR recipe), or not at all.
-        max_error: largest p95 of the residual measured on the finished pair, LR px.
+        max_error: largest p95 of the residual measured on the finished pair, LR px; for an LR photo softer
+            than its pixels, in units of the smallest detail that it shows (`pair.softness`).
         max_disagreeing: largest share of image tiles that contradict the common motion (parallax, or
             something moved). Good pairs have below 0.01, parallax 0.1 and more.
         max_enlargement: by how much HR may be enlarged where the lens's zoom falls short of `scale`

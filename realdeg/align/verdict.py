@@ -18,7 +18,7 @@ SOFT_HR = 0.20
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why two photos give no pair. Falsy, so `if result` asks whether there is one.
+    """Why two photos give no pair.
 
     Attributes:
         reason: one line for the manifest: what was found; what to do.
@@ -27,9 +27,6 @@ class Rejection:
 
     reason: str
     zoom: float = 0.0
-
-    def __bool__(self) -> bool:
-        return False
 
 
 def no_start(start: Start) -> Rejection | None:
@@ -92,13 +89,16 @@ def soft(blur: float, zoom: float) -> Rejection | None:
     return Rejection(f"HR is not sharper than LR (best blur {blur:.2f} LR px); HR out of focus?", zoom)
 
 
-def large_residual(residual: Residual | None, settings: AlignSettings, zoom: float) -> Rejection | None:
+def large_residual(
+    residual: Residual | None, settings: AlignSettings, zoom: float, softness: float = 1.0
+) -> Rejection | None:
     """The finished pair is off by too much, or cannot be measured."""
     if residual is None:
         return Rejection("too little texture to measure the residual; use a scene with detail", zoom)
-    if residual.p95 > settings.max_error:
+    limit = settings.max_error * softness
+    if residual.p95 > limit:
         return Rejection(
-            f"residual is {residual.p95:.3f} LR px (limit {settings.max_error}); "
+            f"residual is {residual.p95:.3f} LR px (limit {limit:.3g}); "
             "lens distortion or parallax; raise --max-error to keep it",
             zoom,
         )
