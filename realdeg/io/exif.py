@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -46,17 +48,20 @@ def read_facts(source: bytes | IO[bytes]) -> Facts:
     from PIL import Image
 
     exif = Image.Exif()
-    try:
+    inner: dict[int, Any] = {}
+    interop: dict[int, Any] = {}
+    main: dict[int, Any] = dict.fromkeys((ORIENTATION, MAKE, MODEL))
+    with suppress(Exception), warnings.catch_warnings():  # Pillow raises whatever the damage leads to
+        warnings.simplefilter("ignore")
         if isinstance(source, bytes):
             exif.load(source)
         else:
             source.seek(0)
             exif.load_from_fp(source)
-        inner: dict[int, Any] = dict(exif.get_ifd(EXIF_IFD))
-        interop: dict[int, Any] = dict(exif.get_ifd(INTEROP_IFD))
-        main = {tag: exif.get(tag) for tag in (ORIENTATION, MAKE, MODEL)}
-    except Exception:  # Pillow raises whatever the damage leads to
-        return Facts()
+        inner.update(exif.get_ifd(EXIF_IFD))
+        interop.update(exif.get_ifd(INTEROP_IFD))
+    with suppress(Exception):
+        main.update({tag: exif.get(tag) for tag in (ORIENTATION, MAKE, MODEL)})
     orientation: Any = main[ORIENTATION]
     return Facts(
         orientation=int(orientation) if orientation in range(1, 9) else 1,

@@ -175,7 +175,7 @@ def png_header(file: IO[bytes]) -> Header:
         length, name = struct.unpack(">I4s", _exactly(file, 8))
         if file.tell() + length + 4 > end:
             raise Broken(ENDED)
-        if name in (b"iCCP", b"eXIf", b"tRNS", b"gAMA", b"sRGB", b"acTL"):
+        if name in (b"iCCP", b"eXIf", b"tRNS", b"gAMA", b"sRGB", b"acTL", b"cICP"):
             kept[name] = _exactly(file, length)
             file.seek(4, 1)
         else:
@@ -184,6 +184,8 @@ def png_header(file: IO[bytes]) -> Header:
     gamma = int.from_bytes(kept.get(b"gAMA", b""), "big")
     if gamma and not {b"sRGB", b"iCCP"} & kept.keys() and abs(gamma - 45455) > 1000:
         notes.append(f"gAMA {gamma / 1e5:g} ignored, sRGB assumed")
+    if (coding := kept.get(b"cICP", b"\1\r")[:2]) != b"\1\r":  # 1, 13 is sRGB (ITU-T H.273)
+        notes.append(f"cICP {'/'.join(str(code) for code in coding)} ignored, sRGB assumed")
     key = kept.get(b"tRNS", b"")
     samples = struct.unpack(f">{len(key) // 2}H", key) if colour in (0, 2) and len(key) in (2, 6) else None
     icc = _inflate(kept[b"iCCP"]) if b"iCCP" in kept else None

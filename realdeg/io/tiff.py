@@ -145,7 +145,9 @@ def tiff_header(file: IO[bytes]) -> Header:
     if (profile := main.tags.get(ICC)) and profile.count <= MAX_ICC_BYTES:
         file.seek(profile.offset)
         icc = file.read(profile.count)
-    notes = ("first picture of several",) if main.next else ()
+    notes = ("first picture of several",) * bool(main.next)
+    extra = main.numbers(file, EXTRA_SAMPLES)
+    notes += ("extra channels dropped",) * (len(extra) > 1 or bool({*extra} - {1, 2}))
     facts = replace(read_facts(file), orientation=_orientation(main, file))
     depth = bits.pop()
     return Header(

@@ -25,7 +25,7 @@ def exif(orientation: int = 1, inner: dict[int, object] | None = None) -> Image.
     return block
 
 
-def save(path: Path, pixels: np.ndarray, block: Image.Exif) -> Path:
+def save(path: Path, pixels: np.ndarray, block: Image.Exif | bytes) -> Path:
     options = {".webp": {"lossless": True, "exact": True}, ".jpg": {"quality": 95, "subsampling": 0}}
     Image.fromarray(pixels).save(path, exif=block, **options.get(path.suffix, {}))
     return path
@@ -255,6 +255,46 @@ def test_transparent_grey_with_a_strange_gamma(tmp_path, picture, png):
     (tmp_path / "a.png").write_bytes(png(pixels, 4, 8, gAMA=struct.pack(">I", 100000)))
     notes = read(tmp_path / "a.png").notes
     assert notes == ("gAMA 1 ignored, sRGB assumed", "grey expanded to RGB", "alpha flattened on white")
+
+
+def test_hdr_coding_is_not_passed_over_in_silence(tmp_path, picture, png):
+    (tmp_path / "a.png").write_bytes(png(picture, 2, 8, cICP=bytes((9, 16, 0, 1))))
+    (tmp_path / "b.png").write_bytes(png(picture, 2, 8, cICP=bytes((1, 13, 0, 1))))
+    assert read(tmp_path / "a.png").notes == ("cICP 9/16 ignored, sRGB assumed",)
+    assert read(tmp_path / "b.png").notes == ()
+
+
+def test_channels_and_pages_that_are_left_out_are_said(tmp_path, deep):
+    five = np.concatenate([deep, deep[..., :2]], axis=2)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(five, photometric="rgb", extrasamples=["unspecified", "unspecified"], metadata=None)
+        file.write(deep, photometric="rgb", metadata=None)
+    photo = read(tmp_path / "a.tif")
+    assert_array_equal(photo.pixels, deep)
+    assert photo.notes == ("first picture of several", "extra channels dropped")
+
+
+def test_premultiplied_alpha(tmp_path, deep):
+    """Stored colour times opacity: laid on black it is the stored colour."""
+    opacity = np.full_like(deep[..., :1], 32768)
+    stored = (deep.astype(np.uint32) * 32768 // 65535).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.concatenate([stored, opacity], 2),
+        photometric="rgb",
+        extrasamples=["assocalpha"],
+    )
+    np.testing.assert_allclose(read(tmp_path / "a.tif", alpha="black").pixels, stored, atol=1)
+
+
+def test_damaged_exif_costs_the_facts_not_the_photo(tmp_path, picture, recwarn):
+    block = bytearray(exif(6, {0x920A: 4.15}).tobytes())
+    for cut in range(6, len(block), 3):
+        path = save(tmp_path / "a.jpg", picture, bytes(block[:cut]))
+        photo = read(path)
+        assert sorted(photo.size_hw) == [31, 46]
+        assert read_size(path) == photo.size_hw
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", ["plain.png", "with space.png", "Zürich ☂.png", "two\nlines.png", "%41.png"])
