@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -102,20 +103,26 @@ def _fit(
     edges = np.quantile(x, np.linspace(0, 1, BINS + 1))
     edges = edges[np.concatenate([[True], np.diff(edges) > 2 / 255])]
     middle, value = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (x >= low) & (x < high)
         if inside.sum() >= MIN_IN_BIN:
             middle.append(float(np.median(x[inside])))
             value.append(float(np.median(y[inside])))
-    if len(middle) < 4:
+    if len(middle) < 5 or line[0] <= 0.1:
         return straight
     knots, values = np.array(middle), np.maximum.accumulate(np.array(value))
     keep = np.concatenate([[True], np.diff(knots) > 1e-4])
     knots, values = knots[keep], values[keep]
+    if len(knots) < 4:
+        return straight
     curve = np.asarray(PchipInterpolator(knots, values)(np.clip(grid, knots[0], knots[-1])))
-    # Beyond the measured range the slope of the straight line goes on, so highlights keep their steps.
-    slope = float(np.clip(line[0], 0.2, 5))
-    curve += slope * (np.minimum(grid - knots[0], 0) + np.maximum(grid - knots[-1], 0))
+    # Beyond the measured range the curve goes on with the slope that it has near its end.
+    for end, inner, beyond in (
+        (0, 3, np.minimum(grid - knots[0], 0)),
+        (-1, -4, np.maximum(grid - knots[-1], 0)),
+    ):
+        slope = (values[inner] - values[end]) / (knots[inner] - knots[end])
+        curve += np.clip(slope, 0.5 * line[0], 2 * line[0]) * beyond
     result: npt.NDArray[np.float64] = np.clip(curve, 0, 1)
     return result
 
