@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -99,7 +99,7 @@ class D2CSettings:
     margin_near: float = setting(2e-5, "Margin between leaves of one parent (released code).", low=0)
 
     check_every: int = setting(2500, "Steps between validations (released code: 20 epochs).", low=1)
-    check_images: int = setting(0, "Validation pairs to use, the first N; 0 = all.", low=0)
+    check_images: int = setting(0, "Validation pairs to use, evenly spread; 0 = all.", low=0)
     save_every: int = setting(1000, "Steps between checkpoints; the newest two are kept.", low=1)
     log_every: int = setting(20, "Steps between rows of metrics.csv.", low=1)
     diagnose_every: int = setting(
@@ -238,7 +238,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
         save_every=s.save_every, log_every=s.log_every, track=s.track, quiet=quiet,
     )  # fmt: skip
     write_run(s.out, "python -m train.d2c", to_mapping(s))
-    chosen = split.val[: s.check_images or None]
+    chosen = spread(split.val, s.check_images)
     whole = checker(chosen, machine, tree, fusion, s.scale, folder) if chosen else None
     if s.schedule == "joint":
         go(joint, steps=steps, check=whole)
@@ -308,6 +308,13 @@ def gradient_ratio(fit_loss: Any, other: Any, parameters: list[Any]) -> float:
         gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         norms.append(math.sqrt(sum(float(g.square().sum()) for g in gradients if g is not None)))
     return norms[1] / norms[0] if norms[0] else math.inf
+
+
+def spread(pairs: Sequence[Any], count: int) -> Sequence[Any]:
+    """`count` of the pairs at even distances, so that every camera or folder is seen; 0 = all."""
+    if not 0 < count < len(pairs):
+        return pairs
+    return [pairs[i * len(pairs) // count] for i in range(count)]
 
 
 def checker(

@@ -39,28 +39,20 @@ def setting(
 
 
 def check_limits(settings: Any) -> None:
-    """Refuse values outside the limits and choices of their fields; for a class's `__post_init__`.
+    """Refuse numbers outside the limits of their fields; for a class's `__post_init__`.
 
     Raises:
         UserError: with the option's name.
     """
-    hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
-        value, about = getattr(settings, field.name), field.metadata
-        if value is None:
-            continue
-        choices = _choices(hints[field.name])
-        option, problem, remedy = _flag(field.name), "", ""
-        if choices and value not in choices:
-            near = difflib.get_close_matches(str(value), choices, n=1)
-            problem = f"unknown: {value!r}"
-            remedy = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
-        elif about.get("low") is not None and value < about["low"]:
-            problem, remedy = f"{value} is too small", f"at least {about['low']}"
-        elif about.get("above") is not None and not value > about["above"]:
-            problem, remedy = f"{value} is too small", f"more than {about['above']}"
-        if problem:
-            raise UserError(option, problem, remedy, exit_code=EXIT_USAGE)
+        value, low, above = getattr(settings, field.name), field.metadata["low"], field.metadata["above"]
+        remedy = ""
+        if value is not None and low is not None and not value >= low:
+            remedy = f"at least {low}"
+        if value is not None and above is not None and not value > above:
+            remedy = f"more than {above}"
+        if remedy:
+            raise UserError(_flag(field.name), f"{value} is too small", remedy, exit_code=EXIT_USAGE)
 
 
 def resolve(
@@ -81,11 +73,12 @@ def resolve(
     from_file = read_yaml(config) if config else {}
     chosen = preset or from_file.pop("preset", None)
     from_file.pop("preset", None)
-    if chosen is not None and chosen not in presets:
-        near = difflib.get_close_matches(str(chosen), list(presets), n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(presets)}"
-        raise UserError("--preset", f"unknown: {chosen!r}", remedy, exit_code=EXIT_USAGE)
+    if chosen is not None:
+        _one_of("preset", chosen, list(presets))
     values = {**(presets[chosen] if chosen else {}), **from_file, **(flags or {})}
+    for name, hint in typing.get_type_hints(kind).items():
+        if name in values and _choices(hint):
+            _one_of(name, values[name], _choices(hint))
     return from_mapping(kind, values, str(config or "command line"))
 
 
@@ -147,6 +140,13 @@ def as_text(settings: Any) -> str:
 
     values = {name: value for name, value in to_mapping(settings).items() if value is not None}
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _one_of(name: str, value: Any, known: list[str]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+        raise UserError(_flag(name), f"unknown: {value!r}", remedy, exit_code=EXIT_USAGE)
 
 
 def _flag(name: str) -> str:

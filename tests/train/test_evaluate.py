@@ -1,0 +1,160 @@
+"""Figures of a model beside those of bicubic; truth: an independent PSNR, and published figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from realdeg.errors import UserError
+from realdeg.records import PairRecord, write_manifest
+from train.d2c import D2CSettings, train_d2c
+from train.evaluate import COLUMNS, evaluate
+from train.upscale import load, targets, upscale_folder
+
+
+@pytest.fixture
+def trained(make_dataset, tiny, tmp_path):
+    data = make_dataset(lr_hw=(20, 26))
+    run = train_d2c(
+        D2CSettings(**{**tiny, "data": data, "out": tmp_path / "run"}), quiet=True, say=lambda text: None
+    )
+    return run, data
+
+
+def image(path):
+    return cv2.imread(str(path))[..., ::-1]
+
+
+def program(name, *words):
+    line = [sys.executable, "-m", f"train.{name}", *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_the_table_is_that_of_the_images_on_disk(trained):
+    """scikit-image's PSNR on its own BT.601 luma, computed from the PNG that evaluate wrote."""
+    color, metrics = pytest.importorskip("skimage.color"), pytest.importorskip("skimage.metrics")
+    run, data = trained
+    table = evaluate(run, data, split="all")
+    assert [row["key"] for row in table.rows] == ["p0", "p1", "p2", "p3"]
+    for row in table.rows:
+        luma = [
+            color.rgb2ycbcr(image(path))[2:-2, 2:-2, 0]
+            for path in (run / f"evaluation/SR/{row['key']}.png", data / f"HR/{row['key']}.png")
+        ]
+        assert row["psnr_y"] == pytest.approx(
+            metrics.peak_signal_noise_ratio(*luma, data_range=255), abs=1e-3
+        )
+        assert row["psnr_y_ideal"] >= row["psnr_y_branch_mean"] - 0.05
+    with (run / "evaluation/table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(COLUMNS)
+    summary = json.loads((run / "evaluation/summary.json").read_text())
+    assert summary["pairs"] == 4
+    assert summary["means"]["psnr_y"] == pytest.approx(
+        np.mean([float(row["psnr_y"]) for row in rows]), abs=1e-5
+    )
+
+
+def test_without_a_model_bicubic_alone_is_measured(make_dataset):
+    result = program("evaluate", "--data", make_dataset())
+    assert result.returncode == 0, result.stderr
+    assert "psnr_y_bicubic" in result.stdout
+    assert "psnr_y " not in result.stdout
+
+
+def test_a_model_of_another_scale_is_one_line(trained, make_dataset):
+    run, _ = trained
+    other = make_dataset("other", scale=3)
+    result = program("evaluate", "--run", run, "--data", other)
+    assert result.returncode != 0
+    assert "holds x3 pairs, the model was trained for x2; evaluate it on x2 pairs" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_broken_pair_does_not_stop_the_others(trained):
+    run, data = trained
+    (data / "HR/p1.png").write_bytes(b"no image")
+    table = evaluate(run, data, split="all")
+    assert len(table.rows) == 3
+    assert "p1.png" in table.failed[0]
+
+
+def test_a_model_is_a_function_of_an_image(trained):
+    run, data = trained
+    model = load(run, device="cpu")
+    sr = model(image(data / "LR/p0.png"))
+    assert (sr.shape, sr.dtype) == ((40, 52, 3), np.uint8)
+    deep = image(data / "LR/p0.png").astype(np.uint16) * 257
+    np.testing.assert_array_equal(model(deep), sr)
+
+
+def test_a_folder_becomes_a_folder(trained, tmp_path):
+    run, data = trained
+    (data / "LR/sub").mkdir()
+    (data / "LR/p0.png").rename(data / "LR/sub/p0.png")
+    written = upscale_folder(run, data / "LR", tmp_path / "up", device="cpu")
+    assert {path.relative_to(tmp_path / "up").as_posix() for path in written} == {
+        "sub/p0.png",
+        "p1.png",
+        "p2.png",
+        "p3.png",
+    }
+    assert image(written[0]).shape == (40, 52, 3)
+
+
+def test_one_bad_photo_fails_alone(trained, tmp_path):
+    run, data = trained
+    (data / "LR/p1.png").write_text("text")
+    result = program("upscale", data / "LR", "--run", run, "-o", tmp_path / "up")
+    assert result.returncode == 1
+    assert len(list((tmp_path / "up").iterdir())) == 3
+    assert "p1.png" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_single_weights_file_is_enough(trained, tmp_path):
+    run, data = trained
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes((run / "checkpoints/00000006.safetensors").read_bytes())
+    lr = image(data / "LR/p0.png")
+    np.testing.assert_array_equal(load(checkpoint=alone)(lr), load(run)(lr))
+
+
+def test_two_photos_of_one_name_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").touch()
+    with pytest.raises(UserError, match=r"would be written over .*x\.png"):
+        targets([tmp_path / "a/x.png", tmp_path / "b/x.png"], tmp_path / "up")
+
+
+@pytest.mark.parametrize("words", [["--run", "nowhere"], []])
+def test_no_model_is_one_line(make_dataset, tmp_path, words):
+    result = program("upscale", make_dataset() / "LR", *words, "-o", tmp_path / "up")
+    assert result.returncode in (2, 3)
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_bicubic_on_realsr_is_the_published_figure(shared_data, tmp_path):
+    """26.83 dB, 0.7415: figures that came with the 50 RealSR-v3 crops, border 4."""
+    source = shared_data("realsr_v3_val_x4")
+    data = tmp_path / "realsr"
+    data.mkdir()
+    records = []
+    for side in ("LR", "HR"):
+        (data / side).symlink_to(source / side)
+    for path in sorted((source / "LR").glob("*.png")):
+        name = f"{path.stem}.png"
+        records.append(PairRecord(path.stem, "ok", "", f"LR/{name}", f"HR/{name}", 4, split="test"))
+    write_manifest(data, records)
+    table = evaluate(None, data)
+    assert len(table.rows) == 50
+    assert table.means["psnr_y_bicubic"] == pytest.approx(26.83, abs=0.005)
+    assert table.means["ssim_y_bicubic"] == pytest.approx(0.7415, abs=0.00005)
