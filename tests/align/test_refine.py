@@ -98,7 +98,7 @@ def test_tone_is_recovered(method):
     tone = match_brightness(hr, lr.astype(np.float32), method)
     assert tone.residual_8bit < 1.0
     assert (np.diff(tone.curves, axis=1) >= 0).all()
-    assert_allclose(tone(hr), lr, atol=3 / 255)
+    assert np.quantile(np.abs(tone(hr) - lr), 0.99) < 2 / 255
 
 
 def test_tables_and_floats_agree():
