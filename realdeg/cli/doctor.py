@@ -10,12 +10,12 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
@@ -230,16 +230,15 @@ def _memory() -> str:
 def _codecs() -> Iterator[Finding]:
     """Write and read a tiny picture through the same doors as every job does."""
     group = "Codecs"
-    tries: dict[str, Callable[[Path], str]] = {
-        "PNG 16 bit": lambda folder: _round_trip(folder / "a.png", 65535),
-        "TIFF 16 bit": lambda folder: _round_trip(folder / "a.tif", 65535),
-        "JPEG": lambda folder: _round_trip(folder / "a.jpg", 255),
-        "WebP": lambda folder: _round_trip(folder / "a.webp", 255),
-        "colour profiles": _convert_profile,
-        "camera RAW": _develop_raw,
-    }
+    try:
+        from realdeg.io.trial import TRIALS
+    except Exception as error:
+        yield Finding(
+            group, "all", "missing", f"cannot be tried ({_line(error)})", "mend the libraries above"
+        )
+        return
     with tempfile.TemporaryDirectory(prefix="realdeg-doctor-") as name:
-        for what, attempt in tries.items():
+        for what, attempt in TRIALS.items():
             try:
                 yield Finding(group, what, "ok", attempt(Path(name)))
             except Exception as error:
@@ -255,57 +254,6 @@ def _codecs() -> Iterator[Finding]:
     yield Finding(
         group, "AVIF, HEIF", "note", f"not read by realdeg (AVIF is {detail})", "convert them to PNG or JPEG"
     )
-
-
-def _round_trip(path: Path, top: int) -> str:
-    import numpy as np
-
-    from realdeg.io.photo import read
-    from realdeg.io.save import write_image
-
-    ramp = np.linspace(0, top, 16 * 16).reshape(16, 16, 1).repeat(3, axis=2)
-    pixels = np.rint(ramp).astype(np.uint16 if top > 255 else np.uint8)
-    write_image(path, pixels, quality=100)
-    back = read(path).pixels
-    if back.dtype != pixels.dtype or np.abs(back.astype(int) - pixels).max() > (3 if top == 255 else 0):
-        raise ValueError("what was read is not what was written")
-    return "written and read back"
-
-
-def _convert_profile(folder: Path) -> str:
-    from PIL import Image, ImageCms, features
-
-    from realdeg.io.photo import read
-
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    Image.new("RGB", (4, 4), (10, 120, 240)).save(folder / "profile.png", icc_profile=srgb.tobytes())
-    if read(folder / "profile.png").pixels[0, 0].tolist() != [10, 120, 240]:
-        raise ValueError("sRGB to sRGB moved a colour")
-    return f"LittleCMS {features.version('littlecms2')}"
-
-
-def _develop_raw(folder: Path) -> str:
-    """Develop a small DNG made here."""
-    import numpy as np
-    import rawpy
-    import tifffile
-
-    from realdeg.io.photo import read
-
-    sensor = np.full((64, 64), 8000, np.uint16) + np.arange(64, dtype=np.uint16)
-    tags: list[tuple[Any, ...]] = [
-        (33421, "H", 2, (2, 2), True),
-        (33422, "B", 4, (0, 1, 1, 2), True),
-        (50706, "B", 4, (1, 4, 0, 0), True),
-        (50708, "s", 0, "realdeg", True),
-        (50717, "H", 1, 16000, True),
-        (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
-        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
-    ]
-    tifffile.imwrite(folder / "a.dng", sensor, photometric=32803, extratags=tags, metadata=None)
-    if read(folder / "a.dng").size_hw != (64, 64):
-        raise ValueError("a DNG of 64 x 64 px develops to another size")
-    return f"LibRaw {'.'.join(str(part) for part in rawpy.libraw_version)}, a DNG developed"
 
 
 def _weights() -> Iterator[Finding]:

@@ -18,20 +18,23 @@ from typing import Any, Literal
 import numpy as np
 
 from realdeg.errors import UserError
-from realdeg.io import header as headers
+from realdeg.io.bmp import bmp_header
 from realdeg.io.exif import Facts
-from realdeg.io.header import ENDED, Broken, Header, TooLarge, Unsupported
+from realdeg.io.header import ENDED, Broken, Header, TooLarge, Unsupported, sniff
+from realdeg.io.jpeg import jpeg_core, jpeg_header
+from realdeg.io.png import png_core, png_header
 from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_size
 from realdeg.io.tiff import decode_tiff, tiff_header
+from realdeg.io.webp import webp_header
 
 Array = np.ndarray[Any, Any]
 AlphaPolicy = Literal["white", "black", "refuse"]
 MAX_PIXELS = 179_000_000
 HEADERS = {
-    "JPEG": headers.jpeg_header,
-    "PNG": headers.png_header,
-    "WebP": headers.webp_header,
-    "BMP": headers.bmp_header,
+    "JPEG": jpeg_header,
+    "PNG": png_header,
+    "WebP": webp_header,
+    "BMP": bmp_header,
     "TIFF": tiff_header,
 }
 CONVERT = "convert it to PNG, TIFF, JPEG or WebP, or take it out"
@@ -171,7 +174,7 @@ def _check_size(size_hw: tuple[int, int], max_pixels: int) -> None:
 
 def _header(path: Path) -> Header:
     with path.open("rb") as file:
-        return HEADERS[headers.sniff(file.read(16))](file)
+        return HEADERS[sniff(file.read(16))](file)
 
 
 def _decode(path: Path, header: Header) -> tuple[Array, str]:
@@ -186,7 +189,7 @@ def _decode(path: Path, header: Header) -> tuple[Array, str]:
 
         return plain(BmpImagePlugin.BmpImageFile(io.BytesIO(data)))
     if header.kind == "JPEG":
-        data = data[: headers.jpeg_end(data)]
+        data = jpeg_core(data)
         if header.channels == 4:
             from PIL import JpegImagePlugin
 
@@ -194,7 +197,7 @@ def _decode(path: Path, header: Header) -> tuple[Array, str]:
 
             return plain(JpegImagePlugin.JpegImageFile(io.BytesIO(data)))
     if header.kind == "PNG":
-        core = headers.png_core(data)
+        core = png_core(data)
         if header.palette:
             from PIL import PngImagePlugin
 
@@ -208,7 +211,10 @@ def _decode(path: Path, header: Header) -> tuple[Array, str]:
 def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
     import cv2
 
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
     if pixels is None:
         raise Broken(ENDED)
     pixels = pixels.reshape(*pixels.shape[:2], -1)

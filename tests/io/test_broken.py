@@ -90,6 +90,15 @@ def test_a_thumbnails_end_marker_is_not_the_photos(tmp_path, picture):
         read(tmp_path / "a.jpg")
 
 
+def test_stray_bytes_between_segments_are_no_reason_to_talk(tmp_path, picture, capfd):
+    data = encoded(picture, "jpeg")
+    at = data.index(b"\xff\xdb")
+    (tmp_path / "a.jpg").write_bytes(data[:at] + b"stray" + data[at:])
+    (tmp_path / "b.jpg").write_bytes(data)
+    np.testing.assert_array_equal(read(tmp_path / "a.jpg").pixels, read(tmp_path / "b.jpg").pixels)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_png_with_one_wrong_bit_in_its_pixels(tmp_path, picture):
     data = bytearray(encoded(picture, "png"))
     data[data.index(b"IDAT") + 400] ^= 1
