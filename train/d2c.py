@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import click
 
 from realdeg.errors import UserError
-from realdeg.settings import RUN_FILE, read_yaml, to_mapping, write_run
+from realdeg.settings import to_mapping, write_run
 from train.settings import check_limits, command, setting
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -139,6 +139,7 @@ def train_d2c(
         Interrupted: Ctrl-C; all is saved.
     """
     from realdeg.jobs import locked
+    from train.runs import clear
 
     if settings.data is None or settings.out is None:
         raise UserError("train.d2c", "needs a dataset and a run folder", "give --data and -o")
@@ -148,7 +149,7 @@ def train_d2c(
         raise UserError(settings.out, f"cannot be made ({error.strerror})", "choose another -o") from None
     with locked(settings.out):
         if overwrite:
-            _clear(settings.out)
+            clear(settings.out)
         return _train(settings, quiet, say)
 
 
@@ -160,10 +161,13 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     from realdeg.records import fingerprint
     from train.batches import Crops, to_device
     from train.cache import cache_folder, check_sizes, decoded
+    from train.check import checker, spread
+    from train.descent import descend, gradient_ratio
     from train.loop import fit
     from train.losses.divergence import divergence_loss, margins_for, pairwise_rms_8bit
     from train.machine import choose
     from train.pairs import read_split
+    from train.runs import refuse_other_pairs, refuse_other_settings
 
     assert s.data is not None
     assert s.out is not None
@@ -171,11 +175,12 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     s = replace(s, scale=split.scale)
     assert s.scale is not None
     assert s.out is not None
-    _same_run(s)
+    refuse_other_settings(s.out, to_mapping(s), FREE)
     machine = choose(s.device, s.precision)
     folder = cache_folder(s.data, s.cache)
     lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
     keys = tuple(pair.key for pair in split.train)
+    refuse_other_pairs(s.out, fingerprint(keys))
     check_sizes(keys, lr, hr, scale=s.scale, patch=s.patch)
     crops = Crops(keys, tuple(lr), tuple(hr), s.scale, s.patch, s.batch, s.seed)
     steps = s.steps or s.epochs * crops.steps_per_epoch
@@ -258,6 +263,7 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
     """
     import torch
 
+    from train.nets.bicubic import BicubicBase, quieten
     from train.nets.blocks import initialise
     from train.nets.rcan import rcan_host
     from train.nets.tree import FusionNet, TreeNet
@@ -272,6 +278,9 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
     fusion = FusionNet(s.children**s.depth, width=s.fusion_width)
     for net in (tree, fusion):
         initialise(net, generator)
+    if s.base == "bicubic":
+        tree.base = BicubicBase(s.scale)
+        quieten(tree.tails)
     return tree, fusion
 
 
@@ -290,81 +299,9 @@ def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
     return s.alpha if s.alpha_schedule == "constant" else alpha_schedule(i // per_epoch, alpha=s.alpha)
 
 
-def descend(optimiser: Any, loss: Any, rate: float) -> None:
-    """One step of an optimiser at a given learning rate."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-
-
-def gradient_ratio(fit_loss: Any, other: Any, parameters: list[Any]) -> float:
-    """|grad other| / |grad fit_loss|: how much a weighted second loss has to say."""
-    import torch
-
-    norms = []
-    for loss in (fit_loss, other):
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-        norms.append(math.sqrt(sum(float(g.square().sum()) for g in gradients if g is not None)))
-    return norms[1] / norms[0] if norms[0] else math.inf
-
-
-def spread(pairs: Sequence[Any], count: int) -> Sequence[Any]:
-    """`count` of the pairs at even distances, so that every camera or folder is seen; 0 = all."""
-    if not 0 < count < len(pairs):
-        return pairs
-    return [pairs[i * len(pairs) // count] for i in range(count)]
-
-
-def checker(
-    pairs: Any, machine: Any, tree: Any, fusion: Any, scale: int, folder: Path
-) -> Callable[[int], dict[str, float]]:
-    """Judge of the networks on whole images: PSNR-Y and SSIM-Y beside those of bicubic, means over pairs."""
-    from train.cache import check_sizes, decoded
-    from train.evaluate import bicubic_scores, scores
-    from train.restore.model import Model
-
-    lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
-    check_sizes([pair.key for pair in pairs], lr, hr, scale=scale)
-    model = Model(tree, fusion, scale, replace(machine, bf16=False))  # the figures that evaluate will print
-    known: list[dict[str, float]] = []
-
-    def check(done: int) -> dict[str, float]:
-        if not known:
-            known.extend(bicubic_scores(small, large, scale) for small, large in zip(lr, hr, strict=True))
-        found = [scores(model(small), large, scale) for small, large in zip(lr, hr, strict=True)]
-        rows = [{**mine, **theirs} for mine, theirs in zip(found, known, strict=True)]
-        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-
-    return check
-
-
 def _portable(s: D2CSettings) -> dict[str, Any]:
     """Settings that belong to the network and its training, without this machine's folders."""
     return {name: value for name, value in to_mapping(s).items() if name not in ("data", "out", "cache")}
-
-
-def _same_run(s: D2CSettings) -> None:
-    """Refuse to go on with a run that was begun differently."""
-    assert s.out is not None
-    path = s.out / RUN_FILE
-    if not path.is_file():
-        return
-    before, now = read_yaml(path), to_mapping(s)
-    changed = [n for n in now if n not in FREE and now[n] is not None and before.get(n) != now[n]]
-    if changed:
-        what = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
-        raise UserError(s.out, f"was made with other settings ({what})", "use another -o, or --overwrite")
-
-
-def _clear(out: Path) -> None:
-    import shutil
-
-    for name in ("checkpoints", "tensorboard"):
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("metrics.csv", "validation.csv", RUN_FILE):
-        (out / name).unlink(missing_ok=True)
 
 
 @command(D2CSettings, PRESETS, required=("data", "out"))

@@ -121,21 +121,6 @@ def evaluate(
     return table
 
 
-def scores(sr: np.ndarray, hr: np.ndarray, scale: int) -> dict[str, float]:
-    """PSNR-Y (dB) and SSIM-Y of two (H, W, 3) uint8 images, `scale` pixels shaved off each side."""
-    from realdeg.metrics.psnr import psnr_y
-    from realdeg.metrics.ssim import ssim_y
-
-    return {"psnr_y": psnr_y(sr, hr, shave=scale), "ssim_y": ssim_y(sr, hr, shave=scale)}
-
-
-def bicubic_scores(lr: np.ndarray, hr: np.ndarray, scale: int) -> dict[str, float]:
-    """The same for LR enlarged by MATLAB's bicubic."""
-    from realdeg.imaging.resample import resize
-
-    return {f"{name}_bicubic": value for name, value in scores(resize(lr, scale), hr, scale).items()}
-
-
 def _common_scale(model: Model, data: Path, split: str) -> int | None:
     """The model's scale if a dataset of several scales holds it; else what the dataset has."""
     from realdeg.records import read_manifest
@@ -160,6 +145,7 @@ def _measure(pair: Pair, model: Model | None, scale: int, out: Path | None) -> d
     from realdeg.metrics.lr_psnr import lr_psnr
     from realdeg.metrics.psnr import psnr_y
     from train.cache import as_uint8, check_sizes
+    from train.check import bicubic_scores, scores
     from train.losses.divergence import ideal_fusion
     from train.restore.model import to_uint8
 

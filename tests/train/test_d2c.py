@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from realdeg.errors import UserError
-from train.d2c import PRESETS, D2CSettings, alpha_at, build, gradient_ratio, learning_rate, train_d2c
+from train.d2c import PRESETS, D2CSettings, alpha_at, build, learning_rate, train_d2c
+from train.descent import gradient_ratio
 from train.restore.checkpoint import open_run
 
 
@@ -151,6 +152,12 @@ def test_a_run_of_other_settings_is_not_gone_on_with(make_dataset, tiny, tmp_pat
         train(tiny, data, tmp_path / "run", width=16)
     train(tiny, data, tmp_path / "run", steps=8, check_every=4)
     assert open_run(tmp_path / "run").step == 8
+
+
+def test_a_run_is_not_gone_on_with_on_other_pairs(make_dataset, tiny, tmp_path):
+    train(tiny, make_dataset(), tmp_path / "run")
+    with pytest.raises(UserError, match="trained on other pairs"):
+        train(tiny, make_dataset("more", count=6), tmp_path / "run", steps=8)
 
 
 def test_overwrite_starts_anew(make_dataset, tiny, tmp_path):
