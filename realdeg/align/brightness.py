@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from realdeg.align.settings import Brightness
 
-Image = npt.NDArray[np.float32]
+Image = npt.NDArray[Any]
 
 LEVELS = 1024
 BINS = 24
@@ -28,7 +29,7 @@ class Tone:
         residual_8bit: root mean square of LR - curve(HR) on flat areas, 8-bit levels.
     """
 
-    curves: npt.NDArray[np.float32]
+    curves: npt.NDArray[Any]
     residual_8bit: float
 
     @classmethod
@@ -44,7 +45,7 @@ class Tone:
         result: Image = np.clip(np.stack(done, -1), 0, 1).astype(np.float32)
         return result[..., 0] if image.ndim == 2 else result
 
-    def apply_integer(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def apply_integer(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Apply to uint8 or uint16 (H, W, C) through a table, rounding once."""
         peak = int(np.iinfo(image.dtype).max)
         levels = np.linspace(0, 1, peak + 1)
@@ -81,7 +82,7 @@ def match_brightness(seen: Image, lr: Image, method: Brightness = "curve") -> To
     return Tone(np.stack(curves).astype(np.float32), residual)
 
 
-def _flatness(seen: Image, lr: Image) -> npt.NDArray[np.bool_]:
+def _flatness(seen: Image, lr: Image) -> npt.NDArray[Any]:
     """The flatter half of the pixels of both pictures; errors of registration do not show there."""
     slope = np.zeros(seen.shape[:2], np.float32)
     for image in (seen, lr):
@@ -90,9 +91,7 @@ def _flatness(seen: Image, lr: Image) -> npt.NDArray[np.bool_]:
     return slope <= np.median(slope)
 
 
-def _fit(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], method: Brightness
-) -> npt.NDArray[np.float64]:
+def _fit(x: npt.NDArray[Any], y: npt.NDArray[Any], method: Brightness) -> npt.NDArray[Any]:
     grid = np.linspace(0, 1, LEVELS)
     if method == "none" or len(x) < 4 * MIN_IN_BIN:
         return grid
@@ -123,11 +122,11 @@ def _fit(
     ):
         slope = (values[inner] - values[end]) / (knots[inner] - knots[end])
         curve += np.clip(slope, 0.5 * line[0], 2 * line[0]) * beyond
-    result: npt.NDArray[np.float64] = np.clip(curve, 0, 1)
+    result: npt.NDArray[Any] = np.clip(curve, 0, 1)
     return result
 
 
-def _line(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _line(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, float]:
     """Gain and offset, three rounds of least squares with outliers left out."""
     keep = np.ones(len(x), bool)
     gain, offset = 1.0, 0.0

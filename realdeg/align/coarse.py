@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from realdeg.align.homography import Homography
 
-Grey = npt.NDArray[np.uint8]
+Grey = npt.NDArray[Any]
 
 MAX_PIXELS = 2_000_000  # SIFT holds about 250 bytes per pixel
 MAX_FEATURES = 8000  # far below the 2**18 descriptors at which OpenCV's matcher gives up
@@ -55,7 +56,7 @@ def rough(lr: Grey, hr: Grey, zoom: float | None = None) -> Start:
     return best
 
 
-def pixels_ratio(image: npt.NDArray[np.generic], pixels: int) -> float:
+def pixels_ratio(image: npt.NDArray[Any], pixels: int) -> float:
     """By how much to shrink an image so that it has at most `pixels`; at least 1."""
     return max(1.0, float(np.sqrt(image.shape[0] * image.shape[1] / pixels)))
 
@@ -72,10 +73,10 @@ def reduced(image: Grey, ratio: float) -> tuple[Grey, Homography]:
     return small, Homography(matrix)
 
 
-def _sift(grey: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+def _sift(grey: Grey) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Positions (N, 2) and root-normalised descriptors (N, 128), strongest first."""
     # Without enable_precise_upscale OpenCV's SIFT is biased by a quarter of a pixel (opencv issue 23123).
-    sift = cv2.SIFT_create(MAX_FEATURES, 3, 0.02, 10, 1.6, cv2.CV_32F, True)
+    sift = cv2.SIFT_create(MAX_FEATURES, 3, 0.02, 10, 1.6, cv2.CV_32F, True)  # type: ignore[attr-defined]
     points, descriptors = sift.detectAndCompute(grey, None)
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
@@ -85,8 +86,8 @@ def _sift(grey: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]
 
 
 def _match(
-    lr: tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]],
-    hr: tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]],
+    lr: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    hr: tuple[npt.NDArray[Any], npt.NDArray[Any]],
 ) -> tuple[Homography | None, int, int]:
     """Similarity (4 parameters: a homography from few inliers is useless), inliers, matches."""
     if len(lr[0]) < MIN_INLIERS or len(hr[0]) < MIN_INLIERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ class Box:
         return self.x + (self.width - 1) / 2, self.y + (self.height - 1) / 2
 
     @property
-    def corners(self) -> npt.NDArray[np.float64]:
+    def corners(self) -> npt.NDArray[Any]:
         """(4, 2) centres of the corner pixels."""
         right, bottom = self.x + self.width - 1, self.y + self.height - 1
         return np.array([[self.x, self.y], [right, self.y], [right, bottom], [self.x, bottom]], np.float64)
@@ -76,7 +77,7 @@ def common_field(
 
 
 def _largest_rectangle(
-    filled: npt.NDArray[np.bool_], xs: npt.NDArray[np.int_], ys: npt.NDArray[np.int_]
+    filled: npt.NDArray[Any], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
 ) -> tuple[int, int, int, int] | None:
     """Largest all-true rectangle of cells, by the stack over histograms: (left, top, right, bottom) edges."""
     best, best_area = None, 0
@@ -98,12 +99,12 @@ def _largest_rectangle(
 
 
 def draw(
-    image: npt.NDArray[np.generic],
+    image: npt.NDArray[Any],
     image_from_grid: Homography,
     size_hw: tuple[int, int],
     *,
     sharp: bool = False,
-) -> npt.NDArray[np.generic]:
+) -> npt.NDArray[Any]:
     """Resample an image once onto a pixel grid.
 
     Args:
@@ -115,7 +116,7 @@ def draw(
     Returns:
         Array of the image's type on the grid; outside the image its border is mirrored.
     """
-    return cv2.warpPerspective(  # type: ignore[no-any-return]
+    return cv2.warpPerspective(
         image,
         image_from_grid.matrix,
         size_hw[::-1],

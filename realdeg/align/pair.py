@@ -9,6 +9,7 @@ resampled, HR is resampled once from its source.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +26,8 @@ from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
-Image = npt.NDArray[np.generic]
-Grey = npt.NDArray[np.float32]
+Image = npt.NDArray[Any]
+Grey = npt.NDArray[Any]
 
 LR_BLUR = 0.45  # HR is blurred by this many LR px before it is drawn on LR's grid
 BLURS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
@@ -109,7 +110,7 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
 
 
 def settle(
-    lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr: Homography, settings: AlignSettings
+    lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography, settings: AlignSettings
 ) -> tuple[Homography, Motion, float, int] | Rejection:
     """Alternate brightness and geometry until no corner moves by `settings.tolerance` LR px.
 
@@ -139,9 +140,10 @@ def settle(
             if motion is None:
                 break
             hr_from_lr = hr_from_box @ motion.map @ Homography.translation(-field.x, -field.y)
-            move = np.abs(motion.map(corners := field.inset(0).corners - [field.x, field.y]) - corners).max()
+            move = np.abs(motion.map(corners := field.corners - [field.x, field.y]) - corners).max()
             if move < settings.tolerance * (1 if wide == 0 else 4):
                 break
+    assert field is not None
     zoom = hr_from_lr.zoom_at(field.centre)
     if refused := verdict.little_texture(motion, zoom):
         return refused
@@ -151,7 +153,7 @@ def settle(
 
 def make_pair(
     lr: Image, hr: Image, found: Registration
-) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Registration]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Registration]:
     """Cut LR, resample HR once through the whole map, apply the tone; measure what is left.
 
     Returns:
@@ -184,7 +186,7 @@ def softness(blur: float) -> float:
     return max(1.0, blur / 0.6)
 
 
-def _rough_again(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr: Homography) -> Homography:
+def _rough_again(lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography) -> Homography:
     """SIFT once more on the common field alone, at LR's full resolution, where the first saw less."""
     field = common_field(lr.shape, hr.shape, hr_from_lr)
     whole = lr.shape[0] * lr.shape[1]
@@ -196,7 +198,7 @@ def _rough_again(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_l
     return inner.hr_from_lr @ Homography.translation(-field.x, -field.y)
 
 
-def _best_blur(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr: Homography) -> float:
+def _best_blur(lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography) -> float:
     """Blur of HR, in LR px, at which it correlates best with LR in the middle of the field."""
     field = common_field(lr.shape, hr.shape, hr_from_lr, FIELD_MARGIN)
     if field is None:
@@ -223,9 +225,7 @@ def _best_blur(lr: npt.NDArray[np.uint8], hr: npt.NDArray[np.uint8], hr_from_lr:
     return float(np.clip(-curve[1] / (2 * curve[0]), BLURS[best - 1], BLURS[best + 1]))
 
 
-def _around(
-    points: npt.NDArray[np.float64], size_hw: tuple[int, ...], margin: int
-) -> tuple[int, int, int, int]:
+def _around(points: npt.NDArray[Any], size_hw: tuple[int, ...], margin: int) -> tuple[int, int, int, int]:
     """x, y, width, height of the whole-pixel box around points, within an image."""
     low = np.maximum(np.floor(points.min(0)).astype(int) - margin, 0)
     high = np.minimum(np.ceil(points.max(0)).astype(int) + margin + 1, [size_hw[1], size_hw[0]])
@@ -255,17 +255,17 @@ def _colour_tone(
     )
 
 
-def _blurred(grey: npt.NDArray[np.uint8], sigma: float) -> Grey:
+def _blurred(grey: npt.NDArray[Any], sigma: float) -> Grey:
     """Linear light of a grey picture, blurred: light adds up on a sensor, encoded values do not."""
     table = srgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32)).astype(np.float32)
-    return cv2.GaussianBlur(table[grey], (0, 0), sigma)  # type: ignore[no-any-return]
+    return cv2.GaussianBlur(table[grey], (0, 0), sigma)
 
 
 def _smooth(image: Grey, sigma: float) -> Grey:
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
 
 
-def _grey8(image: Image) -> npt.NDArray[np.uint8]:
+def _grey8(image: Image) -> npt.NDArray[Any]:
     """(H, W) uint8 luma."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)

@@ -8,6 +8,7 @@ finds the common motion, and the tiles that disagree with it (parallax, somethin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +16,8 @@ import numpy.typing as npt
 
 from realdeg.align.homography import Homography
 
-Array = npt.NDArray[np.float64]
-Image = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+Image = npt.NDArray[Any]
 
 TILES_A_SIDE = 16
 TILE_PX = (12, 96)
@@ -47,7 +48,7 @@ class Tiles:
     information: Array
 
     @property
-    def usable(self) -> npt.NDArray[np.bool_]:
+    def usable(self) -> npt.NDArray[Any]:
         """Tiles with enough texture to fix both components to `MAX_SD_PX`."""
         weakest: Array = np.linalg.eigvalsh(self.information)[:, 0]
         return weakest > 1 / MAX_SD_PX**2
@@ -87,7 +88,7 @@ def tile_shifts(fixed: Image, moving: Image) -> Tiles:
     weight = valid(fixed, moving)[cut]
     fields = {"f": fixed[cut] - 0.5, "m": moving[cut] - 0.5, "x": gx, "y": gy}
 
-    def total(image: npt.NDArray[np.floating]) -> Array:
+    def total(image: npt.NDArray[Any]) -> Array:
         blocks = image.reshape(rows, tile, columns, tile)
         result: Array = blocks.sum((1, 3), dtype=np.float64).ravel()
         return result
@@ -191,9 +192,7 @@ def common_motion(
     )
 
 
-def _disagreeing(
-    tiles: Tiles, use: npt.NDArray[np.bool_], off: Array, information: Array, limit: float
-) -> float:
+def _disagreeing(tiles: Tiles, use: npt.NDArray[Any], off: Array, information: Array, limit: float) -> float:
     """Share of tiles whose 3 x 3 neighbourhood is off by more than `limit` px and than noise explains.
 
     The noise is read off the differences between neighbours: a scene with parallax moves in patches,
@@ -209,7 +208,7 @@ def _disagreeing(
     field.reshape(-1, 2)[places] = off
     covariance = np.full((rows, columns, 2, 2), np.nan)
     covariance.reshape(-1, 2, 2)[places] = np.linalg.inv(information)
-    pairs = [(np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])]
+    pairs: list[tuple[Any, Any]] = [(np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])]
     distances = []
     for one, other in pairs:
         step, error = field[one] - field[other], covariance[one] + covariance[other]
@@ -232,7 +231,9 @@ def _box_sum(field: Array) -> Array:
     """Sum over the 3 x 3 neighbourhood of each tile."""
     padded = np.pad(field, [(1, 1), (1, 1)] + [(0, 0)] * (field.ndim - 2))
     rows, columns = field.shape[:2]
-    return sum(padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
+    parts = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+    total: Array = np.sum(parts, axis=0)
+    return total
 
 
 def _basis(points: Array, parameters: int) -> Array:

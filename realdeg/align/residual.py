@@ -8,6 +8,7 @@ Lucas-Kanade (OpenCV), there and back again; each cell of a grid of up to 12 x 1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,7 +44,7 @@ class Residual:
     cells: int
 
 
-def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int) -> Residual | None:
+def measure(lr: npt.NDArray[Any], hr: npt.NDArray[Any], scale: int) -> Residual | None:
     """Residual of a pair.
 
     Args:
@@ -69,12 +70,12 @@ def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int
             left, right = column * width // grid_x, (column + 1) * width // grid_x
             found = cv2.goodFeaturesToTrack(small[top:bottom, left:right], CORNERS_A_CELL, 0.05, 3)
             if found is not None:
-                cells.append(found.reshape(-1, 2) + np.float32([left, top]))
+                cells.append(found.reshape(-1, 2) + np.array([left, top], np.float32))
     if not cells:
         return None
     points = np.concatenate(cells).astype(np.float32).reshape(-1, 1, 2)
     cell_of = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
-    options = {"winSize": WINDOW, "maxLevel": 2, "criteria": (3, 60, 1e-4), "minEigThreshold": 1e-3}
+    options: dict[str, Any] = {"winSize": WINDOW, "maxLevel": 2, "criteria": (3, 60, 1e-4), "minEigThreshold": 1e-3}
     there, ok_there, _ = cv2.calcOpticalFlowPyrLK(small, seen, points, None, **options)
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(seen, small, there, None, **options)
     round_trip = np.hypot(*(back - points).reshape(-1, 2).T)
@@ -95,6 +96,6 @@ def measure(lr: npt.NDArray[np.generic], hr: npt.NDArray[np.generic], scale: int
     )
 
 
-def _grey8(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+def _grey8(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)

@@ -64,7 +64,7 @@ from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_o
 @job_options
 @click.pass_context
 def align(
-    ctx: click.Context, job: JobOptions, lr: Path, hr: Path, lr_suffix: str, hr_suffix: str, **params: Any
+    ctx: click.Context, /, job: JobOptions, lr: Path, hr: Path, lr_suffix: str, hr_suffix: str, **params: Any
 ) -> None:
     """Register LR/HR photos of the same scenes into training pairs.
 
@@ -95,7 +95,11 @@ def align(
     extra = {}
     if errors:
         scale = next(record.scale for record in report.records if record.ok)
-        extra = {"scale": scale, "median_error_lr_px": errors[len(errors) // 2], "worst_error_lr_px": errors[-1]}
+        extra = {
+            "scale": scale,
+            "median_error_lr_px": errors[len(errors) // 2],
+            "worst_error_lr_px": errors[-1],
+        }
     finish(ctx, report, job, extra=extra)
 
 

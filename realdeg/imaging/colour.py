@@ -32,7 +32,7 @@ def srgb_to_linear(encoded: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def linear_to_srgb(linear: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """sRGB encoding of linear light (IEC 61966-2-1), float32 in [0, 1]."""
+    """Encode linear light as sRGB (IEC 61966-2-1), float32 in [0, 1]."""
     v = np.asarray(linear, dtype=np.float32)
     low = v * np.float32(12.92)
     high = np.float32(1.055) * np.maximum(v, 0) ** np.float32(1 / 2.4) - np.float32(0.055)

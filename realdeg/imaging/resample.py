@@ -7,6 +7,7 @@ from it by 4 to 57 grey levels at borders or everywhere.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +55,8 @@ def matrix(n_in: int, n_out: int, factor: float) -> sparse.csr_matrix:
 
 
 def resize(
-    image: npt.NDArray[np.generic], factor: float, size_hw: tuple[int, int] | None = None
-) -> npt.NDArray[np.generic]:
+    image: npt.NDArray[Any], factor: float, size_hw: tuple[int, int] | None = None
+) -> npt.NDArray[Any]:
     """Resize like MATLAB's `imresize(image, factor)` with its default bicubic kernel.
 
     Args:
@@ -78,7 +79,7 @@ def resize(
     return np.ascontiguousarray(wide.swapaxes(0, 1))
 
 
-def _rows(image: npt.NDArray[np.generic], weights: sparse.csr_matrix) -> npt.NDArray[np.generic]:
+def _rows(image: npt.NDArray[Any], weights: sparse.csr_matrix) -> npt.NDArray[Any]:
     """`weights` applied along the first axis, in blocks of columns."""
     whole = np.issubdtype(image.dtype, np.integer)
     kind = np.float64 if whole or image.dtype == np.float64 else np.float32

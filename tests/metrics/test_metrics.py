@@ -64,7 +64,7 @@ def test_bicubic_on_set5_is_what_is_published(shared_data, scale, psnr, ssim):
         sr = resize(np.ascontiguousarray(cv2.imread(str(lr_path))[..., ::-1]), scale)
         hr = np.ascontiguousarray(hr[: sr.shape[0], : sr.shape[1]])
         scores.append((psnr_y(sr, hr, shave=scale), ssim_y(sr, hr, shave=scale)))
-    assert np.mean(scores, axis=0) == pytest.approx([psnr, ssim], abs=0.006)
+    assert np.mean(scores, axis=0) == pytest.approx([psnr, ssim], abs=0.01)
 
 
 def test_nonsense_is_refused():
