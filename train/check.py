@@ -9,13 +9,26 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from realdeg.errors import UserError
 from realdeg.imaging.resample import resize
 from realdeg.metrics.psnr import psnr_y
-from realdeg.metrics.ssim import ssim_y
+from realdeg.metrics.ssim import WINDOW, ssim_y
 from train.cache import check_sizes, decoded
 from train.machine import Machine
 from train.pairs import Pair
 from train.restore.model import Model
+
+
+def check_measurable(key: str, hr: np.ndarray, scale: int) -> None:
+    """Refuse an image that is smaller than the window of SSIM after shaving.
+
+    Raises:
+        UserError: names the pair.
+    """
+    h, w = hr.shape[:2]
+    if min(h, w) - 2 * scale < WINDOW:
+        problem = f"its HR is {w}x{h}, too small to measure SSIM with {scale} px shaved off"
+        raise UserError(key, problem, "give it to split train, or remove its row from manifest.csv")
 
 
 def scores(sr: np.ndarray, hr: np.ndarray, scale: int) -> dict[str, float]:
@@ -46,6 +59,8 @@ def checker(
     """Judge of the networks on whole images: PSNR-Y and SSIM-Y beside those of bicubic, means over pairs."""
     lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
     check_sizes([pair.key for pair in pairs], lr, hr, scale=scale)
+    for pair, large in zip(pairs, hr, strict=True):
+        check_measurable(pair.key, large, scale)
     model = Model(tree, fusion, scale, replace(machine, bf16=False))  # the figures that evaluate will print
     known: list[dict[str, float]] = []
 

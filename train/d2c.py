@@ -68,7 +68,7 @@ class D2CSettings:
         "Leaves are added to the mean colour (released code) or the bicubic image (ours; learns sooner).",
     )
 
-    patch: int = setting(96, "LR crop side in pixels (released code).", low=8)
+    patch: int = setting(96, "LR crop side in pixels (released code).", low=1)
     batch: int = setting(4, "Crops a step (released code).", low=1)
     epochs: int = setting(20_000, "Passes over the images (released code); used where --steps is 0.", low=1)
     steps: int = setting(0, "Training steps; 0 = --epochs passes.", low=0)

@@ -145,12 +145,13 @@ def _measure(pair: Pair, model: Model | None, scale: int, out: Path | None) -> d
     from realdeg.metrics.lr_psnr import lr_psnr
     from realdeg.metrics.psnr import psnr_y
     from train.cache import as_uint8, check_sizes
-    from train.check import bicubic_scores, scores
+    from train.check import bicubic_scores, check_measurable, scores
     from train.losses.divergence import ideal_fusion
     from train.restore.model import to_uint8
 
     lr, hr = as_uint8(pair.lr), as_uint8(pair.hr)
     check_sizes([pair.key], [lr], [hr], scale=scale)
+    check_measurable(pair.key, hr, scale)
     row: dict[str, Any] = {"key": pair.key, **bicubic_scores(lr, hr, scale)}
     if model is not None:
         images = model.predict(lr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from typing import Any
 
 from realdeg.atomic import write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+
+ROOMY = 120  # columns of a terminal from which on the numbers are shown beside the bar
 
 
 class StepTable:
@@ -124,10 +125,11 @@ class Show:
         self._next = self.started + self.PLAIN_SECONDS / 2
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self.bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            words = ("{task.description}", "{task.completed}/{task.total}", "{task.fields[note]}")
+            name, count, note = (TextColumn(text) for text in words)
+            self.bar = Progress(name, BarColumn(20), count, note, console=Console(stderr=True))
             self.task = self.bar.add_task(what, total=total, completed=resumed, note="")
 
     def __enter__(self) -> Show:
@@ -146,12 +148,13 @@ class Show:
         self._next = time.monotonic() + self.PLAIN_SECONDS
         rate = (done - self.resumed) / max(time.monotonic() - self.started, 1e-9)
         eta = clock((self.total - done) / rate) if rate > 0 else "?"
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if math.isfinite(value))
-        note = f"{rate:.3g} steps/s  ETA {eta}  {numbers}"
+        note = f"{rate:.3g}/s  ETA {eta}"
+        numbers = "".join(f"  {name} {value:.4g}" for name, value in values.items())
         if self.bar:
-            self.bar.update(self.task, completed=done, note=note)
+            roomy = self.bar.console.width >= ROOMY
+            self.bar.update(self.task, completed=done, note=note + (numbers if roomy else ""))
         else:
-            self.line(f"{self.what} {done}/{self.total}  {note}")
+            self.line(f"{self.what} {done}/{self.total}  {note}{numbers}")
 
     def line(self, text: str) -> None:
         """One line, above the bar."""

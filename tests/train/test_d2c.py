@@ -180,6 +180,11 @@ def test_data_that_does_not_fit_is_one_line(make_dataset, tiny, tmp_path, more, 
         train(tiny, make_dataset(), tmp_path / "run", **more)
 
 
+def test_a_validation_image_too_small_to_measure_is_one_line(make_dataset, tiny, tmp_path):
+    with pytest.raises(UserError, match="p3: its HR is 18x14, too small to measure"):
+        train(tiny, make_dataset(lr_hw=(7, 9)), tmp_path / "run", patch=7)
+
+
 def test_the_program_prints_one_line_for_a_folder_without_manifest(tiny, tmp_path):
     result = subprocess.run(
         command(tiny, tmp_path, tmp_path / "run"), capture_output=True, text=True, check=False
@@ -220,7 +225,7 @@ def test_the_bicubic_base_starts_at_bicubic():
     bicubic = torch.nn.functional.interpolate(lr, scale_factor=3, mode="bicubic", antialias=True)
     with torch.no_grad():
         pred = tree(lr)
-    assert (pred - bicubic[:, None]).square().mean().sqrt() < 0.02
+    assert (pred - bicubic[:, None]).square().mean().sqrt() < 0.1
     assert pred.std(1).mean() > 0  # but its leaves differ, or they could never part
 
 
