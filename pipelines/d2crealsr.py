@@ -1,0 +1,137 @@
+"""The D2CRealSR recipe (Li et al., ECCV 2022, Sec. 4.1): two captured folders to a trained, measured model.
+
+python -m pipelines.d2crealsr --lr WIDE --hr TELE --scale 8 -o OUT
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from realdeg.align.settings import AlignSettings
+from realdeg.cli.common import FOLDER, Choice, Teller, cores
+from train.d2c import PRESETS, D2CSettings
+
+if TYPE_CHECKING:
+    from train.evaluate import Table
+
+TEST_SCENES = 15  # D2CRealSR: 115 pairs, 100 to train and 15 to test
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Folders of the recipe's stages; each is skipped where it is already whole."""
+
+    pairs: Path
+    run: Path
+
+    @classmethod
+    def under(cls, out: Path) -> Stages:
+        """The stages of a pipeline that writes below `out`."""
+        return cls(out / "pairs", out / "run")
+
+
+def d2crealsr(
+    lr: Path,
+    hr: Path,
+    out: Path,
+    *,
+    align: AlignSettings,
+    train: D2CSettings,
+    test: float = TEST_SCENES,
+    group: str | None = None,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> Table:
+    """Register, split by scene, train, evaluate on unseen scenes, report.
+
+    Args:
+        lr: photos of the short focal length.
+        hr: photos of the long focal length, same stems.
+        out: receives `pairs/` (the dataset and its report) and `run/` (the model).
+        align: limits of registration.
+        train: settings of D2C-SR; its data, out and scale are set here.
+        test: scenes to test on: a number, or a share below 1.
+        group: regular expression whose first group of a pair's key names its scene.
+        workers: processes of the registration.
+
+    Returns:
+        The evaluation table on the test scenes.
+    """
+    from realdeg.align.folder import align_folders
+    from realdeg.dataset.split import split_dataset
+    from realdeg.report.page import build_report
+    from train.d2c import train_d2c
+    from train.evaluate import evaluate
+
+    stage = Stages.under(out)
+    with Teller("pairs registered", quiet=False) as teller:
+        aligned = align_folders(lr, hr, stage.pairs, align, workers=workers, on_progress=teller)
+    say(f"{stage.pairs}: {aligned.count('ok')} pairs kept, {aligned.problems} refused")
+    split_dataset(stage.pairs, test=test, seed=train.seed, group=group)
+    train_d2c(replace(train, data=stage.pairs, out=stage.run), say=say)
+    table = evaluate(stage.run, stage.pairs, split="test")
+    say(f"{stage.pairs / 'report' / 'index.html'}: report")
+    build_report(stage.pairs, run=stage.run)
+    return table
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--lr", type=FOLDER, required=True, help="Photos of the short focal length.")
+@click.option("--hr", type=FOLDER, required=True, help="Photos of the long focal length, same stems.")
+@click.option("--scale", type=click.IntRange(2, 16), default=None, help="HR size / LR size; else inferred.")
+@click.option("-o", "--out", type=FOLDER, required=True, help="Receives pairs/ and run/.")
+@click.option("--test", type=float, default=TEST_SCENES, help="Test scenes: a number, or a share below 1.")
+@click.option("--group", default=None, help="Regular expression; its first group names a pair's scene.")
+@click.option("--preset", type=Choice(list(PRESETS)), default="paper", help="Size and training of D2C-SR.")
+@click.option("--steps", type=click.IntRange(1), default=None, help="Training steps; else the preset's.")
+@click.option("--seed", type=int, default=0, help="Of the split, the initial weights and the crops.")
+@click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+def main(
+    lr: Path,
+    hr: Path,
+    scale: int | None,
+    out: Path,
+    test: float,
+    group: str | None,
+    preset: str,
+    steps: int | None,
+    seed: int,
+    workers: int,
+    dry_run: bool,
+) -> None:
+    """Two folders of photos in; registered pairs, a trained D2C-SR, a table and a report out.
+
+    Run it again to go on where it stopped: every stage skips what it has finished.
+    """
+    align = AlignSettings(scale=scale)
+    chosen = {"seed": seed, "scale": scale, **({"steps": steps} if steps else {})}
+    train = D2CSettings(**{**PRESETS[preset], **chosen})
+    if dry_run:
+        from realdeg.io.find import match_stems
+
+        matches, lonely = match_stems(lr, hr)
+        stage, size = Stages.under(out), f"x{scale}" if scale else "of the scale they show"
+        click.echo(f"1. register {len(matches)} pairs {size} into {stage.pairs} ({len(lonely)} without partner)")
+        click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
+        length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
+        click.echo(f"3. train D2C-SR ({preset}: {train.children**train.depth} branches, {length}) into {stage.run}")
+        click.echo(f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}")
+        click.echo(f"5. write the report {stage.pairs / 'report' / 'index.html'}")
+        return
+    table = d2crealsr(
+        lr, hr, out, align=align, train=train, test=test, group=group, workers=workers or cores(), say=click.echo
+    )
+    click.echo(str(table))
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run
+
+    run(main, "python -m pipelines.d2crealsr")
