@@ -127,7 +127,8 @@ def run_job(
                 elapsed = time.monotonic() - started
                 on_progress(Progress(len(records), len(items), resumed, problems, elapsed, last))
 
-        tell(None)
+        for record in given or [None]:
+            tell(record)
         with _Ledger(out / LEDGER, settings, keep=list(records.values())) as ledger:
             for record in _results(work, todo, workers, stop):
                 ledger.append(record)

@@ -6,6 +6,7 @@ import difflib
 import functools
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -240,7 +241,7 @@ def finish(
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
-    reasons = Counter(record.reason.split(";")[0] for record in report.records if not record.ok)
+    reasons = Counter(_kind(record.reason) for record in report.records if not record.ok)
     if job.as_json:
         result = {
             "out": str(job.out),
@@ -273,6 +274,12 @@ def finish(
     if report.problems and not job.exit_zero:
         ctx.exit(EXIT_SOME_FAILED)
     ctx.exit(EXIT_OK)
+
+
+def _kind(reason: str) -> str:
+    """A reason without the file, the remedy and the numbers, so that like cases are counted together."""
+    problem = re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0])
+    return re.sub(r"\d+(\.\d+)?", "#", problem)
 
 
 def _seconds(seconds: float) -> str:

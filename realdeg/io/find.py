@@ -70,7 +70,8 @@ def match_stems(
     Args:
         lr_folder: photos of the short focal length.
         hr_folder: photos of the same scenes; may be the same folder when both suffixes are given.
-        lr_suffix: text that ends every LR stem and is no part of the key, e.g. "L" for 001L.png.
+        lr_suffix: text that ends every LR stem and is no part of the key, e.g. "L" for 001L.png; photos
+            whose stem ends otherwise are not meant and left out.
         hr_suffix: the same for HR, e.g. "_HR".
 
     Returns:
@@ -84,8 +85,8 @@ def match_stems(
         raise UserError(
             lr_folder, "LR and HR are the same folder", "give two folders, or two different suffixes"
         )
-    lr, strange_lr = _by_key(find_images(lr_folder), lr_suffix)
-    hr, strange_hr = _by_key(find_images(hr_folder), hr_suffix)
+    lr = _by_key(find_images(lr_folder), lr_suffix)
+    hr = _by_key(find_images(hr_folder), hr_suffix)
     matches = [Match(one.key, one.path, hr[name].path) for name, one in lr.items() if name in hr]
     if not matches:
         some = [next(iter(side.values())).path.name for side in (lr, hr) if side]
@@ -99,13 +100,6 @@ def match_stems(
     lonely = [_lonely(one, alone, "lr") for name, one in lr.items() if name not in hr]
     alone = f"has no partner in {lr_folder}; give both photos of a scene the same name"
     lonely += [_lonely(one, alone, "hr") for name, one in hr.items() if name not in lr]
-    if not shared:
-        lonely += [
-            _lonely(one, f"its name does not end with {lr_suffix!r}; rename it", "lr") for one in strange_lr
-        ]
-        lonely += [
-            _lonely(one, f"its name does not end with {hr_suffix!r}; rename it", "hr") for one in strange_hr
-        ]
     return matches, sorted(lonely, key=lambda record: natural(record.key))
 
 
@@ -152,11 +146,11 @@ def _refuse_twins(found: list[Found]) -> None:
             raise UserError(one.path, f"has the same name as {twin.path}", "rename or remove one of them")
 
 
-def _by_key(found: list[Found], suffix: str) -> tuple[dict[str, Found], list[Found]]:
-    """Photos by caseless key, less the suffix; and those whose names do not end with it."""
+def _by_key(found: list[Found], suffix: str) -> dict[str, Found]:
+    """Photos whose key ends with the suffix, by caseless key without it."""
     ours = [one for one in found if one.key.endswith(suffix) and not one.key.endswith(f"/{suffix}")]
     stripped = [Found(one.key.removesuffix(suffix), one.path) for one in ours]
-    return {one.key.casefold(): one for one in stripped if one.key}, [one for one in found if one not in ours]
+    return {one.key.casefold(): one for one in stripped if one.key}
 
 
 def _lonely(one: Found, problem: str, side: str) -> PairRecord:

@@ -139,14 +139,14 @@ def test_suffixes_in_one_folder(tmp_path):
     assert [record.key for record in lonely] == ["002"]
 
 
-def test_suffixes_in_two_folders_leave_no_photo_unsaid(tmp_path):
-    lr = touch(tmp_path / "lr", "a_LR4.png", "b.png")
-    hr = touch(tmp_path / "hr", "a_HR.png")
+def test_suffixes_choose_photos_in_two_folders(tmp_path):
+    """City100 keeps 001H.png and 001L.png of both cameras; only one of each is meant."""
+    lr = touch(tmp_path / "lr", "a_LR4.png", "a_HR.png", "b_LR4.png")
+    hr = touch(tmp_path / "hr", "a_LR4.png", "a_HR.png")
     matches, lonely = match_stems(lr, hr, lr_suffix="_LR4", hr_suffix="_HR")
     assert [m.key for m in matches] == ["a"]
-    assert [(r.key, r.reason) for r in lonely] == [
-        ("b", "b.png: its name does not end with '_LR4'; rename it")
-    ]
+    assert [(m.lr.name, m.hr.name) for m in matches] == [("a_LR4.png", "a_HR.png")]
+    assert [r.key for r in lonely] == ["b"]
 
 
 def test_no_pair_at_all(tmp_path):
