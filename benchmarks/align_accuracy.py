@@ -74,7 +74,7 @@ def simulate(case: Case):
     pitch = min(height / hr_hw[0], width / hr_hw[1]) / 1.1
     if case.kind == "flat":
         scene = np.full_like(scene, 128)
-    zoom = case.scale * rng.uniform(0.95, 1.05)
+    zoom = case.scale * (0.6 if case.kind == "wrong zoom" else rng.uniform(0.95, 1.05))
     lr_hw = tuple(int(1.3 * side / case.scale) for side in hr_hw)
     scene_from_hr = look(rng, hr_hw, scene.shape[:2], max(pitch, 0.6))
     scene_from_lr = look(rng, lr_hw, scene.shape[:2], max(pitch, 0.6) * zoom)

@@ -118,16 +118,17 @@ def main(
 
         matches, lonely = match_stems(lr, hr)
         stage, size = Stages.under(out), f"x{scale}" if scale else "of the scale they show"
-        click.echo(f"1. register {len(matches)} pairs {size} into {stage.pairs} ({len(lonely)} without partner)")
+        click.echo(f"1. register {len(matches)} pairs {size} into {stage.pairs}")
+        click.echo(f"   {len(lonely)} photos have no partner")
         click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
         length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
-        click.echo(f"3. train D2C-SR ({preset}: {train.children**train.depth} branches, {length}) into {stage.run}")
+        branches = train.children**train.depth
+        click.echo(f"3. train D2C-SR ({preset}: {branches} branches, {length}) into {stage.run}")
         click.echo(f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}")
         click.echo(f"5. write the report {stage.pairs / 'report' / 'index.html'}")
         return
-    table = d2crealsr(
-        lr, hr, out, align=align, train=train, test=test, group=group, workers=workers or cores(), say=click.echo
-    )
+    options = {"test": test, "group": group, "workers": workers or cores(), "say": click.echo}
+    table = d2crealsr(lr, hr, out, align=align, train=train, **options)
     click.echo(str(table))
 
 

@@ -127,7 +127,8 @@ def run_job(
                 elapsed = time.monotonic() - started
                 on_progress(Progress(len(records), len(items), resumed, problems, elapsed, last))
 
-        for record in given or [None]:
+        tell(None)
+        for record in given:
             tell(record)
         with _Ledger(out / LEDGER, settings, keep=list(records.values())) as ledger:
             for record in _results(work, todo, workers, stop):
@@ -196,9 +197,11 @@ class Stop:
         self._set = False
 
     def set(self) -> None:
+        """Ask for the end."""
         self._set = True
 
     def is_set(self) -> bool:
+        """Whether the end was asked for."""
         return self._set
 
 

@@ -75,7 +75,12 @@ def measure(lr: npt.NDArray[Any], hr: npt.NDArray[Any], scale: int) -> Residual 
         return None
     points = np.concatenate(cells).astype(np.float32).reshape(-1, 1, 2)
     cell_of = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
-    options: dict[str, Any] = {"winSize": WINDOW, "maxLevel": 2, "criteria": (3, 60, 1e-4), "minEigThreshold": 1e-3}
+    options: dict[str, Any] = {
+        "winSize": WINDOW,
+        "maxLevel": 2,
+        "criteria": (3, 60, 1e-4),
+        "minEigThreshold": 1e-3,
+    }
     there, ok_there, _ = cv2.calcOpticalFlowPyrLK(small, seen, points, None, **options)
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(seen, small, there, None, **options)
     round_trip = np.hypot(*(back - points).reshape(-1, 2).T)

@@ -279,7 +279,7 @@ def finish(
 def _kind(reason: str) -> str:
     """A reason without the file, the remedy and the numbers, so that like cases are counted together."""
     problem = re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0])
-    return re.sub(r"\d+(\.\d+)?", "#", problem)
+    return re.sub(r"\d+(\.\d+)?", "N", problem)
 
 
 def _seconds(seconds: float) -> str:
