@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from train.machine import Machine
+from train.nets.tree import TreeNet
 from train.restore.tiling import upscale_tiled
 
 
@@ -23,7 +24,7 @@ class Model:
         tile: side of a tile in LR pixels; larger images are cut, so that memory stays bounded.
     """
 
-    tree: nn.Module
+    tree: TreeNet
     fusion: nn.Module | None
     scale: int
     machine: Machine
@@ -46,17 +47,11 @@ class Model:
         was_training = self.tree.training
         self.tree.eval()
         with torch.inference_mode():
-            out = upscale_tiled(self._stack, whole, scale=self.scale, tile=self.tile)
+            lr_image = self.machine.bring(whole)
+            with self.machine.autocast():
+                out = upscale_tiled(self.tree, self.fusion, lr_image, scale=self.scale, tile=self.tile)
         self.tree.train(was_training)
-        return out[0].reshape(-1, 3, *out.shape[-2:])
-
-    def _stack(self, lr: Tensor) -> Tensor:
-        """(1, 3, h, w) on any device -> fused and predictions as (1, 3 (1 + P), s h, s w) on the CPU."""
-        lr = self.machine.bring(lr)
-        with self.machine.autocast():
-            pred = self.tree(lr).float()
-            fused = self.fusion(pred)[0].float() if self.fusion is not None else pred.mean(1)
-        return torch.cat([fused, pred.flatten(1, 2)], dim=1).cpu()
+        return out
 
 
 def to_uint8(image: Tensor) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""The divergence loss of D2C-SR (Li et al., ECCV 2022, Eq. 2-6), its schedule, its diagnostics."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # BT.601; the offset falls out of Eq. 2
+
+
+def divergence_loss(
+    pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2, theta: float = 0.8
+) -> Tensor:
+    """Triplet divergence T_D between the leaves of a tree (D2C-SR, ECCV 2022, Eq. 2-6).
+
+    The gradient is kept; in the released code the term is a constant.
+
+    Args:
+        pred: (B, P, 3, H, W) predictions, RGB in [0, 1], leaves in tree order.
+        hr: (B, 3, H, W) target.
+        margins: (L,) by depth of the closest common ancestor, root first; P = children**L.
+        children: branches C of a node.
+        theta: discount of near relatives, Eq. 6.
+
+    Returns:
+        Scalar >= 0. Perfect predictions give the mean of beta * margin, not 0.
+
+    Raises:
+        ValueError: P leaves do not form L levels.
+    """
+    return _triplets(pred, hr, margins, children, theta).mean()
+
+
+def active_triplets(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -> float:
+    """Ordered pairs of leaves whose triplet is above zero, mean over the batch; at most P (P - 1)."""
+    return float((_triplets(pred, hr, margins, children, 1.0) > 0).float().sum(1).mean())
+
+
+def _triplets(pred: Tensor, hr: Tensor, margins: Tensor, children: int, theta: float) -> Tensor:
+    """(B, P (P - 1)) weighted triplets of Eq. 4 and 6, ordered pairs."""
+    n = pred.shape[1]
+    if n != children ** len(margins):
+        raise ValueError(f"{n} predictions do not form {len(margins)} levels of {children} branches")
+    if n == 1:
+        return pred.new_zeros(len(pred), 1)  # a single branch has nobody to differ from
+    depth = common_depth(n, children).to(pred.device)  # (P, P), 1 = only the root shared
+    beta = theta ** (depth - 1).to(pred.dtype)  # Eq. 6
+    res = (standardised_luma(pred) - standardised_luma(hr)[:, None]).abs()  # Eq. 2, 3: (B, P, H, W)
+    to_zero = res.square().mean((-2, -1))[:, :, None]  # d(res_i, 0)
+    to_other = (res[:, :, None] - res[:, None]).square().mean((-2, -1))  # d(res_i, res_j): (B, P, P)
+    other = ~torch.eye(n, dtype=torch.bool, device=pred.device)
+    # On the diagonal the depth exceeds the tree; those entries are left out.
+    margin = margins.to(pred)[(depth - 1).clamp(max=len(margins) - 1)]
+    return (beta * (to_zero - to_other + margin).relu())[:, other]  # Eq. 4
+
+
+def common_depth(leaves: int, children: int) -> Tensor:
+    """(P, P) int64: level, from 1, at which the closest common ancestor of leaves i and j sits."""
+    index = torch.arange(leaves)
+    depth = torch.ones(leaves, leaves, dtype=torch.int64)
+    while children > 1 and index.max() > 0:
+        index = index // children
+        depth += (index[:, None] == index[None]) & (index.max() > 0)
+    return depth
+
+
+def standardised_luma(image: Tensor) -> Tensor:
+    """G(I) = (Y(I) - mean) / standard deviation, for each image by itself (Eq. 2).
+
+    Args:
+        image: (..., 3, H, W) RGB in [0, 1].
+
+    Returns:
+        (..., H, W); 0 where the luma is constant.
+    """
+    weights = torch.tensor(LUMA, device=image.device, dtype=image.dtype)
+    luma = (image * weights[:, None, None]).sum(-3)
+    centred = luma - luma.mean((-2, -1), keepdim=True)
+    variance = centred.square().mean((-2, -1), keepdim=True)
+    # clamp before the root: its gradient at 0 is infinite.
+    return centred / variance.clamp(min=1e-12).sqrt()
+
+
+def margins_for(depth: int, *, far: float = 5e-5, near: float = 2e-5) -> Tensor:
+    """(L,) margins by depth of the closest common ancestor, falling geometrically from far to near.
+
+    The released code has L = 2: `far` for different parents, `near` for one. Deeper trees are our choice.
+    """
+    if depth == 1:
+        return torch.tensor([far])
+    return torch.tensor([far * (near / far) ** (level / (depth - 1)) for level in range(depth)])
+
+
+def alpha_schedule(epoch: int, *, alpha: float = 2e-5) -> float:
+    """Weight of the divergence loss in the released code: on for 200 epochs of 1000, halved each 2000.
+
+    The first pulse is epochs 1000-1199; the code's start at epoch 200 never acts.
+    """
+    return alpha * 0.5 ** (epoch // 2000) if epoch > 200 and epoch % 1000 < 200 else 0.0
+
+
+def pairwise_rms_8bit(pred: Tensor) -> float:
+    """Root mean square difference between two predictions, mean over pairs, in 8-bit levels.
+
+    Args:
+        pred: (B, P, 3, H, W) in [0, 1].
+    """
+    n = pred.shape[1]
+    if n == 1:
+        return 0.0
+    rms = [(pred[:, i] - pred[:, j]).square().mean().sqrt() for i in range(n) for j in range(i)]
+    return 255 * float(torch.stack(rms).mean())
+
+
+def ideal_fusion(pred: Tensor, hr: Tensor) -> Tensor:
+    """At each pixel the prediction that is nearest to the truth: what no fusion by choice can beat.
+
+    Args:
+        pred: (B, P, 3, H, W).
+        hr: (B, 3, H, W).
+
+    Returns:
+        (B, 3, H, W).
+    """
+    best = (pred - hr[:, None]).square().sum(2, keepdim=True).argmin(1, keepdim=True)
+    return pred.gather(1, best.expand(-1, 1, 3, -1, -1))[:, 0]

@@ -1,0 +1,128 @@
+"""Building blocks of RCAN (Zhang et al., ECCV 2018) as D2C-SR uses them. Convolutions are 3x3 with bias."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB in [0, 1]
+
+
+def conv3(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
+    """3x3 convolution, stride 1, zero padding 1."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+
+
+class ChannelAttention(nn.Module):
+    """Scale each channel by what its mean over the image says: x * sigmoid(W2 relu(W1 mean(x))).
+
+    Args:
+        width: channels.
+        reduction: the hidden layer has width // reduction channels, at least one.
+    """
+
+    def __init__(self, width: int, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = max(1, width // reduction)
+        self.squeeze = nn.Conv2d(width, hidden, 1)
+        self.excite = nn.Conv2d(hidden, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n, h, w) -> same."""
+        gate: Tensor = self.excite(self.squeeze(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        return x * gate
+
+
+class RCAB(nn.Module):
+    """Residual channel-attention block: x + CA(conv(relu(conv(x))))."""
+
+    def __init__(self, width: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv3(width, width),
+            nn.ReLU(inplace=True),
+            conv3(width, width),
+            ChannelAttention(width, reduction),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n, h, w) -> same."""
+        return x + self.body(x)
+
+
+class ResidualGroup(nn.Module):
+    """x + conv(RCAB_B(... RCAB_1(x)))."""
+
+    def __init__(self, width: int, blocks: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*[RCAB(width, reduction) for _ in range(blocks)], conv3(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n, h, w) -> same."""
+        return x + self.body(x)
+
+
+def upsampler(scale: int, width: int) -> nn.Sequential:
+    """Pixel-shuffle upsampling by 2s and 3s without activation, then conv to RGB.
+
+    Raises:
+        ValueError: a scale with other prime factors.
+    """
+    layers: list[nn.Module] = []
+    rest = scale
+    for factor in (2, 3):
+        while rest % factor == 0:
+            layers += [conv3(width, factor * factor * width), nn.PixelShuffle(factor)]
+            rest //= factor
+    if rest != 1 or scale < 2:
+        raise ValueError(f"no upsampler for x{scale}: 2, 3 and their products")
+    return nn.Sequential(*layers, conv3(width, 3))
+
+
+class MeanColour(nn.Module):
+    """The mean colour of DIV2K as a constant buffer: the base that predictions are added to.
+
+    Shape:
+        lr (B, 3, h, w) -> (1, 3, 1, 1).
+    """
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """The colour, whatever the image."""
+        return self.mean
+
+
+class Head(nn.Module):
+    """Shallow feature h_0 = conv(x - m)."""
+
+    mean: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.conv = conv3(3, width)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(B, 3, h, w) RGB in [0, 1] -> (B, n, h, w)."""
+        return self.conv(lr - self.mean)
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Initial weights of the released code: normal(0, sqrt(1 / fan_in)), biases 0.
+
+    Args:
+        module: its convolutions are set in the order of `modules()`, so a seed gives the same weights.
+        generator: CPU generator.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            fan_in = part.weight[0].numel()
+            with torch.no_grad():
+                part.weight.normal_(0, fan_in**-0.5, generator=generator)
+                if part.bias is not None:
+                    part.bias.zero_()
