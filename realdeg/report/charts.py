@@ -1,0 +1,156 @@
+"""Charts as inline SVG: a histogram and curves over steps, with axes, units and nothing to load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 560, 260
+LEFT, RIGHT, TOP, BOTTOM = 62, 16, 16, 44
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: its range in data units, on a linear or logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Position of a value in [0, 1] along the axis."""
+        if self.log:
+            span = math.log(self.high / self.low) or 1.0
+            return math.log(max(value, 1e-300) / self.low) / span
+        return (value - self.low) / ((self.high - self.low) or 1.0)
+
+    def ticks(self, about: int = 5) -> list[float]:
+        """Round numbers inside the range."""
+        if self.log:
+            lowest, highest = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+            if highest > lowest:
+                every = max(1, (highest - lowest) // about)
+                return [10.0**k for k in range(lowest, highest + 1, every)]
+            return [self.low, math.sqrt(self.low * self.high), self.high]
+        span = self.high - self.low
+        if span <= 0:
+            return [self.low]
+        raw = span / about
+        power = 10.0 ** math.floor(math.log10(raw))
+        step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw)
+        first = math.ceil(self.low / step - 1e-9)
+        return [round(k * step, 12) for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def histogram_counts(values: Sequence[float], bins: int = 20) -> tuple[list[float], list[int]]:
+    """Edges (bins + 1) from 0 to the largest value rounded up, and counts; every value falls in a bin."""
+    top = max(values)
+    digits = 10.0 ** math.floor(math.log10(top)) if top > 0 else 1.0
+    top = math.ceil(top / digits * 2) / 2 * digits if top > 0 else 1.0
+    edges = [top * i / bins for i in range(bins + 1)]
+    counts = [0] * bins
+    for value in values:
+        counts[min(bins - 1, int(value / top * bins))] += 1
+    return edges, counts
+
+
+def histogram(values: Sequence[float], *, x_label: str, y_label: str, limit: float | None = None) -> str:
+    """SVG histogram; `limit` is drawn as a line where it lies in the range."""
+    edges, counts = histogram_counts(values)
+    x, y = Axis(0, edges[-1]), Axis(0, max(counts))
+    parts = _frame(x, y, x_label, y_label, whole_y=True)
+    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        if count:
+            left, right, top = _x(x, low), _x(x, high), _y(y, count)
+            parts.append(
+                f'<rect class="bar" x="{left + 0.5:.1f}" y="{top:.1f}" width="{right - left - 1:.1f}" '
+                f'height="{_y(y, 0) - top:.1f}"><title>{low:.3g} to {high:.3g}: {count}</title></rect>'
+            )
+    if limit is not None and limit <= x.high:
+        at = _x(x, limit)
+        parts.append(_line("limit", at, at, TOP, HEIGHT - BOTTOM))
+    return _svg(parts, f"Histogram of {x_label}: {len(values)} values")
+
+
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], *, x_label: str, y_label: str, log: bool = False
+) -> str:
+    """SVG line chart of (x, y) points by name; on a log axis only positive values are drawn."""
+    drawn = {
+        name: [(a, b) for a, b in points if math.isfinite(b) and (b > 0 or not log)]
+        for name, points in series.items()
+    }
+    drawn = {name: points for name, points in drawn.items() if points}
+    if not drawn:
+        return ""
+    xs = [a for points in drawn.values() for a, _ in points]
+    ys = [b for points in drawn.values() for _, b in points]
+    low, high = min(ys), max(ys)
+    if not log:
+        room = 0.06 * (high - low) or 0.5
+        low, high = low - room, high + room
+    elif low == high:
+        low, high = low / 2, high * 2
+    x, y = Axis(min(0, *xs) if len(xs) > 1 else 0, max(*xs, 1)), Axis(low, high, log)
+    parts = _frame(x, y, x_label, y_label)
+    for number, (name, points) in enumerate(drawn.items()):
+        colour = f"s{number % 6}"
+        line = " ".join(f"{_x(x, a):.1f},{_y(y, b):.1f}" for a, b in points)
+        parts.append(f'<polyline class="line {colour}" points="{line}"/>')
+        if len(points) < 30:
+            parts += [_dot(_x(x, a), _y(y, b), colour) for a, b in points]
+        top = TOP + 14 + 16 * number
+        parts.append(_line(f"line {colour}", WIDTH - 168, WIDTH - 148, top - 4, top - 4))
+        parts.append(_text("name", WIDTH - 142, top, name))
+    return _svg(parts, f"{y_label} over {x_label}: {', '.join(drawn)}")
+
+
+def _x(axis: Axis, value: float) -> float:
+    return LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT)
+
+
+def _y(axis: Axis, value: float) -> float:
+    return HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM)
+
+
+def _frame(x: Axis, y: Axis, x_label: str, y_label: str, *, whole_y: bool = False) -> list[str]:
+    parts, bottom = [], HEIGHT - BOTTOM
+    for tick in y.ticks():
+        if whole_y and tick != int(tick):
+            continue
+        at = _y(y, tick)
+        parts.append(_line("grid", LEFT, WIDTH - RIGHT, at, at))
+        parts.append(_text("tick", LEFT - 7, at + 4, _number(tick), anchor="end"))
+    parts += [_text("tick", _x(x, tick), bottom + 17, _number(tick), anchor="middle") for tick in x.ticks()]
+    parts.append(_line("axis", LEFT, WIDTH - RIGHT, bottom, bottom))
+    parts.append(_text("label", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, anchor="middle"))
+    turned = f'transform="translate(14 {(TOP + bottom) / 2:.0f}) rotate(-90)"'
+    parts.append(f'<text class="label" {turned} text-anchor="middle">{escape(y_label)}</text>')
+    return parts
+
+
+def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle class="dot {colour}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
+
+
+def _number(value: float) -> str:
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e6):
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:,.10g}"
+
+
+def _svg(parts: Sequence[str], title: str) -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
