@@ -23,7 +23,16 @@ from typing import IO, Any, Protocol, TypeVar
 
 from realdeg import atomic
 from realdeg.errors import UserError
-from realdeg.records import LEDGER, SCHEMA, PairRecord, file_hash, from_json, to_json, write_manifest
+from realdeg.records import (
+    LEDGER,
+    SCHEMA,
+    PairRecord,
+    file_hash,
+    from_json,
+    read_manifest,
+    to_json,
+    write_manifest,
+)
 
 LOCK = ".realdeg.lock"
 DEATHS_TO_GIVE_UP = 2
@@ -138,7 +147,12 @@ def run_job(
                 tell(record)
                 if max_failures is not None and problems >= max_failures:
                     stop.set()
-        rows = [records[item.key] for item in items if item.key in records]
+        splits = _splits(out)
+        rows = [
+            records[item.key].with_split(splits.get(item.key, records[item.key].split))
+            for item in items
+            if item.key in records
+        ]
         write_manifest(out, [*rows, *given])
     return JobReport(
         (*rows, *given), resumed, time.monotonic() - started, len(items) - len(rows), stop.by_signal
@@ -377,6 +391,14 @@ def _finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
             continue
         found[record.key] = record
     return {key: record for key, record in found.items() if _holds(out, record)}
+
+
+def _splits(out: Path) -> dict[str, str]:
+    """Splits that `realdeg split` wrote into the manifest since; the ledger does not know them."""
+    try:
+        return {record.key: record.split for record in read_manifest(out) if record.split}
+    except UserError:
+        return {}
 
 
 def _holds(out: Path, record: PairRecord) -> bool:

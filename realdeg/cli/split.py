@@ -1,0 +1,39 @@
+"""`realdeg split`: keep scenes apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from realdeg.cli.common import FOLDER, output_options
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("dataset", type=FOLDER)
+@click.option(
+    "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
+)
+@click.option("--val", type=click.FloatRange(0), default=0.0, help="Validation scenes, likewise.")
+@click.option("--seed", type=int, default=0, help="Another seed chooses other scenes.")
+@click.option("--group", default=None, help="Regular expression; its first group in a key names the scene.")
+@output_options
+def split(
+    dataset: Path,
+    test: float,
+    val: float,
+    seed: int,
+    group: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Assign the pairs of DATASET to train, val and test; all pairs of a scene go the same way."""
+    from realdeg.dataset.split import split_dataset
+
+    counts = split_dataset(dataset, test=test, val=val, seed=seed, group=group)
+    if as_json:
+        click.echo(json.dumps({"dataset": str(dataset), **counts}))
+    elif not quiet:
+        names = [f"{counts[name]} {name}" for name in ("train", "val", "test") if name in counts]
+        click.echo(f"{dataset}: {', '.join(names) or 'no pairs'}")

@@ -1,0 +1,119 @@
+"""Pairs that others registered (RealSR, DRealSR, DIV2K): LR and HR folders become a dataset with a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from realdeg.errors import UserError
+from realdeg.io.find import Match, match_stems
+from realdeg.io.photo import read, read_size
+from realdeg.io.save import link_or_copy, write_image
+from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.layout import pair_paths, write_metadata
+from realdeg.records import PairRecord
+from realdeg.settings import write_run
+
+
+def adopt_folders(
+    lr: Path,
+    hr: Path,
+    out: Path,
+    *,
+    scale: int | None = None,
+    lr_suffix: str = "",
+    hr_suffix: str = "",
+    limit: int | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    max_failures: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> JobReport:
+    """Make a dataset of registered pairs without touching their pixels.
+
+    PNG files are linked (or copied), others are decoded and written as PNG. A pair whose HR is not exactly
+    `scale` times its LR is rejected.
+
+    Args:
+        lr: folder of LR images.
+        hr: folder of HR images of the same stems.
+        out: receives LR/, HR/, manifest.csv and the rest (docs/dataset.md).
+        scale: HR size / LR size; None: that of the first pair that can be read.
+        lr_suffix: text that ends LR stems and is no part of the common name, e.g. "_LR4".
+        hr_suffix: likewise for HR.
+        limit: only the first so many pairs.
+        workers: processes.
+        overwrite: redo what an earlier run finished.
+        max_failures: stop after so many files without a pair.
+        on_progress: called after each pair.
+
+    Raises:
+        UserError: folders unusable, no pairs, no scale, or `out` cannot be used.
+    """
+    matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
+    matches = matches[:limit]
+    scale = scale or infer_scale(matches)
+    report = run_job(
+        partial(adopt_pair, out=out, scale=scale),
+        matches,
+        out,
+        settings={"how": "adopted", "scale": scale},
+        given=lonely,
+        workers=workers,
+        overwrite=overwrite,
+        max_failures=max_failures,
+        on_progress=on_progress,
+    )
+    inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
+    write_run(out, "realdeg adopt", {**inputs, "scale": scale})
+    write_metadata(out, report.records)
+    return report
+
+
+def infer_scale(matches: list[Match]) -> int:
+    """Scale of the first readable pair whose HR is a whole multiple of its LR.
+
+    Raises:
+        UserError: there is none.
+    """
+    for match in matches:
+        try:
+            (h, w), (big_h, big_w) = read_size(match.lr), read_size(match.hr)
+        except UserError:
+            continue
+        if big_h % h == 0 and big_w % w == 0 and big_h // h == big_w // w > 1:
+            return big_h // h
+    raise UserError(
+        matches[0].lr.parent,
+        "no HR image is a whole multiple of its LR image",
+        "register the photos with `realdeg align`",
+    )
+
+
+def adopt_pair(match: Match, out: Path, scale: int) -> PairRecord:
+    """Check one pair and put it into the dataset: the work of one item."""
+    lr, hr = read(match.lr), read(match.hr)
+    record = PairRecord(
+        match.key,
+        "rejected",
+        scale=scale,
+        scene=match.key,
+        how="adopted",
+        source_lr=str(match.lr),
+        source_hr=str(match.hr),
+    )
+    (h, w), (big_h, big_w) = lr.size_hw, hr.size_hw
+    if (big_h, big_w) != (scale * h, scale * w):
+        reason = f"HR is {big_w}x{big_h}, not x{scale} of LR {w}x{h}; register them with `realdeg align`"
+        return replace(record, reason=reason)
+    to_lr, to_hr = pair_paths(match.key)
+    for photo, target in ((hr, to_hr), (lr, to_lr)):
+        # Only a file that decodes to these very pixels everywhere may stay as it is.
+        plain = photo.path.suffix.lower() == ".png" and photo.orientation == 1 and not photo.notes
+        if plain and photo.profile == "sRGB":
+            link_or_copy(photo.path, out / target)
+        else:
+            write_image(out / target, photo.pixels)
+    return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))

@@ -1,0 +1,143 @@
+"""Cut pairs into tiles on one grid: smaller files to decode, for trainers that read whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.io.photo import Photo, read, read_size
+from realdeg.io.save import write_image
+from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.layout import pair_paths, write_metadata
+from realdeg.records import PairRecord, read_manifest
+from realdeg.settings import write_run
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of a pair: its corner and size in LR px."""
+
+    key: str
+    record: PairRecord
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def tile_dataset(
+    dataset: Path,
+    out: Path,
+    *,
+    size: int = 480,
+    overlap: int = 0,
+    limit: int | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    max_failures: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> JobReport:
+    """Cut every pair of a dataset; the tiles are a dataset again, with the pairs' scenes and splits.
+
+    Args:
+        dataset: folder with manifest.csv.
+        out: another folder.
+        size: side of a tile in HR px; brought down to a multiple of the scale. The last tile of a row or
+            column ends at the border; images smaller than a tile stay whole.
+        overlap: HR px that neighbours share, brought down likewise.
+        limit: only the first so many tiles.
+        workers: processes.
+        overwrite: redo what an earlier run finished.
+        max_failures: stop after so many tiles without a pair.
+        on_progress: called after each tile.
+
+    Raises:
+        UserError: no dataset, `out` is the dataset itself, or the tile is smaller than overlap or scale.
+    """
+    records = [record for record in read_manifest(dataset) if record.ok]
+    if dataset.resolve() == out.resolve():
+        raise UserError(out, "is the dataset itself", "choose another output folder", exit_code=EXIT_USAGE)
+    tiles, lost = [], []
+    for record in records:
+        try:
+            tiles += _grid(dataset, record, size, overlap)
+        except UserError as error:
+            if error.exit_code == EXIT_USAGE:
+                raise
+            lost.append(PairRecord(record.key, "failed", str(error), how="tile"))
+    tiles = tiles[:limit]
+    report = run_job(
+        partial(cut, dataset=dataset, out=out),
+        tiles,
+        out,
+        settings={"how": "tile", "size": size, "overlap": overlap},
+        given=lost,
+        workers=workers,
+        overwrite=overwrite,
+        max_failures=max_failures,
+        on_progress=on_progress,
+    )
+    write_run(out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap})
+    write_metadata(out, report.records)
+    return report
+
+
+def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
+    """Write one tile of a pair: the work of one item."""
+    record, scale = tile.record, tile.record.scale
+    lr, hr = _read(dataset / record.lr), _read(dataset / record.hr)
+    if hr.pixels.shape[:2] != (scale * lr.pixels.shape[0], scale * lr.pixels.shape[1]):
+        raise UserError(dataset / record.hr, f"is not x{scale} of its LR", "make the dataset again")
+    to_lr, to_hr = pair_paths(tile.key)
+    for photo, target, s in ((hr, to_hr, scale), (lr, to_lr, 1)):
+        part = photo.pixels[s * tile.y : s * (tile.y + tile.height), s * tile.x : s * (tile.x + tile.width)]
+        write_image(out / target, np.ascontiguousarray(part))
+    return with_hashes(
+        out,
+        replace(
+            record,
+            key=tile.key,
+            lr=to_lr,
+            hr=to_hr,
+            scene=record.scene or record.key,
+            how="tile",
+            source_lr=record.lr,
+            source_hr=record.hr,
+            detail={"lr_crop": [tile.x, tile.y, tile.width, tile.height]},
+        ),
+    )
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path) -> Photo:
+    """The tiles of a pair follow each other: decode LR and HR once for all of them."""
+    return read(path)
+
+
+def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Tile]:
+    scale = record.scale
+    side, shared = size // scale, overlap // scale
+    if side < 1 or shared >= side:
+        raise UserError(
+            "tile",
+            f"tiles of {size} HR px with an overlap of {overlap} leave no step at x{scale}",
+            "give a larger --size or a smaller --overlap",
+            exit_code=EXIT_USAGE,
+        )
+    height, width = read_size(dataset / record.lr)
+    return [
+        Tile(f"{record.key}_y{y:05d}_x{x:05d}", record, x, y, min(side, width), min(side, height))
+        for y in _starts(height, side, side - shared)
+        for x in _starts(width, side, side - shared)
+    ]
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    """Where tiles begin: every `step`, the last one flush with the end."""
+    last = max(0, length - side)
+    return sorted({*range(0, last, step), last})
