@@ -1,4 +1,4 @@
-"""Pairs that others registered (RealSR, DRealSR, DIV2K): LR and HR folders become a dataset with a manifest."""
+"""Pairs that others registered (RealSR, DRealSR, DIV2K): LR and HR folders become a dataset."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def split_scenes(
     if names and sum(counts.values()) >= len(names):
         raise UserError(
             "split",
-            f"{counts['test']} test and {counts['val']} validation scenes leave none of {len(names)} to train on",
+            f"{counts['test']} test and {counts['val']} val scenes leave none of {len(names)} to train on",
             "ask for fewer with --test or --val",
             exit_code=EXIT_USAGE,
         )

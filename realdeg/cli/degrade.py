@@ -1,0 +1,68 @@
+"""`realdeg degrade`: clean images become a dataset of LR/HR pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
+from realdeg.degrade.settings import DegradeSettings
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("hr", type=FOLDER)
+@click.option("--scale", type=click.IntRange(2, 16), required=True, help="HR size / LR size.")
+@click.option(
+    "--kernel-pool",
+    type=FOLDER,
+    default=DegradeSettings.kernel_pool,
+    help="Blur kernels: .npz, .npy or .mat, or a folder (KernelGAN's too); without it MATLAB's bicubic.",
+)
+@click.option(
+    "--noise-pool",
+    type=FOLDER,
+    default=DegradeSettings.noise_pool,
+    help="Noise patches: a folder of images, .npz or .npy; without it no noise.",
+)
+@click.option("--seed", type=int, default=DegradeSettings.seed, help="Of every draw; same seed, same bytes.")
+@job_options
+@click.pass_context
+def degrade(
+    ctx: click.Context,
+    /,
+    job: JobOptions,
+    hr: Path,
+    scale: int,
+    kernel_pool: Path | None,
+    noise_pool: Path | None,
+    seed: int,
+) -> None:
+    """Make LR images of the clean images in HR: blur, subsample, add noise (RealSR, Algorithm 1).
+
+    What was drawn for each image stands in manifest.csv. HR files that need no crop are linked, not
+    encoded again.
+    """
+    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed)
+    if job.dry_run:
+        from realdeg.io.find import find_images
+
+        images = find_images(hr)[: job.limit]
+        how = f"kernels from {kernel_pool}" if kernel_pool else "MATLAB's bicubic"
+        how += f", noise from {noise_pool}" if noise_pool else ", no noise"
+        click.echo(f"would degrade {len(images)} images by x{scale} into {job.out}: {how}, seed {seed}")
+        return
+    from realdeg.degrade.folder import degrade_folder
+
+    with Teller("images degraded", quiet=job.quiet or job.as_json) as teller:
+        report = degrade_folder(
+            hr,
+            job.out,
+            settings,
+            limit=job.limit,
+            workers=job.workers,
+            overwrite=job.overwrite,
+            max_failures=job.max_failures,
+            on_progress=teller,
+        )
+    finish(ctx, report, job)

@@ -1,0 +1,197 @@
+"""Pools of blur kernels and of noise patches, read from files and checked before the first image."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from realdeg.errors import UserError
+from realdeg.io.find import IMAGE_SUFFIXES, natural
+from realdeg.io.photo import read
+
+Array = npt.NDArray[Any]
+
+ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
+SUM_TOLERANCE = 0.01
+KERNELGAN_NAME = re.compile(r"_kernel_x(\d+)$")
+
+
+@dataclass(frozen=True, eq=False)
+class KernelPool:
+    """Blur kernels by name: (h, w) float64, sum 1, to be applied as correlation.
+
+    Attributes:
+        names: unique, e.g. "kernels_12/3" for the fourth of a file.
+        kernels: in the order of the names.
+    """
+
+    names: tuple[str, ...]
+    kernels: tuple[Array, ...]
+
+    @classmethod
+    def read(cls, path: Path, scale: int) -> KernelPool:
+        """Read .npz, .npy or .mat, or a folder of them.
+
+        KernelGAN's `NAME/NAME_kernel_x4.mat` (key `Kernel`) is understood; of its files only those for
+        `scale` are taken. MATLAB cell arrays and (n, h, w) stacks give one kernel an entry.
+
+        Raises:
+            UserError: nothing there, unreadable, not 2-D, not finite, or a sum more than 1 % from 1.
+        """
+        found: dict[str, Array] = {}
+        others = set()
+        for file, name in _files(path, ARRAY_SUFFIXES):
+            made_for = KERNELGAN_NAME.search(file.stem)
+            if made_for and int(made_for[1]) != scale:
+                others.add(int(made_for[1]))
+                continue
+            for part, array in _arrays(file):
+                for index, kernel in enumerate(_stack(array, file)):
+                    found[_name(name, part, index, len(_stack(array, file)))] = _checked(kernel, file)
+        if not found:
+            problem = "holds no kernel"
+            if others:
+                problem += f" for x{scale}, only for {', '.join(f'x{o}' for o in sorted(others))}"
+            raise UserError(path, problem, "give .mat, .npy or .npz files with kernels for this scale")
+        return cls(tuple(found), tuple(found.values()))
+
+    @property
+    def digest(self) -> str:
+        """Content hash of the whole pool."""
+        return _digest(*self.kernels)
+
+    def hash_of(self, index: int) -> str:
+        """Content hash of one kernel."""
+        return _digest(self.kernels[index])
+
+
+@dataclass(frozen=True, eq=False)
+class NoisePool:
+    """Noise patches by name: (h, w, 3) float32 in units of [0, 1], mean 0 in each channel."""
+
+    names: tuple[str, ...]
+    patches: tuple[Array, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> NoisePool:
+        """Read a folder of patch images (RealSR's NAME_000.png), or .npz or .npy with (n, h, w, 3).
+
+        Integer arrays and images are pixel values, float arrays residuals in units of [0, 1]; the mean of
+        each channel is taken away.
+
+        Raises:
+            UserError: nothing there, unreadable, or of another shape.
+        """
+        found: dict[str, Array] = {}
+        for file, name in _files(path, (*IMAGE_SUFFIXES, ".npz", ".npy")):
+            if file.suffix.lower() in ARRAY_SUFFIXES:
+                for part, array in _arrays(file):
+                    stack = array if array.ndim == 4 else array[None]
+                    if stack.ndim != 4 or stack.shape[-1] != 3:
+                        raise UserError(
+                            file, f"holds no noise patches but {array.shape}", "(n, h, w, 3) is meant"
+                        )
+                    for index, patch in enumerate(stack):
+                        found[_name(name, part, index, len(stack))] = _residual(patch, file)
+            else:
+                found[name] = _residual(read(file).pixels, file)
+        if not found:
+            raise UserError(path, "holds no noise patch", "give a folder of patch images, or .npz or .npy")
+        return cls(tuple(found), tuple(found.values()))
+
+    @property
+    def digest(self) -> str:
+        """Content hash of the whole pool."""
+        return _digest(*self.patches)
+
+    def hash_of(self, index: int) -> str:
+        """Content hash of one patch."""
+        return _digest(self.patches[index])
+
+
+def _files(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """Files of a pool with their names, in natural order."""
+    if path.is_file():
+        yield path, path.stem
+        return
+    if not path.is_dir():
+        raise UserError(path, "does not exist", "give a pool file or folder")
+    files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith(".")]
+    for file in sorted(files, key=lambda p: natural(p.relative_to(path).as_posix())):
+        yield file, file.relative_to(path).with_suffix("").as_posix()
+
+
+def _arrays(file: Path) -> list[tuple[str, Array]]:
+    """Numeric arrays of a file by name; nothing in it is ever executed."""
+    try:
+        if file.suffix.lower() == ".npy":
+            return [("", np.load(file, allow_pickle=False))]
+        if file.suffix.lower() == ".npz":
+            with np.load(file, allow_pickle=False) as archive:
+                return [(name if len(archive.files) > 1 else "", archive[name]) for name in archive.files]
+        from scipy.io import loadmat
+
+        content = {k: v for k, v in loadmat(file).items() if not k.startswith("__")}
+    except NotImplementedError:
+        raise UserError(file, "is a MATLAB 7.3 file", "save it with -v7, or as .npz") from None
+    except Exception as error:  # loadmat and np.load raise anything at all on broken files
+        text = " ".join(str(error).split())[:100]
+        raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None
+    if "Kernel" in content:
+        content = {"": content["Kernel"]}
+    return [("" if len(content) == 1 else name, value) for name, value in content.items()]
+
+
+def _stack(array: Array, file: Path) -> list[Array]:
+    """The kernels in one array: itself, a stack, or a MATLAB cell array of them."""
+    if array.dtype == object:
+        return [np.asarray(cell) for cell in array.ravel()]
+    if array.ndim == 2:
+        return [array]
+    if array.ndim == 3:
+        # numpy stacks along the first axis, MATLAB along the last; kernels are square, so one fits.
+        return list(array if array.shape[1] == array.shape[2] else np.moveaxis(array, -1, 0))
+    raise UserError(file, f"holds no kernel but an array of shape {array.shape}", "2-D kernels are meant")
+
+
+def _checked(kernel: Array, file: Path) -> Array:
+    if kernel.ndim != 2 or kernel.dtype.kind not in "fiu" or min(kernel.shape) < 1:
+        raise UserError(file, f"holds no kernel but {kernel.shape} {kernel.dtype}", "2-D kernels are meant")
+    values = kernel.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError(file, "holds a kernel that is not finite", "estimate it again or remove it")
+    total = float(values.sum())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise UserError(file, f"holds a kernel whose sum is {total:.4g}, not 1", "divide it by its sum")
+    result: Array = values / total
+    return result
+
+
+def _residual(patch: Array, file: Path) -> Array:
+    if patch.ndim != 3 or patch.shape[2] != 3 or patch.dtype.kind not in "fiu":
+        raise UserError(file, f"holds no noise patch but {patch.shape} {patch.dtype}", "(h, w, 3) is meant")
+    peak = 1.0 if patch.dtype.kind == "f" else float(np.iinfo(patch.dtype).max)
+    values = patch.astype(np.float64) / peak
+    if not np.isfinite(values).all():
+        raise UserError(file, "holds a patch that is not finite", "remove it")
+    result: Array = (values - values.mean((0, 1))).astype(np.float32)
+    return result
+
+
+def _name(file: str, part: str, index: int, count: int) -> str:
+    return "/".join([file, *([part] if part else []), *([str(index)] if count > 1 else [])])
+
+
+def _digest(*arrays: Array) -> str:
+    total = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        total.update(f"{array.shape}{array.dtype}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
