@@ -44,6 +44,7 @@ def d2crealsr(
     train: D2CSettings,
     test: float = TEST_SCENES,
     group: str | None = None,
+    title: str = "",
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> Table:
@@ -57,7 +58,9 @@ def d2crealsr(
         train: settings of D2C-SR; its data, out and scale are set here.
         test: scenes to test on: a number, or a share below 1.
         group: regular expression whose first group of a pair's key names its scene.
+        title: heading of the report.
         workers: processes of the registration.
+        say: receives lines for the user.
 
     Returns:
         The evaluation table on the test scenes.
@@ -76,7 +79,7 @@ def d2crealsr(
     train_d2c(replace(train, data=stage.pairs, out=stage.run), say=say)
     table = evaluate(stage.run, stage.pairs, split="test")
     say(f"{stage.pairs / 'report' / 'index.html'}: report")
-    build_report(stage.pairs, run=stage.run)
+    build_report(stage.pairs, run=stage.run, title=title)
     return table
 
 

@@ -53,6 +53,7 @@ class D2CSettings:
     """Everything that steers a training; defaults are those of the released code unless said otherwise."""
 
     data: Path | None = setting(None, "Dataset folder with manifest.csv.")
+    extra: Path | None = setting(None, "Second dataset to learn from, less the scenes that --data holds out.")
     out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
     scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
     seed: int = setting(0, "Of initial weights and crops.", low=0)
@@ -118,7 +119,7 @@ class D2CSettings:
 # What may differ between the two halves of a resumed run: none of it changes what a step computes,
 # except that more steps stretch a cosine schedule, which is what whoever asks for more wants.
 FREE = {
-    *("data", "out", "cache", "device", "precision", "track"),
+    *("data", "extra", "out", "cache", "device", "precision", "track"),
     *("epochs", "steps", "fusion_steps"),
     *("check_every", "check_images", "save_every", "log_every", "diagnose_every"),
 }
@@ -171,7 +172,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
 
     assert s.data is not None
     assert s.out is not None
-    split = read_split(s.data, scale=s.scale)
+    split = read_split(s.data, scale=s.scale, extra=s.extra)
     s = replace(s, scale=split.scale)
     assert s.scale is not None
     assert s.out is not None
@@ -301,7 +302,9 @@ def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
 
 def _portable(s: D2CSettings) -> dict[str, Any]:
     """Settings that belong to the network and its training, without this machine's folders."""
-    return {name: value for name, value in to_mapping(s).items() if name not in ("data", "out", "cache")}
+    return {
+        name: value for name, value in to_mapping(s).items() if name not in ("data", "extra", "out", "cache")
+    }
 
 
 @command(D2CSettings, PRESETS, required=("data", "out"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realdeg.errors import EXIT_USAGE, UserError
@@ -32,7 +32,7 @@ class Split:
     note: str
 
 
-def read_split(data: Path, *, scale: int | None = None) -> Split:
+def read_split(data: Path, *, scale: int | None = None, extra: Path | None = None) -> Split:
     """Training and validation pairs of a dataset folder.
 
     Rows of split "train" are learned from; "val", or else "test", are checked on. In a dataset that was
@@ -41,11 +41,22 @@ def read_split(data: Path, *, scale: int | None = None) -> Split:
     Args:
         data: folder with manifest.csv.
         scale: wanted scale; None takes the dataset's own.
+        extra: a second dataset whose pairs are learned from too, less the scenes that are checked on.
 
     Raises:
         UserError: no manifest, no training rows, files missing, or another scale than asked for.
     """
-    scale, rows = _usable(data, scale)
+    split = _own_split(data, *_usable(data, scale))
+    if extra is None:
+        return split
+    unseen = {pair.scene for pair in split.val}
+    _, rows = _usable(extra, split.scale)
+    more = [row for row in rows if row.split in ("", "train") and (row.scene or row.key) not in unseen]
+    added = tuple(replace(pair, key=f"{extra.name}/{pair.key}") for pair in _pairs(extra, more))
+    return replace(split, train=(*split.train, *added))
+
+
+def _own_split(data: Path, scale: int, rows: list[PairRecord]) -> Split:
     if not any(row.split for row in rows):
         return _held_out(data, scale, rows)
     train = [row for row in rows if row.split == "train"]

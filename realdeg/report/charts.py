@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 16, 44
+LEFT, RIGHT, TOP, BOTTOM = 62, 16, 28, 44
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,16 @@ def curves(
         low, high = low / 2, high * 2
     x, y = Axis(min(0, *xs) if len(xs) > 1 else 0, max(*xs, 1)), Axis(low, high, log)
     parts = _frame(x, y, x_label, y_label)
+    beside = float(LEFT)
     for number, (name, points) in enumerate(drawn.items()):
         colour = f"s{number % 6}"
         line = " ".join(f"{_x(x, a):.1f},{_y(y, b):.1f}" for a, b in points)
         parts.append(f'<polyline class="line {colour}" points="{line}"/>')
         if len(points) < 30:
             parts += [_dot(_x(x, a), _y(y, b), colour) for a, b in points]
-        top = TOP + 14 + 16 * number
-        parts.append(_line(f"line {colour}", WIDTH - 168, WIDTH - 148, top - 4, top - 4))
-        parts.append(_text("name", WIDTH - 142, top, name))
+        parts.append(_line(f"line {colour}", beside, beside + 20, TOP - 14, TOP - 14))
+        parts.append(_text("name", beside + 26, TOP - 10, name))
+        beside += 46 + 7.5 * len(name)
     return _svg(parts, f"{y_label} over {x_label}: {', '.join(drawn)}")
 
 

@@ -19,7 +19,7 @@ from realdeg.report.run_folder import Run, read_run
 from realdeg.settings import RUN_FILE, versions
 
 MAX_PROBLEMS = 60
-MAX_COMPARED = 6
+MAX_COMPARED = 4
 FIGURES = {
     "psnr_y_bicubic": "bicubic PSNR-Y",
     "psnr_y": "model PSNR-Y",
@@ -33,14 +33,14 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A pair on the page: the picture on each side, further pictures for the left side, one line of facts."""
+    """A pair on the page: a picture on each side, what else the right side can show, one line of facts."""
 
     key: str
     views: Views
     left: dict[str, str]
     right: dict[str, str]
     facts: str
-    others: Sequence[dict[str, Any]] = ()
+    rights: Sequence[dict[str, Any]] = ()
 
 
 def build_report(
@@ -111,7 +111,7 @@ def build_report(
         source=dataset.resolve().name,
         css=Markup((asset / "report.css").read_text(encoding="utf-8")),
         js=Markup((asset / "report.js").read_text(encoding="utf-8")),
-        pair=lambda one, _: Markup(pair.render(one=one)),
+        pair=lambda one: Markup(pair.render(one=one)),
     )
     write_text(out / "index.html", html)
     return out / "index.html"
@@ -149,14 +149,13 @@ def _compared(
         if views is None or not views.sr:
             continue
         bicubic, model = entry.figures.get("psnr_y_bicubic", 0), entry.figures.get("psnr_y", 0)
-        others = [
+        rights = [
             {"file": views.sr, "name": "model", "shown": True},
-            {"file": views.lr, "name": "bicubic", "shown": False},
-            {"file": views.pixels, "name": "LR pixels", "shown": False},
+            {"file": views.hr, "name": "HR", "shown": False},
         ]
         facts = f"bicubic {bicubic:.2f} dB, model {model:.2f} dB ({entry.gain:+.2f} dB)"
-        left = {"file": views.sr, "name": "model", "pixels": ""}
-        shown.append(Shown(entry.key, views, left, {"file": views.hr, "name": "HR"}, facts, others))
+        left = {"file": views.lr, "name": "bicubic", "pixels": views.pixels}
+        shown.append(Shown(entry.key, views, left, {"file": views.sr, "name": "model"}, facts, rights))
     return shown
 
 

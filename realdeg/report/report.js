@@ -1,7 +1,8 @@
 "use strict";
 for (const pair of document.querySelectorAll(".pair")) {
   const box = pair.querySelector(".compare"), over = pair.querySelector(".over");
-  const slider = pair.querySelector(".slider"), left = pair.querySelector(".side.left");
+  const under = pair.querySelector(".under"), right = pair.querySelector(".side.right");
+  const slider = pair.querySelector(".slider");
   const move = () => box.style.setProperty("--at", slider.value + "%");
   slider.addEventListener("input", move);
   move();
@@ -25,7 +26,7 @@ for (const pair of document.querySelectorAll(".pair")) {
   });
   for (const button of swaps) button.addEventListener("click", () => {
     for (const other of swaps) other.setAttribute("aria-pressed", String(other === button));
-    over.src = button.dataset.file;
-    left.textContent = button.dataset.name;
+    under.src = button.dataset.file;
+    right.textContent = button.dataset.name;
   });
 }

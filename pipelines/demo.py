@@ -1,0 +1,179 @@
+"""The demo: the D2CRealSR pipeline and `realdeg degrade` at a small size, on the bundled photos.
+
+python -m pipelines.demo -o demo
+
+Two handheld pairs are real. Their photos have one focal length, so the LR side of a pair is one photo
+reduced by 2, the HR side the other. The remaining pairs are captures by a simulated camera
+(`realdeg.imaging.capture`): two photos of a CC0 picture through different known homographies, with blur,
+noise and exposure of their own. No pixel grid is shared; they have to be registered like real ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from pipelines.d2crealsr import Stages, d2crealsr
+from realdeg.align.settings import AlignSettings
+from realdeg.cli.common import FOLDER, Teller, cores
+from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import UserError
+from train.d2c import PRESETS, D2CSettings
+
+if TYPE_CHECKING:
+    from train.evaluate import Table
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
+HANDHELD = {"arches": ("JDW_0302.jpg", "JDW_0303.jpg"), "petra": ("DFM_4210_cut.jpg", "DFM_4211_cut.jpg")}
+SCALE = 2
+VIEWS = 4
+STEPS = 1500
+SEED = 0
+
+
+def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int = 1) -> None:
+    """Run every step on the sample and say what was made.
+
+    Args:
+        out: receives captures/, pairs/, degraded/ and run/.
+        sample: the bundled photos.
+        steps: of the training.
+        workers: processes of align and degrade.
+    """
+    from realdeg.degrade.folder import degrade_folder
+
+    if not sample.is_dir():
+        raise UserError(sample, "the bundled photos are not here", "run the demo from a checkout")
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        click.echo(f"[{time.monotonic() - started:5.0f} s] {text}")
+
+    say("two handheld pairs, and captures of four CC0 pictures by a simulated camera")
+    lr, hr = write_captures(sample, out / "captures")
+
+    say("realdeg degrade: LR images of the clean pictures, blurred by a kernel pool")
+    degraded = out / "degraded"
+    settings = DegradeSettings(SCALE, kernel_pool=sample / "kernels" / "gaussians_x2.npz", seed=SEED)
+    with Teller("images degraded", quiet=False) as teller:
+        degrade_folder(sample / "clean", degraded, settings, workers=workers, on_progress=teller)
+
+    say("realdeg align, split, train.d2c, train.evaluate, realdeg report")
+    train = D2CSettings(**{**PRESETS["tiny"], "steps": steps, "seed": SEED, "extra": degraded})
+    table = d2crealsr(
+        lr,
+        hr,
+        out,
+        align=AlignSettings(scale=SCALE),
+        train=train,
+        test=1,
+        group=r"(.+?)(?:_view\d+)?$",
+        title="The realdeg demo",
+        workers=workers,
+        say=say,
+    )
+    _closing(table, Stages.under(out), degraded, time.monotonic() - started)
+
+
+def write_captures(sample: Path, out: Path) -> tuple[Path, Path]:
+    """Write the photos to register: `out/lr` and `out/hr`; finished files are kept.
+
+    Returns:
+        The two folders.
+    """
+    import cv2
+
+    from realdeg.io.find import find_images
+    from realdeg.io.photo import read
+    from realdeg.io.save import write_image
+
+    lr, hr = out / "lr", out / "hr"
+    for name, (wide, tele) in HANDHELD.items():
+        photo = read(sample / "captures" / wide).pixels
+        small = cv2.resize(photo, None, fx=1 / SCALE, fy=1 / SCALE, interpolation=cv2.INTER_AREA)
+        _keep(lr / f"{name}.png", lambda small=small: small)
+        _keep(hr / f"{name}.png", lambda tele=tele: read(sample / "captures" / tele).pixels)
+    for found in find_images(sample / "clean"):
+        scene = read(found.path).pixels
+        for view in range(VIEWS):
+            name = f"{found.key}_view{view}"
+            if not ((lr / f"{name}.png").is_file() and (hr / f"{name}.png").is_file()):
+                small, large = simulate(scene, name)
+                write_image(lr / f"{name}.png", small)
+                write_image(hr / f"{name}.png", large)
+    return lr, hr
+
+
+def simulate(scene: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """An LR and an HR photo of a scene, (h, w, 3) uint8 each, from a camera held by hand."""
+    from realdeg.align.homography import Homography
+    from realdeg.imaging.capture import Camera, capture
+    from realdeg.seeds import stream
+
+    rng = stream(SEED, name, "capture")
+    height, width = scene.shape[:2]
+
+    def look(size_hw: tuple[int, int], pitch: float) -> np.ndarray:
+        turn, half = np.radians(rng.uniform(-1.2, 1.2)), max(size_hw) / 2
+        c, s = pitch * np.cos(turn), pitch * np.sin(turn)
+        view = Homography(np.array([[c, -s, 0], [s, c, 0], [*rng.uniform(-0.004, 0.004, 2) / half, 1]]))
+        middle = Homography.translation(-(size_hw[1] - 1) / 2, -(size_hw[0] - 1) / 2)
+        shift = rng.uniform(-0.01, 0.01, 2) * [width, height]
+        place = Homography.translation((width - 1) / 2 + shift[0], (height - 1) / 2 + shift[1])
+        return (place @ view @ middle).matrix
+
+    hr_hw = int(0.94 * height), int(0.94 * width)
+    lr_hw = int(0.96 * height / SCALE), int(0.96 * width / SCALE)
+    hr_camera = Camera(hr_hw, blur=0.4, exposure=1.0, noise_8bit=0.7)
+    lr_camera = Camera(lr_hw, blur=0.5, exposure=rng.uniform(0.85, 1.1), gamma=1.04, noise_8bit=1.0)
+    lr_photo = capture(scene, look(lr_hw, SCALE * rng.uniform(0.98, 1.02)), lr_camera, rng)
+    return lr_photo, capture(scene, look(hr_hw, 1.0), hr_camera, rng)
+
+
+def _keep(path: Path, make: Callable[[], np.ndarray]) -> None:
+    from realdeg.io.save import write_image
+
+    if not path.is_file():
+        write_image(path, make())
+
+
+def _closing(table: Table, stage: Stages, degraded: Path, seconds: float) -> None:
+    from realdeg.records import read_manifest
+
+    records = read_manifest(stage.pairs)
+    click.echo(f"\nDone in {seconds:.0f} s.")
+    click.echo(f"  {stage.pairs}: {sum(r.ok for r in records)} registered pairs")
+    for record in records:
+        if not record.ok:
+            click.echo(f"    {record.status}: {record.key}: {record.reason}")
+    click.echo(f"  {degraded}: {sum(r.ok for r in read_manifest(degraded))} degraded pairs")
+    click.echo(f"  {stage.run}: D2C-SR, tested on {len(table.rows)} pairs of scenes it has not seen\n")
+    click.echo(f"  {'PSNR-Y, dB':<28}{'bicubic':>9}{'model':>9}{'gain':>9}")
+    for row in (*table.rows, {"key": "mean", **table.means}):
+        bicubic, model = row["psnr_y_bicubic"], row["psnr_y"]
+        click.echo(f"  {row['key']:<28}{bicubic:>9.2f}{model:>9.2f}{model - bicubic:>+9.2f}")
+    gain = table.gain_db or 0.0
+    word = "above bicubic" if gain > 0 else "BELOW bicubic: it does not beat it"
+    click.echo(f"\n  The model is {abs(gain):.2f} dB {word}.")
+    click.echo(f"  Report: {(stage.pairs / 'report' / 'index.html').resolve()}")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("-o", "--out", type=FOLDER, default=Path("demo"), help="Folder to make.")
+@click.option("--steps", type=click.IntRange(1), default=STEPS, help="Training steps.")
+@click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+def main(out: Path, steps: int, workers: int) -> None:
+    """Align, degrade, train, evaluate and report on the bundled photos."""
+    demo(out, steps=steps, workers=workers or cores())
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run
+
+    run(main, "python -m pipelines.demo")
