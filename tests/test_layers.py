@@ -16,7 +16,7 @@ LEVELS = (
     {"realdeg.jobs", "realdeg.layout", "realdeg.io", "realdeg.imaging"},
     {"realdeg.align", "realdeg.degrade", "realdeg.dataset"},
     {"realdeg.report", "realdeg.metrics"},
-    {"realdeg.cli", "realdeg.__main__"},
+    {"realdeg.cli"},
     {"train"},
     {"pipelines"},
 )
@@ -27,6 +27,8 @@ TRAIN = ("nets", "losses", "restore")
 
 
 def room(module: str) -> str:
+    if module == "realdeg.__main__":
+        return "realdeg.cli"
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "realdeg" else parts[0]
 
@@ -72,7 +74,7 @@ def test_imports_point_down():
 
 
 def test_train_programs_use_networks_and_not_the_other_way():
-    order = {"nets": 0, "losses": 1, "restore": 1}
+    order = {"nets": 0, "machine": 0, "losses": 1, "restore": 1}
     wrong = []
     for module, name, line in arrows():
         if module.startswith("train.") and name.startswith("train."):

@@ -26,7 +26,7 @@ class Axis:
             return math.log(max(value, 1e-300) / self.low) / span
         return (value - self.low) / ((self.high - self.low) or 1.0)
 
-    def ticks(self, about: int = 5) -> list[float]:
+    def ticks(self, about: int = 6) -> list[float]:
         """Round numbers inside the range."""
         if self.log:
             lowest, highest = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
