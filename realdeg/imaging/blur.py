@@ -17,7 +17,7 @@ import numpy.typing as npt
 from realdeg.imaging.kernels import centre_of_mass, shifted
 
 Image = npt.NDArray[Any]
-NEGLIGIBLE_PX = 0.005
+NEGLIGIBLE_PX = 5e-4
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,189 @@
+"""Truth: MATLAB's bicubic by independent code, the draws written out, the same bytes whatever the order."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+
+from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.image import apply, draw, mod_crop
+from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import UserError
+from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.imaging.kernels import gaussian
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
+from realdeg.records import read_manifest
+
+KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(2 * s + 5, s) for s in (1, 2, 3)))
+NOISES = NoisePool(
+    ("n", "m"),
+    tuple(np.random.default_rng(i).normal(0, 0.02, (40, 50, 3)).astype(np.float32) for i in range(2)),
+)
+
+
+def photo(seed, height=64, width=72, dtype=np.uint8):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
+
+
+@pytest.fixture
+def clean(tmp_path):
+    for i in range(5):
+        write_image(tmp_path / "clean" / f"{i}.png", photo(i))
+    return tmp_path / "clean"
+
+
+@pytest.fixture
+def pools(tmp_path):
+    np.savez(tmp_path / "kernels.npz", **dict(zip(KERNELS.names, KERNELS.kernels, strict=True)))
+    np.savez(tmp_path / "noise.npz", **dict(zip(NOISES.names, NOISES.patches, strict=True)))
+    return tmp_path / "kernels.npz", tmp_path / "noise.npz"
+
+
+def bytes_of(folder):
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*.png"))
+    }
+
+
+def test_without_pools_it_is_matlabs_bicubic(golden):
+    z = np.load(golden / "imresize.npz")
+    lr = apply({"kernel": "bicubic"}, z["hr_96x120"], 4)
+    np.testing.assert_array_equal(lr, z["fatheral_uint8_x4_96x120"])
+
+
+def test_the_plan_is_what_is_done():
+    """An independent float64 computation from the plan's numbers agrees within half a level and rounding."""
+    hr = photo(0)
+    plan = draw(DegradeSettings(2, seed=7), "x", (32, 36), KERNELS, NOISES)
+    lr = apply(plan, hr, 2, KERNELS, NOISES)
+    kernel = KERNELS.kernels[KERNELS.names.index(plan["kernel"])]
+    patch = NOISES.patches[NOISES.names.index(plan["noise"])].astype(np.float64)
+    window = patch[plan["noise_y"] : plan["noise_y"] + 32, plan["noise_x"] : plan["noise_x"] + 36]
+    exact = blur_subsample_reference(hr / 255, placed(kernel, 2), 2) + window
+    assert np.abs(np.clip(exact, 0, 1) * 255 - lr).max() <= 0.5 + 1e-3
+
+
+def test_a_draw_depends_on_seed_and_key_alone():
+    settings = DegradeSettings(2, seed=1)
+    plans = {key: draw(settings, key, (32, 36), KERNELS, NOISES) for key in ("a", "b", "deep/a")}
+    assert plans["a"] == draw(settings, "a", (32, 36), KERNELS, NOISES)
+    assert draw(DegradeSettings(2, seed=2), "a", (32, 36), KERNELS, NOISES) != plans["a"]
+    kernels = [draw(settings, str(i), (32, 36), KERNELS, None)["kernel"] for i in range(300)]
+    counts = [kernels.count(name) for name in KERNELS.names]
+    assert min(counts) > 70  # uniform: 100 each, standard deviation 8
+
+
+def test_a_small_patch_is_mirrored_and_a_large_one_cut():
+    flat = np.full((200, 240, 3), 128, np.uint8)
+    plan = draw(DegradeSettings(2), "k", (100, 120), None, NOISES)
+    assert (plan["noise_y"], plan["noise_x"]) == (0, 0)
+    lr = apply(plan, flat, 2, None, NOISES).astype(int)
+    np.testing.assert_array_equal(lr[:40, :50], lr[79:39:-1, :50])  # 40 rows, then the same in a mirror
+    small = draw(DegradeSettings(2), "k", (8, 9), None, NOISES)
+    assert small["noise_y"] <= 32
+    assert small["noise_x"] <= 41
+
+
+def test_rounding_has_no_bias_and_clips_once():
+    flat = np.full((64, 64, 3), 100, np.uint8)
+    lr = apply({"kernel": "a"}, flat, 2, KERNELS)
+    assert (lr == 100).all()
+    noisy = [
+        apply(draw(DegradeSettings(2, seed=s), "k", (32, 32), None, NOISES), flat, 2, None, NOISES)
+        for s in range(20)
+    ]
+    assert abs(np.mean(noisy) - 100) < 0.15
+    white = apply(
+        {"kernel": "a", "noise": "n", "noise_y": 0, "noise_x": 0}, np.full_like(flat, 255), 2, KERNELS, NOISES
+    )
+    assert white.min() > 200  # nothing wraps
+
+
+def test_sixteen_bit_stays_sixteen_bit():
+    hr = photo(3, dtype=np.uint16)
+    assert apply({"kernel": "bicubic"}, hr, 2).dtype == np.uint16
+    lr = apply({"kernel": "b"}, hr, 2, KERNELS)
+    exact = blur_subsample_reference(hr / 65535, placed(KERNELS.kernels[1], 2), 2) * 65535
+    assert lr.dtype == np.uint16
+    assert np.abs(lr - exact).max() < 1.0
+
+
+def test_mod_crop_cuts_right_and_bottom():
+    hr = photo(0, 65, 74)
+    np.testing.assert_array_equal(mod_crop(hr, 4), hr[:64, :72])
+
+
+def test_same_bytes_for_workers_order_and_other_files(clean, pools, tmp_path):
+    settings = DegradeSettings(2, *pools, seed=3)
+    one = degrade_folder(clean, tmp_path / "one", settings)
+    two = degrade_folder(clean, tmp_path / "two", settings, workers=2)
+    assert one.count("ok") == two.count("ok") == 5
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+    manifests = [(tmp_path / n / "manifest.csv").read_bytes() for n in ("one", "two")]
+    assert manifests[0] == manifests[1]
+    (clean / "0.png").unlink()
+    write_image(clean / "new.png", photo(99))
+    degrade_folder(clean, tmp_path / "three", settings)
+    three = bytes_of(tmp_path / "three")
+    assert {k: v for k, v in three.items() if "new" not in k} == {
+        k: v for k, v in bytes_of(tmp_path / "one").items() if "/0.png" not in k
+    }
+
+
+def test_hr_is_linked_when_whole_and_cut_when_not(clean, tmp_path):
+    write_image(clean / "odd.png", photo(9, 65, 73))
+    write_image(clean / "photo.jpg", photo(10))
+    degrade_folder(clean, tmp_path / "out", DegradeSettings(2))
+    assert (tmp_path / "out/HR/0.png").read_bytes() == (clean / "0.png").read_bytes()
+    assert read(tmp_path / "out/HR/odd.png").size_hw == (64, 72)
+    np.testing.assert_array_equal(
+        read(tmp_path / "out/HR/photo.png").pixels, read(clean / "photo.jpg").pixels
+    )
+    for record in read_manifest(tmp_path / "out"):
+        lr, hr = read(tmp_path / "out" / record.lr), read(tmp_path / "out" / record.hr)
+        assert hr.size_hw == (2 * lr.size_hw[0], 2 * lr.size_hw[1])
+
+
+def test_bad_images_are_named_and_the_rest_is_done(clean, pools, tmp_path):
+    (clean / "text.jpg").write_text("not a picture")
+    write_image(clean / "dot.png", photo(0, 1, 1))
+    write_image(clean / "tiny.png", photo(0, 8, 8))
+    report = degrade_folder(clean, tmp_path / "out", DegradeSettings(2, pools[0]))
+    reasons = {r.key: r.reason for r in report.records if not r.ok}
+    assert set(reasons) == {"text", "dot", "tiny"}
+    assert "too small for x2" in reasons["dot"]
+    assert "larger than the image" in reasons["tiny"]
+    assert report.count("ok") == 5
+
+
+def test_another_pool_under_the_same_name_is_noticed(clean, pools, tmp_path):
+    settings = DegradeSettings(2, pools[0])
+    degrade_folder(clean, tmp_path / "out", settings)
+    before = bytes_of(tmp_path / "out")
+    np.savez(pools[0], a=gaussian(11, 2.2))
+    with pytest.raises(UserError, match=r"was made with other settings .*kernel_pool was"):
+        degrade_folder(clean, tmp_path / "out", settings)
+    assert bytes_of(tmp_path / "out") == before
+    degrade_folder(clean, tmp_path / "out", settings, overwrite=True)
+    assert bytes_of(tmp_path / "out") != before
+
+
+def test_a_lost_file_is_made_again(clean, tmp_path):
+    degrade_folder(clean, tmp_path / "out", DegradeSettings(2))
+    before = bytes_of(tmp_path / "out")
+    (tmp_path / "out/LR/1.png").unlink()
+    (tmp_path / "out/LR/2.png").write_bytes(b"")
+    report = degrade_folder(clean, tmp_path / "out", DegradeSettings(2))
+    assert report.resumed == 3
+    assert bytes_of(tmp_path / "out") == before
+    shutil.rmtree(tmp_path / "out")
+
+
+def test_a_plan_of_another_pool_is_refused():
+    with pytest.raises(UserError, match="is not in the pool"):
+        apply({"kernel": "zzz"}, photo(0), 2, KERNELS)
