@@ -52,12 +52,13 @@ def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
     """
     padded = np.pad(kernel, 2)
     target = np.add(centre_of_mass(padded), (dx, dy))
-    moved = padded
-    for _ in range(4):  # the spline is cut off at the border, which pulls the centre back a little
+    moved, by = padded, np.zeros(2)
+    for _ in range(12):  # the spline rings and is cut off at the border, which pulls the centre back a little
         missing = target - centre_of_mass(moved)
-        if np.abs(missing).max() < 1e-5:
+        if np.abs(missing).max() < 1e-7:
             break
-        moved = ndimage.shift(moved, missing[::-1], order=3, mode="constant")
-        moved *= padded.sum() / moved.sum()
+        by += missing
+        moved = ndimage.shift(padded, by[::-1], order=3, mode="constant")
+    moved = moved * (padded.sum() / moved.sum())
     result: Kernel = moved
     return result

@@ -1,0 +1,161 @@
+"""Truth: counts worked out by hand, the pixels that went in, and the readers of two other projects."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realdeg.dataset.adopt import adopt_folders
+from realdeg.dataset.split import split_dataset, split_scenes
+from realdeg.dataset.tile import _starts, tile_dataset
+from realdeg.errors import UserError
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
+from realdeg.records import PairRecord, read_manifest
+
+
+def photo(seed, height, width):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for i, (h, w) in enumerate([(30, 40), (33, 47), (25, 25)]):
+        write_image(tmp_path / "lr" / f"img {i}.png", photo(i, h, w))
+        write_image(tmp_path / "hr" / f"img {i}.png", photo(10 + i, 4 * h, 4 * w))
+    return tmp_path / "lr", tmp_path / "hr"
+
+
+@pytest.fixture
+def dataset(folders, tmp_path):
+    adopt_folders(*folders, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_adopting_leaves_pixels_alone(folders, dataset):
+    records = read_manifest(dataset)
+    assert [r.scale for r in records] == [4, 4, 4]
+    for record in records:
+        assert (dataset / record.lr).read_bytes() == (folders[0] / f"{record.key}.png").read_bytes()
+        assert (dataset / record.hr).read_bytes() == (folders[1] / f"{record.key}.png").read_bytes()
+
+
+def test_adopting_refuses_what_is_not_registered(folders, tmp_path):
+    lr, hr = folders
+    write_image(lr / "off.png", photo(5, 20, 20))
+    write_image(hr / "off.png", photo(6, 79, 80))
+    write_image(lr / "alone.png", photo(7, 20, 20))
+    report = adopt_folders(lr, hr, tmp_path / "out")
+    reasons = {r.key: r.reason for r in report.records if not r.ok}
+    assert "HR is 80x79, not x4 of LR 20x20; register them with `realdeg align`" in reasons["off"]
+    assert "has no partner" in reasons["alone"]
+    assert report.count("ok") == 3
+
+
+def test_adopting_needs_one_whole_multiple(tmp_path):
+    write_image(tmp_path / "lr" / "a.png", photo(0, 20, 20))
+    write_image(tmp_path / "hr" / "a.png", photo(0, 50, 50))
+    with pytest.raises(UserError, match="no HR image is a whole multiple"):
+        adopt_folders(tmp_path / "lr", tmp_path / "hr", tmp_path / "out")
+
+
+@given(st.integers(2, 40), st.integers(1, 5), st.integers(0, 3), st.integers(0, 100))
+def test_scenes_never_fall_on_both_sides(scenes, views, test, seed):
+    records = [PairRecord(f"s{s}_v{v}", "ok", scene=f"s{s}") for s in range(scenes) for v in range(views)]
+    if test >= scenes:
+        return
+    split = split_scenes(records, test=test, val=0, seed=seed)
+    by_scene = {r.scene: set() for r in split}
+    for r in split:
+        by_scene[r.scene].add(r.split)
+    assert all(len(found) == 1 for found in by_scene.values())
+    assert sum(found == {"test"} for found in by_scene.values()) == test
+    assert [r.key for r in split] == [r.key for r in records]
+    assert split == split_scenes(records, test=test, val=0, seed=seed)
+
+
+def test_a_new_scene_moves_at_most_one():
+    names = [f"s{i}" for i in range(30)]
+
+    def tested(which):
+        split = split_scenes([PairRecord(n, "ok") for n in which], test=6)
+        return {r.key for r in split if r.split == "test"}
+
+    assert len(tested(names) - tested([*names, "new"])) <= 1
+
+
+def test_shares_groups_and_what_was_refused():
+    records = [PairRecord(f"s{i % 10}_{i}", "ok") for i in range(40)] + [PairRecord("bad", "rejected")]
+    split = split_scenes(records, test=0.2, val=1, group=r"(s\d+)_")
+    assert sum(r.split == "test" for r in split) == 8
+    assert sum(r.split == "val" for r in split) == 4
+    assert split[-1].split == ""
+    assert split[0].scene == "s0"
+    for group, message in (("(", "is no regular expression"), ("x(.)", "does not match the key")):
+        with pytest.raises(UserError, match=message):
+            split_scenes(records, test=1, group=group)
+    with pytest.raises(UserError, match="leave none of 10 to train on"):
+        split_scenes(records, test=10, group=r"(s\d+)_")
+    with pytest.raises(UserError, match="whole number"):
+        split_scenes(records, test=1.5)
+
+
+def test_the_split_is_written(dataset):
+    assert split_dataset(dataset, test=1) == {"train": 2, "test": 1}
+    assert sorted(r.split for r in read_manifest(dataset)) == ["test", "train", "train"]
+
+
+@given(st.integers(1, 300), st.integers(1, 80), st.integers(1, 80))
+def test_tiles_cover_everything(length, side, step):
+    step = min(step, side)
+    starts = _starts(length, side, step)
+    covered = np.zeros(length, bool)
+    for start in starts:
+        assert start + min(side, length) <= length
+        covered[start : start + side] = True
+    assert covered.all()
+
+
+def test_tiles_are_the_pixels_of_the_pair(dataset, tmp_path):
+    split_dataset(dataset, test=1)
+    report = tile_dataset(dataset, tmp_path / "tiles", size=67, overlap=8, workers=2)
+    originals = {r.key: r for r in read_manifest(dataset)}
+    assert report.count("ok") == len(report.records) == 6 + 12 + 4  # side 16, step 14: 2x3, 3x4 (33x47), 2x2
+    for tile in read_manifest(tmp_path / "tiles"):
+        source = originals[tile.scene]
+        assert tile.split == source.split
+        x, y, w, h = (int(n) for n in tile.detail["lr_crop"].split())
+        lr, hr = read(tmp_path / "tiles" / tile.lr).pixels, read(tmp_path / "tiles" / tile.hr).pixels
+        np.testing.assert_array_equal(lr, read(dataset / source.lr).pixels[y : y + h, x : x + w])
+        whole = read(dataset / source.hr).pixels
+        np.testing.assert_array_equal(hr, whole[4 * y : 4 * (y + h), 4 * x : 4 * (x + w)])
+
+
+def test_tiles_that_cannot_be_are_refused(dataset, tmp_path):
+    with pytest.raises(UserError, match="leave no step"):
+        tile_dataset(dataset, tmp_path / "t", size=16, overlap=16)
+    with pytest.raises(UserError, match="is the dataset itself"):
+        tile_dataset(dataset, dataset)
+    (dataset / "LR" / "img 0.png").unlink()
+    report = tile_dataset(dataset, tmp_path / "t", size=64)
+    assert report.count("failed") == 1
+
+
+def test_basicsrs_paired_folder_opens_it(dataset):
+    """Its rule: as many files on both sides, and each HR name, through '{}', is found among the LR files."""
+    hr = sorted(p.relative_to(dataset / "HR").as_posix() for p in (dataset / "HR").rglob("*"))
+    lr = sorted(p.relative_to(dataset / "LR").as_posix() for p in (dataset / "LR").rglob("*"))
+    assert len(hr) == len(lr) == 3
+    assert all("{}.png".format(name.removesuffix(".png")) in lr for name in hr)
+
+
+def test_hugging_faces_imagefolder_opens_it(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
+    opened = datasets.load_dataset(
+        "imagefolder", data_dir=str(dataset), split="train", cache_dir=str(tmp_path / "hf")
+    )
+    assert {"lr", "hr", "scale"} <= set(opened.column_names)
+    assert len(opened) == 3
+    sizes = sorted((row["lr"].size, row["hr"].size) for row in opened)
+    assert sizes == [((25, 25), (100, 100)), ((40, 30), (160, 120)), ((47, 33), (188, 132))]

@@ -1,0 +1,204 @@
+"""A folder job survives: bad items, dead workers, kill -9, Ctrl-C, a second job, a torn ledger."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from realdeg.errors import UserError
+from realdeg.jobs import run_job, with_hashes
+from realdeg.records import LEDGER, PairRecord, read_manifest, write_manifest
+
+
+@dataclass(frozen=True)
+class Item:
+    key: str
+
+
+ITEMS = [Item(f"item{i:02d}") for i in range(12)]
+
+
+def work(item: Item, out: Path, slow: float = 0.0) -> PairRecord:
+    """A job whose bytes follow from the key; some keys misbehave."""
+    time.sleep(slow)
+    if "bad" in item.key:
+        raise UserError(f"{item.key}.jpg", "is broken", "copy it again")
+    if "bug" in item.key:
+        raise ZeroDivisionError("oops")
+    if "poison" in item.key:
+        os.kill(os.getpid(), signal.SIGKILL)
+    for side in ("LR", "HR"):
+        (out / side).mkdir(parents=True, exist_ok=True)
+        (out / side / f"{item.key}.png").write_text(f"{side} {item.key}")
+    with (out / "calls.txt").open("a") as calls:
+        calls.write(f"{item.key}\n")
+    record = PairRecord(item.key, "ok", lr=f"LR/{item.key}.png", hr=f"HR/{item.key}.png", scale=2)
+    return with_hashes(out, record)
+
+
+def do(out, items=ITEMS, settings=None, **options):
+    return run_job(partial(work, out=out), items, out, settings=settings or {"scale": 2}, **options)
+
+
+def calls(out):
+    return (out / "calls.txt").read_text().split()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_items_are_named_and_the_rest_is_done(tmp_path, workers):
+    items = [*ITEMS[:3], Item("bad1"), *ITEMS[3:5], Item("bug1")]
+    report = do(tmp_path, items, workers=workers)
+    assert [r.key for r in report.records] == [i.key for i in items]  # input order, whoever was first
+    assert report.count("ok") == 5
+    reasons = {r.key: r.reason for r in report.records if not r.ok}
+    assert reasons["bad1"] == "bad1.jpg: is broken; copy it again"
+    assert "internal error, please report it: ZeroDivisionError: oops" in reasons["bug1"]
+    assert [r.key for r in read_manifest(tmp_path)] == [i.key for i in items]
+
+
+def test_a_worker_that_dies_costs_one_item(tmp_path):
+    items = [*ITEMS[:5], Item("poison"), *ITEMS[5:]]
+    report = do(tmp_path, items, workers=2)
+    assert report.count("ok") == 12
+    (failed,) = [r for r in report.records if not r.ok]
+    assert failed.key == "poison"
+    assert "worker process died twice" in failed.reason
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    do(tmp_path, ITEMS[:6])
+    report = do(tmp_path, ITEMS)
+    assert report.resumed == 6
+    assert sorted(calls(tmp_path)) == sorted(i.key for i in ITEMS)
+    assert do(tmp_path, overwrite=True).resumed == 0
+
+
+def test_failures_are_tried_again_and_lost_files_made_again(tmp_path):
+    items = [*ITEMS[:3], Item("bad1")]
+    do(tmp_path, items)
+    (tmp_path / "LR" / "item01.png").unlink()
+    (tmp_path / "HR" / "item02.png").write_text("torn")
+    assert do(tmp_path, items).resumed == 1
+    assert (tmp_path / "HR" / "item02.png").read_text() == "HR item02"
+
+
+def test_a_torn_ledger_costs_the_torn_line(tmp_path):
+    do(tmp_path)
+    ledger = tmp_path / LEDGER
+    ledger.write_bytes(ledger.read_bytes()[:-40])
+    report = do(tmp_path)
+    assert report.resumed == 11
+    assert report.count("ok") == 12
+    ledger.write_text("nonsense")
+    assert do(tmp_path).resumed == 0
+
+
+def test_other_settings_are_refused(tmp_path):
+    do(tmp_path)
+    with pytest.raises(
+        UserError, match=r"made with other settings \(scale was 2, is 4\); use another folder, or --overwrite"
+    ):
+        do(tmp_path, settings={"scale": 4})
+
+
+def test_a_split_outlives_a_second_run(tmp_path):
+    do(tmp_path, ITEMS[:4])
+    write_manifest(
+        tmp_path, [r.with_split("test" if r.key == "item01" else "train") for r in read_manifest(tmp_path)]
+    )
+    do(tmp_path, ITEMS[:5])
+    assert [r.split for r in read_manifest(tmp_path)] == ["train", "test", "train", "train", ""]
+
+
+def test_max_failures_stops_early_and_keeps_what_is_made(tmp_path):
+    items = [ITEMS[0], Item("bad1"), *ITEMS[1:]]
+    report = do(tmp_path, items, max_failures=1)
+    assert (report.count("ok"), report.unfinished) == (1, 11)
+    assert not report.interrupted
+
+
+def test_progress_counts_and_estimates(tmp_path):
+    seen = []
+    do(tmp_path, [*ITEMS[:3], Item("bad1")], on_progress=seen.append)
+    assert [p.done for p in seen] == [0, 1, 2, 3, 4]
+    assert seen[-1].problems == 1
+    assert seen[0].eta_seconds is None
+    assert seen[2].eta_seconds == pytest.approx(seen[2].seconds, rel=1e-6)  # half is done
+
+
+SCRIPT = """
+import sys
+from functools import partial
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_jobs import ITEMS, work
+from realdeg.jobs import run_job
+if __name__ == "__main__":
+    out = Path({out!r})
+    report = run_job(partial(work, out=out, slow=0.15), ITEMS, out, settings={{"scale": 2}}, workers={workers})
+    print("interrupted" if report.interrupted else "whole", report.count("ok"))
+"""
+
+
+def start(out, workers):
+    code = SCRIPT.format(folder=str(Path(__file__).parent), out=str(out), workers=workers)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_for(out, count):
+    for _ in range(400):
+        if (out / "calls.txt").is_file() and len(calls(out)) >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the job did not start")
+
+
+def test_kill_9_then_again_loses_nothing(tmp_path):
+    process = start(tmp_path, 1)
+    wait_for(tmp_path, 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    report = do(tmp_path)  # the dead job's lock does not stand in the way
+    assert report.resumed >= 2
+    assert report.count("ok") == 12
+    assert len(calls(tmp_path)) <= 13  # at most the one in hand was done twice
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_finishes_what_is_in_hand(tmp_path, workers):
+    process = start(tmp_path, workers)
+    wait_for(tmp_path, 3)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert said.startswith("interrupted")
+    done = int(said.split()[1])
+    assert 3 <= done < 12
+    assert len(read_manifest(tmp_path)) == done
+    report = do(tmp_path)
+    assert report.resumed == done
+    assert sorted(calls(tmp_path)) == sorted(i.key for i in ITEMS)
+
+
+def test_two_jobs_on_one_folder(tmp_path):
+    process = start(tmp_path, 1)
+    wait_for(tmp_path, 1)
+    with pytest.raises(UserError, match=rf"is in use by process {process.pid} since .*; wait for it"):
+        do(tmp_path)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        do(tmp_path / "file" / "out")
