@@ -34,7 +34,9 @@ def cpu_ms(function, repeat=5):
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, default in (("height", 1356), ("width", 2040), ("scale", 4), ("kernel", 33)):
         parser.add_argument(f"--{name}", type=int, default=default)
     o = parser.parse_args()

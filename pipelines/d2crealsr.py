@@ -67,13 +67,15 @@ def d2crealsr(
     """
     from realdeg.align.folder import align_folders
     from realdeg.dataset.split import split_dataset
+    from realdeg.jobs import Running
     from realdeg.report.page import build_report
     from train.d2c import train_d2c
     from train.evaluate import evaluate
 
     stage = Stages.under(out)
     with Teller("pairs registered", quiet=False) as teller:
-        aligned = align_folders(lr, hr, stage.pairs, align, workers=workers, on_progress=teller)
+        running = Running(workers=workers, on_progress=teller)
+        aligned = align_folders(lr, hr, stage.pairs, align, running=running)
     say(f"{stage.pairs}: {aligned.count('ok')} pairs kept, {aligned.problems} refused")
     split_dataset(stage.pairs, test=test, seed=train.seed, group=group)
     train_d2c(replace(train, data=stage.pairs, out=stage.run), say=say)

@@ -46,6 +46,7 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         workers: processes of align and degrade.
     """
     from realdeg.degrade.folder import degrade_folder
+    from realdeg.jobs import Running
 
     if not sample.is_dir():
         raise UserError(sample, "the bundled photos are not here", "run the demo from a checkout")
@@ -61,7 +62,8 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
     degraded = out / "degraded"
     settings = DegradeSettings(SCALE, kernel_pool=sample / "kernels" / "gaussians_x2.npz", seed=SEED)
     with Teller("images degraded", quiet=False) as teller:
-        degrade_folder(sample / "clean", degraded, settings, workers=workers, on_progress=teller)
+        running = Running(workers=workers, on_progress=teller)
+        degrade_folder(sample / "clean", degraded, settings, running=running)
 
     say("realdeg align, split, train.d2c, train.evaluate, realdeg report")
     train = D2CSettings(**{**PRESETS["tiny"], "steps": steps, "seed": SEED, "extra": degraded})

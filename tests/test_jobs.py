@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from realdeg.errors import UserError
-from realdeg.jobs import run_job, with_hashes
+from realdeg.jobs import Running, run_job
+from realdeg.ledger import with_hashes
 from realdeg.records import LEDGER, PairRecord, read_manifest, write_manifest
 
 
@@ -45,7 +46,8 @@ def work(item: Item, out: Path, slow: float = 0.0) -> PairRecord:
 
 
 def do(out, items=ITEMS, settings=None, **options):
-    return run_job(partial(work, out=out), items, out, settings=settings or {"scale": 2}, **options)
+    running = Running(**options)
+    return run_job(partial(work, out=out), items, out, settings=settings or {"scale": 2}, running=running)
 
 
 def calls(out):
@@ -140,10 +142,10 @@ from functools import partial
 from pathlib import Path
 sys.path.insert(0, {folder!r})
 from test_jobs import ITEMS, work
-from realdeg.jobs import run_job
+from realdeg.jobs import Running, run_job
 if __name__ == "__main__":
     out = Path({out!r})
-    report = run_job(partial(work, out=out, slow=0.15), ITEMS, out, settings={{"scale": 2}}, workers={workers})
+    report = run_job(partial(work, out=out, slow=0.15), ITEMS, out, settings={{"scale": 2}}, running=Running(workers={workers}))
     print("interrupted" if report.interrupted else "whole", report.count("ok"))
 """
 

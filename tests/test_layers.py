@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     {"realdeg.errors", "realdeg.seeds", "realdeg.atomic", "realdeg.settings"},
     {"realdeg.records"},
-    {"realdeg.jobs", "realdeg.layout", "realdeg.io", "realdeg.imaging"},
+    {
+        "realdeg.guard",
+        "realdeg.ledger",
+        "realdeg.workers",
+        "realdeg.jobs",
+        "realdeg.layout",
+        "realdeg.io",
+        "realdeg.imaging",
+    },
     {"realdeg.align", "realdeg.degrade", "realdeg.dataset"},
     {"realdeg.report", "realdeg.metrics"},
     {"realdeg.cli"},

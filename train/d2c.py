@@ -139,7 +139,7 @@ def train_d2c(
         UserError: the dataset cannot be trained on, or `out` was made with other settings.
         Interrupted: Ctrl-C; all is saved.
     """
-    from realdeg.jobs import locked
+    from realdeg.guard import locked
     from train.runs import clear
 
     if settings.data is None or settings.out is None:

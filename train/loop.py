@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from realdeg.errors import Interrupted, UserError
-from realdeg.jobs import stop_signals
+from realdeg.guard import stop_signals
 from train.batches import ahead
 from train.log import Show, StepTable, Window, tensorboard
 from train.restore.checkpoint import Stateful, latest, save

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,9 @@ from realdeg.imaging.colour import luma
 from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
-from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
+from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, write_run
 
@@ -34,11 +34,7 @@ def align_folders(
     *,
     lr_suffix: str = "",
     hr_suffix: str = "",
-    limit: int | None = None,
-    workers: int = 1,
-    overwrite: bool = False,
-    max_failures: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    running: Running = Running(),
 ) -> JobReport:
     """Register photos of the same scenes, paired by stem, into `out` (docs/dataset.md).
 
@@ -49,17 +45,12 @@ def align_folders(
         settings: limits of registration; without a scale, the one that most photos show is taken.
         lr_suffix: text that ends LR stems and is not part of the common name ("001L" and "001H").
         hr_suffix: likewise for HR.
-        limit: only the first so many pairs.
-        workers: processes; the bytes written do not depend on it.
-        overwrite: redo what an earlier run finished.
-        max_failures: stop after so many photos without a pair.
-        on_progress: called after each pair.
+        running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
         UserError: a folder is missing or empty, no stems match, or `out` cannot be used.
     """
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
-    matches = matches[:limit]
     if settings.scale is None:
         settings = replace(settings, scale=infer_scale(matches))
     report = run_job(
@@ -68,10 +59,7 @@ def align_folders(
         out,
         settings={"how": "registration", **to_mapping(settings)},
         given=lonely,
-        workers=workers,
-        overwrite=overwrite,
-        max_failures=max_failures,
-        on_progress=on_progress,
+        running=running,
     )
     inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
     write_run(out, "realdeg align", {**inputs, **asdict(settings)})

@@ -48,10 +48,6 @@ def adopt(
             scale=scale,
             lr_suffix=lr_suffix,
             hr_suffix=hr_suffix,
-            limit=job.limit,
-            workers=job.workers,
-            overwrite=job.overwrite,
-            max_failures=job.max_failures,
-            on_progress=teller,
+            running=job.running(teller),
         )
     finish(ctx, report, job)

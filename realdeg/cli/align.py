@@ -85,11 +85,7 @@ def align(
             settings,
             lr_suffix=lr_suffix,
             hr_suffix=hr_suffix,
-            limit=job.limit,
-            workers=job.workers,
-            overwrite=job.overwrite,
-            max_failures=job.max_failures,
-            on_progress=teller,
+            running=job.running(teller),
         )
     errors = sorted(r.detail["error_lr_px"] for r in report.records if r.ok)
     extra = {}

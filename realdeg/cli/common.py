@@ -20,7 +20,7 @@ import click
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 
 if TYPE_CHECKING:
-    from realdeg.jobs import JobReport, Progress
+    from realdeg.jobs import JobReport, Progress, Running
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -65,6 +65,12 @@ class JobOptions:
     limit: int | None
     max_failures: int | None
     exit_zero: bool
+
+    def running(self, teller: Teller) -> Running:
+        """The same for the library, with progress told by `teller`."""
+        from realdeg.jobs import Running
+
+        return Running(self.limit, self.workers, self.overwrite, self.max_failures, teller)
 
 
 def cores() -> int:

@@ -59,10 +59,6 @@ def degrade(
             hr,
             job.out,
             settings,
-            limit=job.limit,
-            workers=job.workers,
-            overwrite=job.overwrite,
-            max_failures=job.max_failures,
-            on_progress=teller,
+            running=job.running(teller),
         )
     finish(ctx, report, job)

@@ -34,10 +34,6 @@ def tile(ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overl
             job.out,
             size=size,
             overlap=overlap,
-            limit=job.limit,
-            workers=job.workers,
-            overwrite=job.overwrite,
-            max_failures=job.max_failures,
-            on_progress=teller,
+            running=job.running(teller),
         )
     finish(ctx, report, job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,9 @@ from realdeg.errors import UserError
 from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import read, read_size
 from realdeg.io.save import link_or_copy, write_image
-from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
+from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import write_run
 
@@ -25,11 +25,7 @@ def adopt_folders(
     scale: int | None = None,
     lr_suffix: str = "",
     hr_suffix: str = "",
-    limit: int | None = None,
-    workers: int = 1,
-    overwrite: bool = False,
-    max_failures: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    running: Running = Running(),
 ) -> JobReport:
     """Make a dataset of registered pairs without touching their pixels.
 
@@ -43,17 +39,12 @@ def adopt_folders(
         scale: HR size / LR size; None: that of the first pair that can be read.
         lr_suffix: text that ends LR stems and is no part of the common name, e.g. "_LR4".
         hr_suffix: likewise for HR.
-        limit: only the first so many pairs.
-        workers: processes.
-        overwrite: redo what an earlier run finished.
-        max_failures: stop after so many files without a pair.
-        on_progress: called after each pair.
+        running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
         UserError: folders unusable, no pairs, no scale, or `out` cannot be used.
     """
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
-    matches = matches[:limit]
     scale = scale or infer_scale(matches)
     report = run_job(
         partial(adopt_pair, out=out, scale=scale),
@@ -61,10 +52,7 @@ def adopt_folders(
         out,
         settings={"how": "adopted", "scale": scale},
         given=lonely,
-        workers=workers,
-        overwrite=overwrite,
-        max_failures=max_failures,
-        on_progress=on_progress,
+        running=running,
     )
     inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
     write_run(out, "realdeg adopt", {**inputs, "scale": scale})

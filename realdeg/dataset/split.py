@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.jobs import locked
+from realdeg.guard import locked
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.seeds import seed_of
 

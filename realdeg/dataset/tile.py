@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.io.save import write_image
-from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
+from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import write_run
 
@@ -36,11 +36,7 @@ def tile_dataset(
     *,
     size: int = 480,
     overlap: int = 0,
-    limit: int | None = None,
-    workers: int = 1,
-    overwrite: bool = False,
-    max_failures: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    running: Running = Running(),
 ) -> JobReport:
     """Cut every pair of a dataset; the tiles are a dataset again, with the pairs' scenes and splits.
 
@@ -50,11 +46,7 @@ def tile_dataset(
         size: side of a tile in HR px; brought down to a multiple of the scale. The last tile of a row or
             column ends at the border; images smaller than a tile stay whole.
         overlap: HR px that neighbours share, brought down likewise.
-        limit: only the first so many tiles.
-        workers: processes.
-        overwrite: redo what an earlier run finished.
-        max_failures: stop after so many tiles without a pair.
-        on_progress: called after each tile.
+        running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
         UserError: no dataset, `out` is the dataset itself, or the tile is smaller than overlap or scale.
@@ -70,17 +62,13 @@ def tile_dataset(
             if error.exit_code == EXIT_USAGE:
                 raise
             lost.append(PairRecord(record.key, "failed", str(error), how="tile"))
-    tiles = tiles[:limit]
     report = run_job(
         partial(cut, dataset=dataset, out=out),
         tiles,
         out,
         settings={"how": "tile", "size": size, "overlap": overlap},
         given=lost,
-        workers=workers,
-        overwrite=overwrite,
-        max_failures=max_failures,
-        on_progress=on_progress,
+        running=running,
     )
     write_run(out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap})
     write_metadata(out, report.records)

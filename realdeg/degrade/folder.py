@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,9 @@ from realdeg.errors import UserError
 from realdeg.io.find import Found, find_images
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import link_or_copy, write_image
-from realdeg.jobs import JobReport, Progress, run_job, with_hashes
+from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
+from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import write_run
 
@@ -27,11 +27,7 @@ def degrade_folder(
     out: Path,
     settings: DegradeSettings,
     *,
-    limit: int | None = None,
-    workers: int = 1,
-    overwrite: bool = False,
-    max_failures: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    running: Running = Running(),
 ) -> JobReport:
     """Make LR images of clean images (docs/dataset.md).
 
@@ -39,11 +35,7 @@ def degrade_folder(
         hr: folder of clean images.
         out: receives LR/, HR/, manifest.csv and the rest.
         settings: scale, pools and seed.
-        limit: only the first so many images.
-        workers: processes; the bytes written do not depend on it.
-        overwrite: redo what an earlier run finished.
-        max_failures: stop after so many images without a pair.
-        on_progress: called after each image.
+        running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
         UserError: no images, an unusable pool, or `out` cannot be used.
@@ -52,7 +44,7 @@ def degrade_folder(
     noises = NoisePool.read(settings.noise_pool) if settings.noise_pool else None
     report = run_job(
         partial(degrade_image, out=out, settings=settings, kernels=kernels, noises=noises),
-        find_images(hr)[:limit],
+        find_images(hr),
         out,
         settings={
             "how": "degradation",
@@ -61,10 +53,7 @@ def degrade_folder(
             "kernel_pool": kernels.digest if kernels else None,
             "noise_pool": noises.digest if noises else None,
         },
-        workers=workers,
-        overwrite=overwrite,
-        max_failures=max_failures,
-        on_progress=on_progress,
+        running=running,
     )
     write_run(out, "realdeg degrade", {"hr": hr, **asdict(settings)})
     write_metadata(out, report.records)

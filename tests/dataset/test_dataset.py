@@ -11,6 +11,7 @@ from realdeg.dataset.tile import _starts, tile_dataset
 from realdeg.errors import UserError
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.jobs import Running
 from realdeg.records import PairRecord, read_manifest
 
 
@@ -118,7 +119,7 @@ def test_tiles_cover_everything(length, side, step):
 
 def test_tiles_are_the_pixels_of_the_pair(dataset, tmp_path):
     split_dataset(dataset, test=1)
-    report = tile_dataset(dataset, tmp_path / "tiles", size=67, overlap=8, workers=2)
+    report = tile_dataset(dataset, tmp_path / "tiles", size=67, overlap=8, running=Running(workers=2))
     originals = {r.key: r for r in read_manifest(dataset)}
     assert report.count("ok") == len(report.records) == 6 + 12 + 4  # side 16, step 14: 2x3, 3x4 (33x47), 2x2
     for tile in read_manifest(tmp_path / "tiles"):

@@ -15,6 +15,7 @@ from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.jobs import Running
 from realdeg.records import read_manifest
 
 KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(2 * s + 5, s) for s in (1, 2, 3)))
@@ -121,7 +122,7 @@ def test_mod_crop_cuts_right_and_bottom():
 def test_same_bytes_for_workers_order_and_other_files(clean, pools, tmp_path):
     settings = DegradeSettings(2, *pools, seed=3)
     one = degrade_folder(clean, tmp_path / "one", settings)
-    two = degrade_folder(clean, tmp_path / "two", settings, workers=2)
+    two = degrade_folder(clean, tmp_path / "two", settings, running=Running(workers=2))
     assert one.count("ok") == two.count("ok") == 5
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
     manifests = [(tmp_path / n / "manifest.csv").read_bytes() for n in ("one", "two")]
@@ -169,7 +170,7 @@ def test_another_pool_under_the_same_name_is_noticed(clean, pools, tmp_path):
     with pytest.raises(UserError, match=r"was made with other settings .*kernel_pool was"):
         degrade_folder(clean, tmp_path / "out", settings)
     assert bytes_of(tmp_path / "out") == before
-    degrade_folder(clean, tmp_path / "out", settings, overwrite=True)
+    degrade_folder(clean, tmp_path / "out", settings, running=Running(overwrite=True))
     assert bytes_of(tmp_path / "out") != before
 
 

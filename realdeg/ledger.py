@@ -1,0 +1,103 @@
+"""The journal of a job: a header with the settings, then one record a line; and what still holds of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from realdeg import atomic
+from realdeg.errors import UserError
+from realdeg.records import LEDGER, SCHEMA, PairRecord, file_hash, from_json, read_manifest, to_json
+
+SYNC_SECONDS = 1.0
+
+
+class Ledger:
+    """The journal open for writing; a context manager."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], keep: Sequence[PairRecord]) -> None:
+        header = json.dumps({"schema": SCHEMA, "settings": dict(settings)}, sort_keys=True, default=str)
+        atomic.write_text(path, "".join(f"{line}\n" for line in (header, *map(to_json, keep))))
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._synced = time.monotonic()
+
+    def append(self, record: PairRecord) -> None:
+        """Write one line, flushed; synced to disk once a second and at the end."""
+        self._file.write(to_json(record) + "\n")
+        self._file.flush()
+        if time.monotonic() - self._synced > SYNC_SECONDS:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
+    """Records of an earlier run that still hold: not failed, and their files are as they were written.
+
+    Raises:
+        UserError: the earlier run had other settings.
+    """
+    path = out / LEDGER
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", "choose another output folder") from None
+    try:
+        before = json.loads(lines[0])["settings"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return {}
+    now = json.loads(json.dumps(dict(settings), default=str))
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        what = ", ".join(f"{name} was {before.get(name)}, is {now.get(name)}" for name in sorted(changed))
+        raise UserError(out, f"was made with other settings ({what})", "use another folder, or --overwrite")
+    found: dict[str, PairRecord] = {}
+    for line in lines[1:]:
+        try:
+            record = from_json(line)
+        except (ValueError, TypeError):
+            continue
+        found[record.key] = record
+    return {key: record for key, record in found.items() if _holds(out, record)}
+
+
+def splits(out: Path) -> dict[str, str]:
+    """Splits that `realdeg split` wrote into the manifest since; the ledger does not know them."""
+    try:
+        return {record.key: record.split for record in read_manifest(out) if record.split}
+    except UserError:
+        return {}
+
+
+def _holds(out: Path, record: PairRecord) -> bool:
+    if record.status == "failed":
+        return False
+    for name in ("lr", "hr"):
+        relative = getattr(record, name)
+        if not relative:
+            continue
+        path = out / relative
+        if not path.is_file() or file_hash(path) != record.detail.get(f"{name}_sha256"):
+            return False
+    return True
+
+
+def with_hashes(out: Path, record: PairRecord) -> PairRecord:
+    """`record` with `lr_sha256` and `hr_sha256` of its files added to its detail."""
+    hashes = {f"{name}_sha256": file_hash(out / getattr(record, name)) for name in ("lr", "hr")}
+    return replace(record, detail={**record.detail, **hashes})

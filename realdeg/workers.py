@@ -1,0 +1,128 @@
+"""A function over many items, in this process or in several; the death of a worker costs one item at most.
+
+The tasks in flight when a worker dies are submitted again, one at a time until the culprit is found.
+"""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from realdeg.errors import UserError
+from realdeg.guard import Stop
+from realdeg.records import PairRecord
+
+DEATHS_TO_GIVE_UP = 2
+
+
+class Keyed(Protocol):
+    """An item of work: picklable, with a key that is unique in its job."""
+
+    @property
+    def key(self) -> str:
+        """Relative path without suffix."""
+        ...
+
+
+Item = TypeVar("Item", bound=Keyed)
+
+
+def _attempt(work: Callable[[Item], PairRecord], item: Item) -> PairRecord:
+    """`work(item)`, with every exception turned into a record."""
+    try:
+        return work(item)
+    except UserError as error:
+        return PairRecord(item.key, "failed", str(error))
+    except MemoryError:
+        return PairRecord(item.key, "failed", "out of memory; use fewer workers or smaller images")
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        reason = f"internal error, please report it: {type(error).__name__}: {error} ({where})"
+        return PairRecord(item.key, "failed", " ".join(reason.split()))
+
+
+def results(
+    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: Stop
+) -> Iterator[PairRecord]:
+    """Records of the items as they are finished; no new item is begun once `stop` is set."""
+    if workers <= 1 or len(items) <= 1:
+        for item in items:
+            if stop.is_set():
+                return
+            yield _attempt(work, item)
+    else:
+        yield from _parallel(work, items, workers, stop)
+
+
+def _parallel(
+    work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: Stop
+) -> Iterator[PairRecord]:
+    """Results as they come, with at most 4 tasks per worker ahead, surviving the death of workers."""
+    from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
+
+    queue = deque(items)
+    deaths: dict[str, int] = {}
+    running: dict[Future[PairRecord], Item] = {}
+    executor = _executor(workers)
+    try:
+        while (queue and not stop.is_set()) or running:
+            # After a death every task that was in flight is a suspect, and suspects run alone.
+            ahead = 1 if any(deaths.get(item.key) for item in list(queue)[:1]) else 4 * workers
+            while queue and len(running) < ahead and not stop.is_set():
+                if running and deaths.get(queue[0].key):
+                    break
+                item = queue.popleft()
+                try:
+                    running[executor.submit(_attempt, work, item)] = item
+                except (BrokenProcessPool, ShutdownExecutorError):
+                    queue.appendleft(item)
+                    break
+            if not running:
+                executor = _executor(workers, fresh=True)
+                continue
+            finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            broken: list[Item] = []
+            for future in finished:
+                item = running.pop(future)
+                try:
+                    yield future.result()
+                except (BrokenProcessPool, ShutdownExecutorError):
+                    broken.append(item)
+            if broken:
+                broken += running.values()
+                alone = len(broken) == 1
+                running.clear()
+                executor = _executor(workers, fresh=True)
+                for item in sorted(broken, key=lambda item: item.key, reverse=True):
+                    deaths[item.key] = deaths.get(item.key, 0) + 1
+                    if alone and deaths[item.key] >= DEATHS_TO_GIVE_UP:
+                        yield PairRecord(
+                            item.key, "failed", "its worker process died twice (killed, or out of memory)"
+                        )
+                    else:
+                        queue.appendleft(item)
+    except BaseException:
+        executor.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg]
+        raise
+
+
+def _executor(workers: int, *, fresh: bool = False) -> Executor:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(  # type: ignore[no-any-return]
+        max_workers=workers, kill_workers=fresh, reuse=not fresh, initializer=_start_worker
+    )
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and the cores to the other workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    cv2.setNumThreads(1)
