@@ -9,7 +9,9 @@ import click
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(
+    context_settings={"show_default": True}, short_help="Take in LR/HR pairs that others registered."
+)
 @click.option("--lr", type=FOLDER, required=True, help="LR images.")
 @click.option("--hr", type=FOLDER, required=True, help="HR images of the same stems.")
 @click.option("--scale", type=click.IntRange(2, 16), default=None, help="HR size / LR size; else measured.")

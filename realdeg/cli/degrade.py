@@ -10,7 +10,10 @@ from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 from realdeg.degrade.settings import DegradeSettings
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(
+    context_settings={"show_default": True},
+    short_help="Make LR images of clean images: blur, subsample, add noise.",
+)
 @click.argument("hr", type=FOLDER)
 @click.option("--scale", type=click.IntRange(2, 16), required=True, help="HR size / LR size.")
 @click.option(

@@ -10,7 +10,9 @@ import click
 from realdeg.cli.common import FOLDER, output_options
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(
+    context_settings={"show_default": True}, short_help="Write a page that shows a dataset and its model."
+)
 @click.argument("dataset", type=FOLDER)
 @click.option("--run", type=FOLDER, default=None, help="Run folder of `python -m train.d2c`.")
 @click.option("-o", "--out", type=FOLDER, default=None, help="Folder of the page; default DATASET/report.")

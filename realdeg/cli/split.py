@@ -10,7 +10,7 @@ import click
 from realdeg.cli.common import FOLDER, output_options
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True}, short_help="Assign scenes to train, val and test.")
 @click.argument("dataset", type=FOLDER)
 @click.option(
     "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."

@@ -9,7 +9,7 @@ import click
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True}, short_help="Cut pairs into tiles on one grid.")
 @click.argument("dataset", type=FOLDER)
 @click.option("--size", type=click.IntRange(8), default=480, help="Side of a tile, HR px.")
 @click.option("--overlap", type=click.IntRange(0), default=0, help="HR px that neighbours share.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from realdeg.errors import UserError
@@ -67,3 +70,15 @@ def test_evaluation_asks_for_a_split_by_name(make_dataset):
     with pytest.raises(UserError, match="never split"):
         read_pairs(data, "test")
     assert len(read_pairs(data, "all")[1]) == 4
+
+
+def test_a_second_dataset_adds_no_scene_that_is_checked_on(make_dataset, tmp_path):
+    data = make_dataset(count=4, splits="ttte")
+    extra = tmp_path / "extra"
+    shutil.copytree(data, extra)
+    rows = read_manifest(extra)
+    write_manifest(extra, [replace(row, split="") for row in rows])
+    split = read_split(data, extra=extra)
+    assert keys(split.train) == ["p0", "p1", "p2", "extra/p0", "extra/p1", "extra/p2"]
+    assert keys(split.val) == ["p3"]
+    assert {pair.scene for pair in split.train}.isdisjoint(pair.scene for pair in split.val)

@@ -1,0 +1,46 @@
+"""docs/cli.md is what the commands say of themselves; REALDEG_WRITE_DOCS=1 writes it anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from realdeg.cli.main import COMMANDS, cli
+from train.d2c import main as d2c
+from train.evaluate import main as evaluate
+from train.upscale import main as upscale
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def text_of(command: click.Command, name: str) -> str:
+    # A fixed width: the page must not depend on the terminal.
+    settings = {"terminal_width": 100, "max_content_width": 100}
+    return CliRunner().invoke(command, ["--help"], prog_name=name, **settings).output.rstrip()
+
+
+def reference() -> str:
+    parts = ["# Commands\n\nWhat `--help` prints; kept by tests/cli/test_reference.py.\n"]
+    programs = [(cli, "realdeg")]
+    for names in COMMANDS.values():
+        for name in names:
+            command = cli.get_command(click.Context(cli), name)
+            assert command is not None
+            programs.append((command, f"realdeg {name}"))
+    programs += [
+        (d2c, "python -m train.d2c"),
+        (evaluate, "python -m train.evaluate"),
+        (upscale, "python -m train.upscale"),
+    ]
+    for command, name in programs:
+        parts.append(f"## {name}\n\n```\n{text_of(command, name)}\n```\n")
+    return "\n".join(parts)
+
+
+def test_the_reference_is_up_to_date():
+    if os.environ.get("REALDEG_WRITE_DOCS"):
+        PAGE.write_text(reference(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == reference()
