@@ -33,7 +33,7 @@ def load(
 
     Args:
         precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
-        tile: LR pixels a side; larger photos are cut into overlapping tiles.
+        tile: LR pixels a side; larger photos are drawn tile by tile.
 
     Raises:
         UserError: nothing whole to load, or made by a program that this version does not know.

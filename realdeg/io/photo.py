@@ -131,7 +131,7 @@ def _explained(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except TooLarge as error:
-        raise UserError(path, str(error), "make it smaller, or raise --max-pixels") from None
+        raise UserError(path, str(error), "make it smaller, or cut it") from None
     except Unsupported as error:
         raise UserError(path, str(error), CONVERT) from None
     except Broken as error:
