@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -280,3 +282,29 @@ def test_pipeline_plan(photos, tmp_path):
     assert "1. register 2 pairs x2" in result.stdout
     assert "5. write the report" in result.stdout
     assert not (tmp_path / "o").exists()
+
+
+def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tmp_path):
+    """Against a run that nobody disturbed: the same bytes."""
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        write_image(tmp_path / "hr" / f"{i:02d}.png", rng.integers(0, 256, (400, 400, 3)).astype(np.uint8))
+    args = ["degrade", tmp_path / "hr", "--scale", "2", "-j", "1", "-o"]
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realdeg", *map(str, args), str(out)], stderr=subprocess.PIPE, text=True
+    )
+    while not list(out.glob("LR/*.png")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said
+    done = len(read_manifest(out))
+    assert 1 <= done < 40
+    result = realdeg(*args, out, "--resume", "--json", ok=0)
+    assert json.loads(result.stdout)["resumed"] == done
+    realdeg(*args, tmp_path / "calm", "-q", ok=0)
+    for file in [*(p.relative_to(out) for p in out.rglob("*.png")), "manifest.csv"]:
+        assert (out / file).read_bytes() == (tmp_path / "calm" / file).read_bytes()
