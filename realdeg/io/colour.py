@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from realdeg.errors import UserError
-from realdeg.io.header import Header
-
-if TYPE_CHECKING:
-    from realdeg.io.photo import AlphaPolicy
+from realdeg.io.header import AlphaPolicy, Header
 
 Array = np.ndarray[Any, Any]
 

@@ -8,10 +8,11 @@ containers themselves, with a few reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Literal
 
 from realdeg.io.exif import Facts
 
+AlphaPolicy = Literal["white", "black", "refuse"]  # background of transparent pixels
 MAX_ICC_BYTES = 16 << 20
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ENDED = "is cut short or damaged"

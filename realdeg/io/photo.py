@@ -13,14 +13,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from realdeg.errors import UserError
 from realdeg.io.bmp import bmp_header
 from realdeg.io.exif import Facts
-from realdeg.io.header import ENDED, Broken, Header, TooLarge, Unsupported, sniff
+from realdeg.io.header import ENDED, AlphaPolicy, Broken, Header, TooLarge, Unsupported, sniff
 from realdeg.io.jpeg import jpeg_core, jpeg_header
 from realdeg.io.png import png_core, png_header
 from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_size
@@ -28,7 +28,6 @@ from realdeg.io.tiff import decode_tiff, tiff_header
 from realdeg.io.webp import webp_header
 
 Array = np.ndarray[Any, Any]
-AlphaPolicy = Literal["white", "black", "refuse"]
 MAX_PIXELS = 179_000_000
 HEADERS = {
     "JPEG": jpeg_header,
