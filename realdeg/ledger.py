@@ -29,8 +29,12 @@ class Ledger:
 
     def append(self, record: PairRecord) -> None:
         """Write one line, flushed; synced to disk once a second and at the end."""
-        self._file.write(to_json(record) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(to_json(record) + "\n")
+            self._file.flush()
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror})"
+            raise UserError(self._file.name, problem, "free some space and run again to resume") from None
         if time.monotonic() - self._synced > SYNC_SECONDS:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()

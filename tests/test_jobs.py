@@ -204,3 +204,26 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         do(tmp_path / "file" / "out")
+
+
+def test_a_ledger_that_cannot_grow_is_said(tmp_path, monkeypatch):
+    do(tmp_path, ITEMS[:2])
+
+    class Full:
+        name = "ledger.jsonl"
+
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def __getattr__(self, name):
+            return lambda *args: 0
+
+    monkeypatch.setattr(
+        "pathlib.Path.open", lambda self, mode="r", **k: Full() if mode == "a" else open(self, mode, **k)
+    )  # noqa: PTH123
+    with pytest.raises(
+        UserError, match=r"ledger\.jsonl: cannot be written \(No space left on device\); free some space"
+    ):
+        do(tmp_path, ITEMS)
+    monkeypatch.undo()
+    assert do(tmp_path, ITEMS).resumed == 2
