@@ -218,9 +218,10 @@ def test_a_ledger_that_cannot_grow_is_said(tmp_path, monkeypatch):
         def __getattr__(self, name):
             return lambda *args: 0
 
+    whole = Path.open
     monkeypatch.setattr(
-        "pathlib.Path.open", lambda self, mode="r", **k: Full() if mode == "a" else open(self, mode, **k)
-    )  # noqa: PTH123
+        Path, "open", lambda self, mode="r", **more: Full() if mode == "a" else whole(self, mode, **more)
+    )
     with pytest.raises(
         UserError, match=r"ledger\.jsonl: cannot be written \(No space left on device\); free some space"
     ):
