@@ -49,14 +49,16 @@ class Ledger:
 
 
 def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
-    """Records of an earlier run that still hold: not failed, and their files are as they were written.
+    """Records of an earlier run that still hold: not failed, files as they were written, sources too.
 
     Raises:
         UserError: the earlier run had other settings.
     """
     path = out / LEDGER
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        written = path.stat().st_mtime
+        # Not splitlines: a key may hold what Unicode counts as a line break.
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -77,7 +79,11 @@ def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
         except (ValueError, TypeError):
             continue
         found[record.key] = record
-    return {key: record for key, record in found.items() if _holds(out, record)}
+    return {
+        key: record
+        for key, record in found.items()
+        if _holds(out, record) and not _changed_since(written, record)
+    }
 
 
 def splits(out: Path) -> dict[str, str]:
@@ -99,6 +105,15 @@ def _holds(out: Path, record: PairRecord) -> bool:
         if not path.is_file() or file_hash(path) != record.detail.get(f"{name}_sha256"):
             return False
     return True
+
+
+def _changed_since(written: float, record: PairRecord) -> bool:
+    """Whether a photo was replaced after the ledger was last written."""
+    for source in (record.source_lr, record.source_hr):
+        with contextlib.suppress(OSError, ValueError):
+            if source and Path(source).stat().st_mtime > written:
+                return True
+    return False
 
 
 def with_hashes(out: Path, record: PairRecord) -> PairRecord:

@@ -103,6 +103,12 @@ def test_a_torn_ledger_costs_the_torn_line(tmp_path):
     assert do(tmp_path).resumed == 0
 
 
+def test_names_may_hold_any_line_break_but_one(tmp_path):
+    items = [Item("a\u2028b"), Item("c\x85d"), Item("e\x1cf")]
+    do(tmp_path, items)
+    assert do(tmp_path, items).resumed == 3
+
+
 def test_other_settings_are_refused(tmp_path):
     do(tmp_path)
     with pytest.raises(

@@ -85,6 +85,8 @@ def job_options(function: F) -> F:
 
     @functools.wraps(function)
     def with_job(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.pop("show_settings"):
+            _show_settings(kwargs)
         values = {name: kwargs.pop(name) for name in JOB_NAMES}
         if kwargs.pop("fail_fast"):
             values["max_failures"] = 1
@@ -109,6 +111,7 @@ def job_options(function: F) -> F:
             help="Go on where an earlier run stopped (default), or do everything anew.",
         ),
         click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing."),
+        click.option("--show-settings", is_flag=True, help="Print the options in force and stop."),
         click.option("--limit", type=click.IntRange(1), default=None, help="Only the first N items."),
         click.option("--fail-fast", is_flag=True, help="Stop at the first item that gives no pair."),
         click.option(
@@ -121,8 +124,20 @@ def job_options(function: F) -> F:
     return cast(F, output_options(_add(with_job, options)))
 
 
+def _show_settings(values: dict[str, Any]) -> None:
+    """Print options as a file that `--config` reads back, and end the command."""
+    import yaml
+
+    from realdeg.settings import to_plain
+
+    values = {**values, "resume": not values["overwrite"]}
+    kept = {n: to_plain(v) for n, v in values.items() if v is not None and n != "overwrite"}
+    click.echo(yaml.safe_dump(kept, sort_keys=True, allow_unicode=True), nl=False)
+    click.get_current_context().exit(EXIT_OK)
+
+
 def output_options(function: F) -> F:
-    """Add --json, --quiet, --config, --show-settings and --debug."""
+    """Add --json, --quiet, --config and --debug."""
     options = (
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("-q", "--quiet", is_flag=True, help="No progress, only problems and the result."),

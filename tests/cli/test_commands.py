@@ -246,6 +246,20 @@ def test_a_dataset_without_a_manifest(command, tmp_path):
     one_line(realdeg(args[0], tmp_path, *args[1:], ok=1), tmp_path, "is not a dataset", "realdeg align")
 
 
+def test_settings_in_force_are_shown_and_read_back(photos, tmp_path):
+    lr, hr = photos
+    shown = realdeg(
+        "align", "--lr", lr, "--hr", hr, "-o", tmp_path / "o", "--edge", "9", "--show-settings", ok=0
+    ).stdout
+    values = yaml.safe_load(shown)
+    assert values["edge"] == 9
+    assert values["brightness"] == "curve"
+    assert not (tmp_path / "o").exists()
+    (tmp_path / "s.yaml").write_text(shown)
+    again = realdeg("align", "--config", tmp_path / "s.yaml", "--edge", "7", "--show-settings", ok=0).stdout
+    assert yaml.safe_load(again) == {**values, "edge": 7}  # a flag wins over the file
+
+
 def test_options_files_know_their_names(photos, tmp_path):
     (tmp_path / "run.yaml").write_text("scale: 2\nbrightnes: none\n")
     result = realdeg("align", "--config", tmp_path / "run.yaml", "-o", tmp_path / "o", ok=2)

@@ -185,6 +185,14 @@ def test_a_lost_file_is_made_again(clean, tmp_path):
     shutil.rmtree(tmp_path / "out")
 
 
+def test_a_replaced_photo_is_done_again(clean, tmp_path):
+    degrade_folder(clean, tmp_path / "out", DegradeSettings(2))
+    write_image(clean / "3.png", photo(77))
+    report = degrade_folder(clean, tmp_path / "out", DegradeSettings(2))
+    assert report.resumed == 4
+    np.testing.assert_array_equal(read(tmp_path / "out/HR/3.png").pixels, photo(77))
+
+
 def test_a_plan_of_another_pool_is_refused():
     with pytest.raises(UserError, match="is not in the pool"):
         apply({"kernel": "zzz"}, photo(0), 2, KERNELS)
