@@ -86,6 +86,8 @@ def _parallel(
             if not running:
                 executor = _executor(workers, fresh=True)
                 continue
+            if stop.is_set():
+                running = {f: item for f, item in running.items() if not f.cancel()}
             finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             broken: list[Item] = []
             for future in finished:
