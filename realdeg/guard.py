@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -24,40 +25,47 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: a living process holds it (its number and start are named), or it cannot be written.
     """
     path = folder / LOCK
-    text = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
-    while True:
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            break
-        except FileExistsError:
-            holder = _holder(path)
-            if holder:
-                raise UserError(
-                    folder, f"is in use by {holder}", "wait for it or choose another folder"
-                ) from None
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            problem = f"cannot be written ({error.strerror})"
-            raise UserError(folder, problem, "choose another output folder") from None
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
+    handle = _open_locked(folder, path)
     try:
+        text = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its note
+            os.ftruncate(handle, 0)
+            os.write(handle, text.encode())
         yield
     finally:
         path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _open_locked(folder: Path, path: Path) -> int:
+    """Descriptor of the lock file, locked by the kernel, which lets go of it however this process ends."""
+    while True:
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror})"
+            raise UserError(folder, problem, "choose another output folder") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            problem = f"is in use by {_holder(path)}"
+            raise UserError(folder, problem, "wait for it or choose another folder") from None
+        except OSError:
+            return handle  # a file system without locks: better unguarded than not at all
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # its last holder removed it between our two calls
 
 
 def _holder(path: Path) -> str:
-    """Who holds the lock, or "" if nobody living does."""
+    """Who says that it holds the lock."""
     try:
         lock = json.loads(path.read_text())
-        pid, since = int(lock["pid"]), str(lock["since"])
-        os.kill(pid, 0)
-    except PermissionError:
-        return "a process of another user"
+        return f"process {int(lock['pid'])} since {lock['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return "" if pid == os.getpid() else f"process {pid} since {since}"
+        return "another process"
 
 
 class Stop:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from realdeg import atomic
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
-from realdeg.ledger import Ledger, finished, splits
+from realdeg.ledger import Ledger, assigned, finished
 from realdeg.records import LEDGER, PairRecord, write_manifest
 from realdeg.workers import Item, results
 
@@ -83,6 +83,7 @@ def run_job(
     *,
     settings: Mapping[str, Any],
     given: Sequence[PairRecord] = (),
+    scenes: Mapping[str, tuple[str, str]] | None = None,
     running: Running = Running(),
 ) -> JobReport:
     """Apply `work` to every item and leave `out/manifest.csv`, skipping what an earlier run finished.
@@ -93,6 +94,7 @@ def run_job(
         items: in the order that the manifest will have; `running.limit` takes the first ones.
         settings: what the output depends on; an output folder made with others is refused.
         given: records that need no work (files without partner, say); they follow the items' records.
+        scenes: scene and split by key, where the input dictates them; else those in `out`'s manifest stay.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -128,13 +130,16 @@ def run_job(
                 tell(record)
                 if running.max_failures is not None and problems >= running.max_failures:
                     stop.set()
-        known = splits(out)
-        rows = [
-            records[item.key].with_split(known.get(item.key, records[item.key].split))
-            for item in items
-            if item.key in records
-        ]
+        known = {**assigned(out), **(scenes or {})}
+        rows = [_in_scene(records[item.key], known) for item in items if item.key in records]
         write_manifest(out, [*rows, *given])
     return JobReport(
         (*rows, *given), resumed, time.monotonic() - started, len(items) - len(rows), stop.by_signal
     )
+
+
+def _in_scene(record: PairRecord, known: Mapping[str, tuple[str, str]]) -> PairRecord:
+    if not record.ok or record.key not in known:
+        return record
+    scene, split = known[record.key]
+    return replace(record, scene=scene, split=split)

@@ -86,10 +86,10 @@ def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
     }
 
 
-def splits(out: Path) -> dict[str, str]:
-    """Splits that `realdeg split` wrote into the manifest since; the ledger does not know them."""
+def assigned(out: Path) -> dict[str, tuple[str, str]]:
+    """Scene and split that `realdeg split` wrote into the manifest since; the ledger does not know them."""
     try:
-        return {record.key: record.split for record in read_manifest(out) if record.split}
+        return {record.key: (record.scene, record.split) for record in read_manifest(out) if record.split}
     except UserError:
         return {}
 

@@ -160,6 +160,7 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
             path, f"lacks the column(s) {', '.join(missing)}", "see docs/dataset.md for the schema"
         )
     records = []
+    seen: set[str] = set()
     for row in reader:
         where = f"{path}, line {reader.line_num}"
         if None in row or None in row.values():
@@ -170,12 +171,18 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
             raise UserError(where, f"scale {row['scale']!r} is not a whole number", "mend the row") from None
         if row["status"] not in STATUSES:
             raise UserError(where, f"unknown status {row['status']!r}", f"one of {', '.join(STATUSES)}")
-        for name in ("lr", "hr"):
+        if row["status"] == "ok" and (scale < 1 or not (row["key"] and row["lr"] and row["hr"])):
+            raise UserError(
+                where, "is ok but lacks its key, lr, hr or a scale of 1 or more", "mend or remove the row"
+            )
+        for name in ("key", "lr", "hr"):
             parts = PurePosixPath(row[name])
             if parts.is_absolute() or ".." in parts.parts or "\0" in row[name]:
-                raise UserError(
-                    where, f"{name} path {row[name]!r} leaves the dataset's folder", "mend the row"
-                )
+                raise UserError(where, f"{name} {row[name]!r} leaves the dataset's folder", "mend the row")
+        if row["status"] == "ok" and row["key"] in seen:
+            raise UserError(where, f"repeats the key {row['key']!r}", "mend or remove the row")
+        if row["status"] == "ok":
+            seen.add(row["key"])
         known: dict[str, Any] = {name: row[name] for name in COLUMNS if name in row}
         known["scale"] = scale
         detail = {name: text for name, text in row.items() if name not in COLUMNS and text != ""}

@@ -5,7 +5,10 @@ The tasks in flight when a worker dies are submitted again, one at a time until 
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +21,7 @@ from realdeg.guard import Stop
 from realdeg.records import PairRecord
 
 DEATHS_TO_GIVE_UP = 2
+PARENT_SECONDS = 0.5  # how often a worker looks whether its parent lives
 
 
 class Keyed(Protocol):
@@ -51,13 +55,14 @@ def results(
     work: Callable[[Item], PairRecord], items: Sequence[Item], workers: int, stop: Stop
 ) -> Iterator[PairRecord]:
     """Records of the items as they are finished; no new item is begun once `stop` is set."""
-    if workers <= 1 or len(items) <= 1:
+    if workers <= 1:
         for item in items:
             if stop.is_set():
                 return
             yield _attempt(work, item)
-    else:
-        yield from _parallel(work, items, workers, stop)
+    elif items:
+        # A single item too: on resuming it may be the one that kills its process.
+        yield from _parallel(work, items, min(workers, len(items)), stop)
 
 
 def _parallel(
@@ -118,13 +123,25 @@ def _executor(workers: int, *, fresh: bool = False) -> Executor:
     from loky import get_reusable_executor
 
     return get_reusable_executor(  # type: ignore[no-any-return]
-        max_workers=workers, kill_workers=fresh, reuse=not fresh, initializer=_start_worker
+        max_workers=workers,
+        kill_workers=fresh,
+        reuse=not fresh,
+        initializer=_start_worker,
+        initargs=(os.getpid(),),
     )
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and the cores to the other workers."""
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent and the cores to the other workers; end when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once `parent` was killed: an orphan would write into a folder that others may hold."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)

@@ -36,4 +36,8 @@ def tile(ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overl
             overlap=overlap,
             running=job.running(teller),
         )
-    finish(ctx, report, job)
+    sides = sorted({size // record.scale * record.scale for record in report.records if record.ok})
+    extra = (
+        {"tile_hr_px": sides[0]} if sides and sides != [size] else {}
+    )  # brought to a multiple of the scale
+    finish(ctx, report, job, extra=extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ def adopt_folders(
         lr: folder of LR images.
         hr: folder of HR images of the same stems.
         out: receives LR/, HR/, manifest.csv and the rest (docs/dataset.md).
-        scale: HR size / LR size; None: that of the first pair that can be read.
+        scale: HR size / LR size; None: the one that most pairs have.
         lr_suffix: text that ends LR stems and is no part of the common name, e.g. "_LR4".
         hr_suffix: likewise for HR.
         running: limit, workers, overwriting, when to give up, progress.
@@ -61,18 +62,21 @@ def adopt_folders(
 
 
 def infer_scale(matches: list[Match]) -> int:
-    """Scale of the first readable pair whose HR is a whole multiple of its LR.
+    """The scale that most pairs have, by their headers; only whole multiples count.
 
     Raises:
         UserError: there is none.
     """
+    seen: Counter[int] = Counter()
     for match in matches:
         try:
             (h, w), (big_h, big_w) = read_size(match.lr), read_size(match.hr)
         except UserError:
             continue
         if big_h % h == 0 and big_w % w == 0 and big_h // h == big_w // w > 1:
-            return big_h // h
+            seen[big_h // h] += 1
+    if seen:
+        return seen.most_common(1)[0][0]
     raise UserError(
         matches[0].lr.parent,
         "no HR image is a whole multiple of its LR image",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -87,7 +88,7 @@ def _scene(record: PairRecord, group: str | None) -> str:
 
 
 def _count(wanted: float, scenes: int) -> int:
-    if wanted < 0 or (wanted >= 1 and wanted != int(wanted)):
+    if not math.isfinite(wanted) or wanted < 0 or (wanted >= 1 and wanted != int(wanted)):
         problem = f"{wanted:g} scenes: give a whole number, or a share below 1"
         raise UserError("split", problem, exit_code=EXIT_USAGE)
     return int(wanted) if wanted >= 1 or wanted == 0 else max(1, round(wanted * scenes))

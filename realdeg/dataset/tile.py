@@ -40,6 +40,8 @@ def tile_dataset(
 ) -> JobReport:
     """Cut every pair of a dataset; the tiles are a dataset again, with the pairs' scenes and splits.
 
+    Tiles follow their pairs: a new split of the dataset reaches them when the job is run again.
+
     Args:
         dataset: folder with manifest.csv.
         out: another folder.
@@ -68,6 +70,11 @@ def tile_dataset(
         out,
         settings={"how": "tile", "size": size, "overlap": overlap},
         given=lost,
+        scenes={
+            tile.key: (tile.record.scene or tile.record.key, tile.record.split)
+            for tile in tiles
+            if tile.record.split
+        },
         running=running,
     )
     write_run(out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap})
@@ -93,9 +100,10 @@ def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
             lr=to_lr,
             hr=to_hr,
             scene=record.scene or record.key,
+            split="",  # `run_job` gives tiles their pair's
             how="tile",
-            source_lr=record.lr,
-            source_hr=record.hr,
+            source_lr=str(dataset / record.lr),
+            source_hr=str(dataset / record.hr),
             detail={"lr_crop": [tile.x, tile.y, tile.width, tile.height]},
         ),
     )
