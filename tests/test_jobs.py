@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pytest
 from realdeg.errors import UserError
 from realdeg.jobs import Running, run_job
 from realdeg.ledger import with_hashes
-from realdeg.records import LEDGER, PairRecord, read_manifest, write_manifest
+from realdeg.records import LEDGER, MANIFEST, PairRecord, read_manifest, write_manifest
+from realdeg.workers import PARENT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def work(item: Item, out: Path, slow: float = 0.0) -> PairRecord:
         (out / side / f"{item.key}.png").write_text(f"{side} {item.key}")
     with (out / "calls.txt").open("a") as calls:
         calls.write(f"{item.key}\n")
+    with (out / "pids.txt").open("a") as pids:
+        pids.write(f"{os.getpid()}\n")
     record = PairRecord(item.key, "ok", lr=f"LR/{item.key}.png", hr=f"HR/{item.key}.png", scale=2)
     return with_hashes(out, record)
 
@@ -74,6 +77,16 @@ def test_a_worker_that_dies_costs_one_item(tmp_path):
     (failed,) = [r for r in report.records if not r.ok]
     assert failed.key == "poison"
     assert "worker process died twice" in failed.reason
+
+
+def test_the_last_item_left_may_be_the_one_that_kills(tmp_path):
+    """On resuming only the culprit is left to do: it must not take the job with it."""
+    items = [*ITEMS[:2], Item("poison1"), Item("poison2")]
+    do(tmp_path, items, workers=2)
+    for again in ([*ITEMS[:2], Item("poison1")], items):
+        report = do(tmp_path, again, workers=2)
+        assert report.resumed == 2
+        assert [r.status for r in report.records[2:]] == ["failed"] * (len(again) - 2)
 
 
 def test_what_is_done_is_not_done_again(tmp_path):
@@ -125,6 +138,26 @@ def test_a_split_outlives_a_second_run(tmp_path):
     )
     do(tmp_path, ITEMS[:5])
     assert [r.split for r in read_manifest(tmp_path)] == ["train", "test", "train", "train", ""]
+
+
+def test_scenes_that_the_input_dictates_win(tmp_path):
+    do(tmp_path, ITEMS[:2])
+    write_manifest(tmp_path, [replace(r, scene="s", split="train") for r in read_manifest(tmp_path)])
+    run_job(
+        partial(work, out=tmp_path),
+        ITEMS[:2],
+        tmp_path,
+        settings={"scale": 2},
+        scenes={"item01": ("other", "test")},
+    )
+    assert [(r.scene, r.split) for r in read_manifest(tmp_path)] == [("s", "train"), ("other", "test")]
+
+
+def test_any_number_of_workers_leaves_the_same_manifest(tmp_path):
+    items = [*ITEMS, Item("bad1"), Item("bug1")]
+    for workers in (1, 2):
+        do(tmp_path / str(workers), items, workers=workers)
+    assert (tmp_path / "1" / MANIFEST).read_bytes() == (tmp_path / "2" / MANIFEST).read_bytes()
 
 
 def test_max_failures_stops_early_and_keeps_what_is_made(tmp_path):
@@ -183,6 +216,30 @@ def test_kill_9_then_again_loses_nothing(tmp_path):
     assert len(calls(tmp_path)) <= len(MANY) + 1  # at most the one in hand was done twice
 
 
+def test_workers_end_with_a_killed_parent(tmp_path):
+    process = start(tmp_path, 2)
+    wait_for(tmp_path, 4)
+    os.kill(process.pid, signal.SIGKILL)  # the parent alone
+    process.wait()
+    time.sleep(2 * PARENT_SECONDS + 0.3)
+    done = len(calls(tmp_path))
+    time.sleep(0.5)
+    assert len(calls(tmp_path)) == done < len(MANY)
+    assert do(tmp_path, MANY, workers=2).count("ok") == len(MANY)
+
+
+def test_a_killed_worker_costs_nothing(tmp_path):
+    """As the out-of-memory killer does it: from outside, in the midst of good items."""
+    process = start(tmp_path, 2)
+    wait_for(tmp_path, 4)
+    pid = int((tmp_path / "pids.txt").read_text().split()[-1])
+    assert pid != process.pid
+    os.kill(pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert said.split() == ["whole", str(len(MANY))]
+    assert [r.key for r in read_manifest(tmp_path)] == [i.key for i in MANY]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_finishes_what_is_in_hand(tmp_path, workers):
     process = start(tmp_path, workers)
@@ -205,6 +262,46 @@ def test_two_jobs_on_one_folder(tmp_path):
         do(tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+RACE = """
+import os, sys, time
+from pathlib import Path
+from realdeg.errors import UserError
+from realdeg.guard import locked
+folder, start = Path(sys.argv[1]), float(sys.argv[2])
+held = both = 0
+while time.time() < start:
+    pass
+while time.time() < start + 1.5:
+    try:
+        with locked(folder):
+            held += 1
+            try:
+                os.close(os.open(folder / "inside", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                both += 1
+                continue
+            time.sleep(0.0005)
+            os.unlink(folder / "inside")
+    except UserError:
+        pass
+print(held, both)
+"""
+
+
+def test_a_folder_is_never_held_twice(tmp_path):
+    """Two processes that take and leave it as fast as they can; the file `inside` would tell."""
+    begin = str(time.time() + 1)
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path), begin], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [[int(n) for n in p.communicate(timeout=60)[0].split()] for p in both]
+    assert sum(held for held, _ in said) > 10
+    assert [twice for _, twice in said] == [0, 0]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

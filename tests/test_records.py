@@ -16,13 +16,21 @@ from realdeg.records import PairRecord, from_json, read_manifest, to_json, write
 from realdeg.seeds import seed_of, stream
 from realdeg.settings import from_mapping, read_yaml, write_run
 
+
+def within(path):
+    """Whether a name stays in its folder: what a manifest may hold."""
+    return not path.startswith("/") and ".." not in path.split("/")
+
+
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20)
 records = st.builds(
     PairRecord,
-    key=words,
+    key=words.filter(within),
     status=st.sampled_from(["ok", "rejected", "failed"]),
     reason=words,
-    scale=st.integers(0, 16),
+    lr=words.filter(within).map("LR/{}".format),
+    hr=words.filter(within).map("HR/{}".format),
+    scale=st.integers(1, 16),
     scene=words,
     split=st.sampled_from(["", "train", "test"]),
     source_lr=words,
@@ -40,7 +48,7 @@ def test_ledger_lines_round_trip(record):
     assert from_json(line) == record
 
 
-@given(st.lists(records, max_size=5))
+@given(st.lists(records, max_size=5, unique_by=lambda record: record.key))
 @settings(max_examples=50)
 def test_manifests_round_trip(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("manifest")
@@ -61,6 +69,12 @@ def test_manifests_round_trip(tmp_path_factory, rows):
         ("key,status,lr,hr,scale\nx,fine,LR/x.png,HR/x.png,2\n", "line 2: unknown status 'fine'"),
         ("key,status,lr,hr,scale\nx,ok,../x.png,HR/x.png,2\n", "leaves the dataset's folder"),
         ("key,status,lr,hr,scale\nx,ok,LR/x.png,/etc/passwd,2\n", "leaves the dataset's folder"),
+        ("key,status,lr,hr,scale\n../../x,ok,LR/x.png,HR/x.png,2\n", "line 2: key '../../x' leaves"),
+        ("key,status,lr,hr,scale\n/x,ok,LR/x.png,HR/x.png,2\n", "line 2: key '/x' leaves"),
+        ("key,status,lr,hr,scale\nx,ok,LR/x.png,HR/x.png,\n", "line 2: is ok but lacks"),
+        ("key,status,lr,hr,scale\nx,ok,LR/x.png,HR/x.png,-2\n", "line 2: is ok but lacks"),
+        ("key,status,lr,hr,scale\nx,ok,,HR/x.png,2\n", "line 2: is ok but lacks"),
+        ("key,status,lr,hr,scale\nx,ok,a,b,2\nx,ok,a,b,2\n", "line 3: repeats the key 'x'"),
         ("key,status,lr,hr,scale\nx,ok,LR/x.png\n", "line 2: has more or fewer cells"),
         ("key,status,lr,hr,scale\n\xff\n", "has more or fewer cells|is not a CSV"),
     ],

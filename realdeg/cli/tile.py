@@ -36,8 +36,7 @@ def tile(ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overl
             overlap=overlap,
             running=job.running(teller),
         )
+    # What --size was brought down to, a multiple of the scale.
     sides = sorted({size // record.scale * record.scale for record in report.records if record.ok})
-    extra = (
-        {"tile_hr_px": sides[0]} if sides and sides != [size] else {}
-    )  # brought to a multiple of the scale
+    extra = {"tile_hr_px": sides[0]} if sides and sides != [size] else {}
     finish(ctx, report, job, extra=extra)

@@ -126,6 +126,8 @@ def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Ti
             exit_code=EXIT_USAGE,
         )
     height, width = read_size(dataset / record.lr)
+    if read_size(dataset / record.hr) != (scale * height, scale * width):
+        raise UserError(dataset / record.hr, f"is not x{scale} of its LR", "make the dataset again")
     return [
         Tile(f"{record.key}_y{y:05d}_x{x:05d}", record, x, y, min(side, width), min(side, height))
         for y in _starts(height, side, side - shared)

@@ -1,5 +1,8 @@
 """Truth: counts worked out by hand, the pixels that went in, and the readers of two other projects."""
 
+import os
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,8 +100,9 @@ def test_shares_groups_and_what_was_refused():
             split_scenes(records, test=1, group=group)
     with pytest.raises(UserError, match="leave none of 10 to train on"):
         split_scenes(records, test=10, group=r"(s\d+)_")
-    with pytest.raises(UserError, match="whole number"):
-        split_scenes(records, test=1.5)
+    for count in (1.5, -1, float("nan"), float("inf")):
+        with pytest.raises(UserError, match="whole number"):
+            split_scenes(records, test=count)
 
 
 def test_the_split_is_written(dataset):
@@ -130,6 +134,96 @@ def test_tiles_are_the_pixels_of_the_pair(dataset, tmp_path):
         np.testing.assert_array_equal(lr, read(dataset / source.lr).pixels[y : y + h, x : x + w])
         whole = read(dataset / source.hr).pixels
         np.testing.assert_array_equal(hr, whole[4 * y : 4 * (y + h), 4 * x : 4 * (x + w)])
+
+
+def test_tiles_follow_a_new_split_of_their_pairs(dataset, tmp_path):
+    """Else tiles of a pair that is tested on now would still be trained on."""
+    tiles = tmp_path / "tiles"
+    split_dataset(dataset, test=1)
+    tile_dataset(dataset, tiles, size=64)
+    tested = {r.scene for r in read_manifest(tiles) if r.split == "test"}
+    seed = next(
+        s for s in range(100) if _tested(split_scenes(read_manifest(dataset), test=1, seed=s)) != tested
+    )
+    split_dataset(dataset, test=1, seed=seed)
+    assert tile_dataset(dataset, tiles, size=64).resumed > 0
+    expected = {r.key: r.split for r in read_manifest(dataset)}
+    assert all(r.split == expected[r.scene] for r in read_manifest(tiles))
+
+
+def _tested(records):
+    return {r.scene for r in records if r.split == "test"}
+
+
+def test_tiles_keep_a_split_of_their_own(dataset, tmp_path):
+    tile_dataset(dataset, tmp_path / "t", size=64)
+    split_dataset(tmp_path / "t", test=1)
+    before = read_manifest(tmp_path / "t")
+    tile_dataset(dataset, tmp_path / "t", size=64)
+    assert read_manifest(tmp_path / "t") == before
+
+
+def test_a_pair_made_anew_is_cut_anew(dataset, tmp_path):
+    tile_dataset(dataset, tmp_path / "t", size=64)
+    path = dataset / "LR" / "img 0.png"
+    write_image(path, photo(99, 30, 40))
+    later = (tmp_path / "t" / "ledger.jsonl").stat().st_mtime + 1  # clocks of file systems may be coarse
+    os.utime(path, (later, later))
+    report = tile_dataset(dataset, tmp_path / "t", size=64)
+    assert 0 < report.resumed < len(report.records)
+    corner = next(r for r in report.records if r.key == "img 0_y00000_x00000")
+    np.testing.assert_array_equal(read(tmp_path / "t" / corner.lr).pixels, photo(99, 30, 40)[:16, :16])
+
+
+def test_scenes_named_by_a_group_outlive_a_second_run(tmp_path):
+    for key in ("s1_a", "s1_b", "s2_a"):
+        write_image(tmp_path / "lr" / f"{key}.png", photo(0, 20, 20))
+        write_image(tmp_path / "hr" / f"{key}.png", photo(1, 40, 40))
+    for _ in range(2):
+        adopt_folders(tmp_path / "lr", tmp_path / "hr", tmp_path / "out")
+        if not any(r.split for r in read_manifest(tmp_path / "out")):
+            split_dataset(tmp_path / "out", test=1, group="(s.)_")
+    assert [r.scene for r in read_manifest(tmp_path / "out")] == ["s1", "s1", "s2"]
+    assert next(r.split for r in read_manifest(tmp_path / "out")) != ""
+
+
+def test_the_scale_is_the_one_that_most_pairs_have(folders, tmp_path):
+    write_image(folders[0] / "a first.png", photo(5, 20, 20))
+    write_image(folders[1] / "a first.png", photo(6, 40, 40))
+    report = adopt_folders(*folders, tmp_path / "out")
+    assert [r.key for r in report.records if not r.ok] == ["a first"]
+    assert {r.scale for r in report.records} == {4}
+
+
+def test_what_is_no_plain_png_is_decoded(tmp_path):
+    """Grey, JPEG and 16 bits: RGB PNG of the same pixels as any reader sees them."""
+    grey = photo(0, 20, 24)[..., 0]
+    (tmp_path / "lr").mkdir()
+    cv2.imwrite(str(tmp_path / "lr" / "grey.png"), grey)
+    cv2.imwrite(str(tmp_path / "lr" / "jpeg.jpg"), photo(1, 20, 24))
+    deep = photo(2, 40, 48).astype(np.uint16) * 257
+    for name in ("grey", "jpeg"):
+        write_image(tmp_path / "hr" / f"{name}.png", deep)
+    report = adopt_folders(tmp_path / "lr", tmp_path / "hr", tmp_path / "out")
+    assert report.count("ok") == 2
+    wanted = {"grey": np.dstack([grey] * 3), "jpeg": cv2.imread(str(tmp_path / "lr" / "jpeg.jpg"))[..., ::-1]}
+    for name, pixels in wanted.items():
+        stored = cv2.imread(str(tmp_path / "out" / "LR" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(stored[..., ::-1], pixels)
+        hr = cv2.imread(str(tmp_path / "out" / "HR" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(hr[..., ::-1], deep)
+
+
+def test_realsr_is_adopted_whole(shared_data, tmp_path):
+    """50 registered x4 pairs of RealSR V3; truth: their sizes and bytes."""
+    source = shared_data("realsr_v3_val_x4")
+    report = adopt_folders(source / "LR", source / "HR", tmp_path / "out", running=Running(limit=8))
+    assert {(r.status, r.scale) for r in report.records} == {("ok", 4)}
+    for r in report.records:
+        assert (tmp_path / "out" / r.hr).read_bytes() == (source / "HR" / f"{r.key}.png").read_bytes()
+    split = split_scenes(report.records, test=2, group=r"(.*)_LR4")
+    assert sum(r.split == "test" for r in split) == 2
+    assert all(r.scene == r.key.removesuffix("_LR4") for r in split)
 
 
 def test_tiles_that_cannot_be_are_refused(dataset, tmp_path):
