@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from realdeg.degrade.image import apply, draw, mod_crop
-from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.io.find import Found, find_images
+from realdeg.io.header import PNG_SIGNATURE
 from realdeg.io.photo import Photo, read
+from realdeg.io.png import png_header
 from realdeg.io.save import link_or_copy, write_image
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
@@ -40,18 +42,24 @@ def degrade_folder(
     Raises:
         UserError: no images, an unusable pool, or `out` cannot be used.
     """
-    kernels = KernelPool.read(settings.kernel_pool, settings.scale) if settings.kernel_pool else None
-    noises = NoisePool.read(settings.noise_pool) if settings.noise_pool else None
+    kernels: PoolFile[KernelPool] | None = None
+    noises: PoolFile[NoisePool] | None = None
+    digests: dict[str, str | None] = {"kernel_pool": None, "noise_pool": None}
+    if settings.kernel_pool:
+        kernels, kernel_pool = PoolFile.read(KernelPool, settings.kernel_pool, settings.scale)
+        digests["kernel_pool"] = kernel_pool.digest
+    if settings.noise_pool:
+        noises, noise_pool = PoolFile.read(NoisePool, settings.noise_pool)
+        digests["noise_pool"] = noise_pool.digest
     report = run_job(
-        partial(degrade_image, out=out, settings=settings, kernels=kernels, noises=noises),
+        partial(degrade_image, out=out, settings=settings, kernel_file=kernels, noise_file=noises),
         find_images(hr),
         out,
         settings={
             "how": "degradation",
             "scale": settings.scale,
             "seed": settings.seed,
-            "kernel_pool": kernels.digest if kernels else None,
-            "noise_pool": noises.digest if noises else None,
+            **digests,
         },
         running=running,
     )
@@ -64,11 +72,13 @@ def degrade_image(
     found: Found,
     out: Path,
     settings: DegradeSettings,
-    kernels: KernelPool | None,
-    noises: NoisePool | None,
+    kernel_file: PoolFile[KernelPool] | None = None,
+    noise_file: PoolFile[NoisePool] | None = None,
 ) -> PairRecord:
     """Degrade one image and write the pair: the work of one item."""
     photo, scale = read(found.path), settings.scale
+    kernels = kernel_file.pool() if kernel_file else None
+    noises = noise_file.pool() if noise_file else None
     height, width = (n // scale for n in photo.size_hw)
     if not height or not width:
         problem = f"is {photo.size_hw[1]}x{photo.size_hw[0]} px, too small for x{scale}"
@@ -97,6 +107,11 @@ def degrade_image(
 
 
 def _as_it_is(photo: Photo) -> bool:
-    """Whether the file decodes to these very pixels everywhere, so that HR need not be encoded again."""
-    plain = photo.path.suffix.lower() == ".png" and photo.orientation == 1 and not photo.notes
-    return plain and photo.profile == "sRGB"
+    """Whether the file is a plain RGB PNG that every reader takes for these very pixels."""
+    if photo.profile != "sRGB" or photo.orientation != 1 or photo.notes:
+        return False
+    with photo.path.open("rb") as file:
+        if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+            return False
+        header = png_header(file)
+    return header.channels == 3 and header.colour_key is None

@@ -102,7 +102,7 @@ def apply(
     if plan.get("noise"):
         index = _find(plan["noise"], noises.names if noises else (), "noise patch")
         assert noises is not None
-        lr = lr + _window(noises.patches[index], int(plan["noise_y"]), int(plan["noise_x"]), lr.shape[:2])
+        lr = lr + _window(noises.residual(index), int(plan["noise_y"]), int(plan["noise_x"]), lr.shape[:2])
     return to_uint(lr, dtype.type)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ import numpy.typing as npt
 from realdeg.errors import UserError
 from realdeg.io.find import IMAGE_SUFFIXES, natural
 from realdeg.io.photo import read
+from realdeg.records import fingerprint
 
 Array = npt.NDArray[Any]
+Pool = TypeVar("Pool", "KernelPool", "NoisePool")
 
 ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
 SUM_TOLERANCE = 0.01
@@ -46,15 +48,16 @@ class KernelPool:
             UserError: nothing there, unreadable, not 2-D, not finite, or a sum more than 1 % from 1.
         """
         found: dict[str, Array] = {}
-        others = set()
+        others: set[int] = set()
         for file, name in _files(path, ARRAY_SUFFIXES):
             made_for = KERNELGAN_NAME.search(file.stem)
             if made_for and int(made_for[1]) != scale:
                 others.add(int(made_for[1]))
                 continue
             for part, array in _arrays(file):
-                for index, kernel in enumerate(_stack(array, file)):
-                    found[_name(name, part, index, len(_stack(array, file)))] = _checked(kernel, file)
+                kernels = _stack(array, file)
+                for index, kernel in enumerate(kernels):
+                    _add(found, _name(name, part, index, len(kernels)), _checked(kernel, file), file)
         if not found:
             problem = "holds no kernel"
             if others:
@@ -74,7 +77,12 @@ class KernelPool:
 
 @dataclass(frozen=True, eq=False)
 class NoisePool:
-    """Noise patches by name: (h, w, 3) float32 in units of [0, 1], mean 0 in each channel."""
+    """Noise patches by name, as stored: a pool of thousands has to fit into every worker's memory.
+
+    Attributes:
+        names: unique, e.g. "iphone/img_007".
+        patches: in the order of the names; (h, w, 3), pixel values (uint8, uint16) or residuals (float).
+    """
 
     names: tuple[str, ...]
     patches: tuple[Array, ...]
@@ -84,10 +92,10 @@ class NoisePool:
         """Read a folder of patch images (RealSR's NAME_000.png), or .npz or .npy with (n, h, w, 3).
 
         Integer arrays and images are pixel values, float arrays residuals in units of [0, 1]; the mean of
-        each channel is taken away.
+        each channel is taken away in `residual`.
 
         Raises:
-            UserError: nothing there, unreadable, or of another shape.
+            UserError: nothing there, unreadable, of another shape, not finite, or floats in other units.
         """
         found: dict[str, Array] = {}
         for file, name in _files(path, (*IMAGE_SUFFIXES, ".npz", ".npy")):
@@ -99,9 +107,9 @@ class NoisePool:
                             file, f"holds no noise patches but {array.shape}", "(n, h, w, 3) is meant"
                         )
                     for index, patch in enumerate(stack):
-                        found[_name(name, part, index, len(stack))] = _residual(patch, file)
+                        _add(found, _name(name, part, index, len(stack)), _noise(patch, file), file)
             else:
-                found[name] = _residual(read(file).pixels, file)
+                _add(found, name, _noise(read(file).pixels, file), file)
         if not found:
             raise UserError(path, "holds no noise patch", "give a folder of patch images, or .npz or .npy")
         return cls(tuple(found), tuple(found.values()))
@@ -115,6 +123,58 @@ class NoisePool:
         """Content hash of one patch."""
         return _digest(self.patches[index])
 
+    def residual(self, index: int) -> Array:
+        """One patch as what is added to an image: (h, w, 3) float32, units of [0, 1], channel means 0."""
+        patch = self.patches[index]
+        peak = 1.0 if patch.dtype.kind == "f" else float(np.iinfo(patch.dtype).max)
+        values = patch.astype(np.float64) / peak
+        result: Array = (values - values.mean((0, 1))).astype(np.float32)
+        return result
+
+
+@dataclass(frozen=True)
+class PoolFile(Generic[Pool]):
+    """A pool by its place on disk, which is all that is sent to worker processes with each image.
+
+    Each process reads the pool once; sending 300 noise patches along took 100 times as long as the work.
+    """
+
+    kind: type[Pool]
+    path: Path
+    arguments: tuple[int, ...]
+    stamp: str
+
+    @classmethod
+    def read(cls, kind: type[Pool], path: Path, *arguments: int) -> tuple[PoolFile[Pool], Pool]:
+        """Read and check a pool, and keep it in this process."""
+        pool = kind.read(path, *arguments)
+        file = cls(kind, path, arguments, fingerprint(pool.names, pool.digest))
+        _held[kind.__name__] = (file, pool)
+        return file, pool
+
+    def pool(self) -> Pool:
+        """The pool that was read.
+
+        Raises:
+            UserError: its files have changed since.
+        """
+        held, pool = _held.get(self.kind.__name__, (None, None))
+        if held != self:
+            now, pool = self.read(self.kind, self.path, *self.arguments)
+            if now != self:
+                raise UserError(self.path, "was changed while the job was running", "run with --overwrite")
+        return cast(Pool, pool)
+
+
+_held: dict[str, tuple[PoolFile[Any], Any]] = {}
+"""The last pool of each kind that this process has read."""
+
+
+def _add(found: dict[str, Array], name: str, array: Array, file: Path) -> None:
+    if name in found:
+        raise UserError(file, f"is the second to hold {name!r}", "rename or remove one of the files")
+    found[name] = array
+
 
 def _files(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """Files of a pool with their names, in natural order."""
@@ -123,9 +183,13 @@ def _files(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
         return
     if not path.is_dir():
         raise UserError(path, "does not exist", "give a pool file or folder")
-    files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith(".")]
+    files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and not _hidden(p.relative_to(path))]
     for file in sorted(files, key=lambda p: natural(p.relative_to(path).as_posix())):
         yield file, file.relative_to(path).with_suffix("").as_posix()
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _arrays(file: Path) -> list[tuple[str, Array]]:
@@ -143,6 +207,8 @@ def _arrays(file: Path) -> list[tuple[str, Array]]:
         raise UserError(file, "is a MATLAB 7.3 file", "save it with -v7, or as .npz") from None
     except Exception as error:  # loadmat and np.load raise anything at all on broken files
         text = " ".join(str(error).split())[:100]
+        if "pickle" in text:  # so NumPy calls whatever it does not know
+            text = "no array of numbers"
         raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None
     if "Kernel" in content:
         content = {"": content["Kernel"]}
@@ -155,9 +221,10 @@ def _stack(array: Array, file: Path) -> list[Array]:
         return [np.asarray(cell) for cell in array.ravel()]
     if array.ndim == 2:
         return [array]
-    if array.ndim == 3:
-        # numpy stacks along the first axis, MATLAB along the last; kernels are square, so one fits.
-        return list(array if array.shape[1] == array.shape[2] else np.moveaxis(array, -1, 0))
+    if array.ndim == 3 and array.dtype.kind in "fiu":
+        # NumPy stacks along the first axis, MATLAB along the last: where the sums are 1.
+        off = [np.abs(array.sum(axes, dtype=np.float64) - 1).max(initial=0.0) for axes in ((1, 2), (0, 1))]
+        return list(array if off[0] <= off[1] else np.moveaxis(array, -1, 0))
     raise UserError(file, f"holds no kernel but an array of shape {array.shape}", "2-D kernels are meant")
 
 
@@ -174,15 +241,13 @@ def _checked(kernel: Array, file: Path) -> Array:
     return result
 
 
-def _residual(patch: Array, file: Path) -> Array:
-    if patch.ndim != 3 or patch.shape[2] != 3 or patch.dtype.kind not in "fiu":
+def _noise(patch: Array, file: Path) -> Array:
+    if patch.ndim != 3 or patch.shape[2] != 3 or patch.dtype.kind not in "fiu" or not patch.size:
         raise UserError(file, f"holds no noise patch but {patch.shape} {patch.dtype}", "(h, w, 3) is meant")
-    peak = 1.0 if patch.dtype.kind == "f" else float(np.iinfo(patch.dtype).max)
-    values = patch.astype(np.float64) / peak
-    if not np.isfinite(values).all():
-        raise UserError(file, "holds a patch that is not finite", "remove it")
-    result: Array = (values - values.mean((0, 1))).astype(np.float32)
-    return result
+    if patch.dtype.kind == "f" and not np.abs(patch).max() <= 1:  # also where it is not a number
+        what = "a patch that is not finite" if not np.isfinite(patch).all() else "floats beyond 1"
+        raise UserError(file, f"holds {what}", "floats are residuals of images in [0, 1]; divide by 255")
+    return patch
 
 
 def _name(file: str, part: str, index: int, count: int) -> str:

@@ -43,7 +43,7 @@ def centre_of_mass(kernel: Kernel) -> tuple[float, float]:
 
 
 def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
-    """The kernel moved by a part of a pixel, by cubic spline, sum kept; one pixel larger on each side.
+    """The kernel moved by a part of a pixel, by cubic spline, sum kept; two pixels larger on each side.
 
     Args:
         kernel: (h, w).

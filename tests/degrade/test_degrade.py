@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -64,6 +65,7 @@ def test_the_plan_is_what_is_done():
     lr = apply(plan, hr, 2, KERNELS, NOISES)
     kernel = KERNELS.kernels[KERNELS.names.index(plan["kernel"])]
     patch = NOISES.patches[NOISES.names.index(plan["noise"])].astype(np.float64)
+    patch -= patch.mean((0, 1))
     window = patch[plan["noise_y"] : plan["noise_y"] + 32, plan["noise_x"] : plan["noise_x"] + 36]
     exact = blur_subsample_reference(hr / 255, placed(kernel, 2), 2) + window
     assert np.abs(np.clip(exact, 0, 1) * 255 - lr).max() <= 0.5 + 1e-3
@@ -148,6 +150,25 @@ def test_hr_is_linked_when_whole_and_cut_when_not(clean, tmp_path):
     for record in read_manifest(tmp_path / "out"):
         lr, hr = read(tmp_path / "out" / record.lr), read(tmp_path / "out" / record.hr)
         assert hr.size_hw == (2 * lr.size_hw[0], 2 * lr.size_hw[1])
+
+
+def test_only_plain_rgb_pngs_are_linked(clean, tmp_path):
+    """Alpha, grey and a JPEG in disguise decode differently in other readers: these are written anew."""
+    image = photo(5)
+    opaque = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    cv2.imwrite(str(clean / "alpha.png"), opaque)
+    cv2.imwrite(str(clean / "grey.png"), image[..., 0])
+    write_image(clean / "jpeg.jpg", image)
+    (clean / "jpeg.jpg").rename(clean / "jpeg.png")
+    write_image(clean / "deep.png", photo(6, dtype=np.uint16))
+    out = tmp_path / "out"
+    degrade_folder(clean, out, DegradeSettings(2))
+    linked = {p.stem for p in clean.iterdir() if p.samefile(out / "HR" / p.name)}
+    assert linked == {"0", "1", "2", "3", "4", "deep"}
+    for p in (out / "HR").iterdir():
+        made = cv2.imread(str(p), cv2.IMREAD_UNCHANGED)
+        assert made.shape == (64, 72, 3)
+        np.testing.assert_array_equal(made[..., ::-1], read(clean / p.name).pixels)
 
 
 def test_bad_images_are_named_and_the_rest_is_done(clean, pools, tmp_path):
