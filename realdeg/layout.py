@@ -8,6 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from realdeg.atomic import write_text
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.io.header import PNG_SIGNATURE
+from realdeg.io.photo import Photo
+from realdeg.io.png import png_header
+from realdeg.io.save import link_or_copy, write_image
 from realdeg.records import PairRecord
 
 METADATA = "metadata.csv"
@@ -16,6 +21,40 @@ METADATA = "metadata.csv"
 def pair_paths(key: str) -> tuple[str, str]:
     """Paths of a pair's LR and HR image relative to the dataset: one name, two folders (BasicSR, KAIR)."""
     return f"LR/{key}.png", f"HR/{key}.png"
+
+
+def refuse_inside(out: Path, *inputs: Path) -> None:
+    """Stop before outputs land among the inputs, where the next run would take them for inputs.
+
+    Raises:
+        UserError: `out` is one of the input folders, or lies in one.
+    """
+    for folder in inputs:
+        if out.resolve().is_relative_to(folder.resolve()):
+            problem = f"is {folder} or lies in it, so a second run would read what this one writes"
+            raise UserError(out, problem, "choose an output folder outside of it", exit_code=EXIT_USAGE)
+
+
+def keep_or_encode(photo: Photo, path: Path) -> None:
+    """Put a whole photo at `path` (.png): its file as it is where that is the very same, else encoded.
+
+    A file stays as it is if it is an RGB PNG that every reader decodes to these pixels: no other profile,
+    no orientation, no alpha channel or transparent colour (also not an unused one), no grey or palette.
+    """
+    if _is_plain_png(photo):
+        link_or_copy(photo.path, path)
+    else:
+        write_image(path, photo.pixels)
+
+
+def _is_plain_png(photo: Photo) -> bool:
+    if photo.orientation != 1 or photo.notes or photo.profile != "sRGB":
+        return False
+    with photo.path.open("rb") as file:
+        if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+            return False
+        header = png_header(file)
+    return header.channels == 3 and not header.palette and header.colour_key is None
 
 
 def write_metadata(out: Path, records: Iterable[PairRecord]) -> Path:

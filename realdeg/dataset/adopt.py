@@ -10,9 +10,8 @@ from pathlib import Path
 from realdeg.errors import UserError
 from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import read, read_size
-from realdeg.io.save import link_or_copy, write_image
 from realdeg.jobs import JobReport, Running, run_job
-from realdeg.layout import pair_paths, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
 from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import write_run
@@ -45,6 +44,7 @@ def adopt_folders(
     Raises:
         UserError: folders unusable, no pairs, no scale, or `out` cannot be used.
     """
+    refuse_inside(out, lr, hr)
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
     scale = scale or infer_scale(matches)
     report = run_job(
@@ -101,11 +101,6 @@ def adopt_pair(match: Match, out: Path, scale: int) -> PairRecord:
         reason = f"HR is {big_w}x{big_h}, not x{scale} of LR {w}x{h}; register them with `realdeg align`"
         return replace(record, reason=reason)
     to_lr, to_hr = pair_paths(match.key)
-    for photo, target in ((hr, to_hr), (lr, to_lr)):
-        # Only a file that decodes to these very pixels everywhere may stay as it is.
-        plain = photo.path.suffix.lower() == ".png" and photo.orientation == 1 and not photo.notes
-        if plain and photo.profile == "sRGB":
-            link_or_copy(photo.path, out / target)
-        else:
-            write_image(out / target, photo.pixels)
+    keep_or_encode(hr, out / to_hr)
+    keep_or_encode(lr, out / to_lr)
     return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))

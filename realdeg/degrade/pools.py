@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.errors import UserError
+from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import IMAGE_SUFFIXES, natural
 from realdeg.io.photo import read
 from realdeg.records import fingerprint
@@ -45,7 +46,8 @@ class KernelPool:
         `scale` are taken. MATLAB cell arrays and (n, h, w) stacks give one kernel an entry.
 
         Raises:
-            UserError: nothing there, unreadable, not 2-D, not finite, or a sum more than 1 % from 1.
+            UserError: nothing there, unreadable, not 2-D, not finite, a sum more than 1 % from 1, a centre
+                of mass outside of the kernel, or two kernels of one name.
         """
         found: dict[str, Array] = {}
         others: set[int] = set()
@@ -237,6 +239,10 @@ def _checked(kernel: Array, file: Path) -> Array:
     total = float(values.sum())
     if abs(total - 1) > SUM_TOLERANCE:
         raise UserError(file, f"holds a kernel whose sum is {total:.4g}, not 1", "divide it by its sum")
+    x, y = centre_of_mass(values)
+    if not (0 <= x <= values.shape[1] - 1 and 0 <= y <= values.shape[0] - 1):
+        problem = f"holds a kernel whose centre of mass ({x:.4g}, {y:.4g}) lies outside of it"
+        raise UserError(file, problem, "estimate it again or remove it")
     result: Array = values / total
     return result
 

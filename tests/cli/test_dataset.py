@@ -73,7 +73,9 @@ def test_adopt_of_what_is_no_dataset(folders, tmp_path):
     refused(
         realdeg("adopt", "--lr", lr, "--hr", tmp_path / "no", "-o", tmp_path / "o"), 1, "no: does not exist"
     )
-    refused(realdeg("adopt", "--lr", lr, "--hr", hr, "-o", lr / "s1_a.png" / "o"), 1, "cannot be made")
+    (tmp_path / "file").write_text("")
+    refused(realdeg("adopt", "--lr", lr, "--hr", hr, "-o", tmp_path / "file" / "o"), 1, "cannot be made")
+    refused(realdeg("adopt", "--lr", lr, "--hr", hr, "-o", hr / "o"), 2, "a second run would read")
     refused(
         realdeg("adopt", "--lr", lr, "--hr", hr, "-o", "/proc/realdeg"), 1, "/proc/realdeg", "choose another"
     )

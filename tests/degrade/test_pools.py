@@ -65,6 +65,7 @@ def test_hashes_follow_content_not_names(tmp_path):
     [
         (np.full((5, 5), np.nan), "not finite"),
         (np.ones((5, 5)), "sum is 25, not 1"),
+        (K + 5000 * (np.eye(1, 81) - np.eye(1, 81, 80)).reshape(9, 9), "lies outside of it"),  # sum 1
         (np.ones(5) / 5, "no kernel but an array of shape"),
         (np.full((2, 3, 5, 5), 1 / 25), "no kernel but an array of shape"),
     ],
