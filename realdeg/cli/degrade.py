@@ -48,12 +48,7 @@ def degrade(
     """
     settings = DegradeSettings(scale, kernel_pool, noise_pool, seed)
     if job.dry_run:
-        from realdeg.io.find import find_images
-
-        images = find_images(hr)[: job.limit]
-        how = f"kernels from {kernel_pool}" if kernel_pool else "MATLAB's bicubic"
-        how += f", noise from {noise_pool}" if noise_pool else ", no noise"
-        click.echo(f"would degrade {len(images)} images by x{scale} into {job.out}: {how}, seed {seed}")
+        _plan(job, settings, hr)
         return
     from realdeg.degrade.folder import degrade_folder
 
@@ -65,3 +60,23 @@ def degrade(
             running=job.running(teller),
         )
     finish(ctx, report, job)
+
+
+def _plan(job: JobOptions, settings: DegradeSettings, hr: Path) -> None:
+    from realdeg.degrade.pools import KernelPool, NoisePool
+    from realdeg.io.find import find_images
+
+    images = find_images(hr)[: job.limit]
+    how = "MATLAB's bicubic"
+    if settings.kernel_pool:
+        kernels = KernelPool.read(settings.kernel_pool, settings.scale)
+        how = f"{len(kernels.names)} kernels from {settings.kernel_pool}"
+    if settings.noise_pool:
+        noises = NoisePool.read(settings.noise_pool)
+        how += f", {len(noises.names)} noise patches from {settings.noise_pool}"
+    else:
+        how += ", no noise"
+    click.echo(
+        f"would degrade {len(images)} images by x{settings.scale} into {job.out}, {job.workers} workers"
+    )
+    click.echo(f"  {how}; seed {settings.seed}")

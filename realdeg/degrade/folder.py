@@ -40,8 +40,9 @@ def degrade_folder(
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: no images, an unusable pool, or `out` cannot be used.
+        UserError: no images, an unusable pool, or `out` cannot be used or overlaps with `hr`.
     """
+    _refuse_overlap(hr, out)
     kernels: PoolFile[KernelPool] | None = None
     noises: PoolFile[NoisePool] | None = None
     digests: dict[str, str | None] = {"kernel_pool": None, "noise_pool": None}
@@ -85,7 +86,10 @@ def degrade_image(
         raise UserError(found.path, problem, "use larger images or a smaller --scale")
     pixels = np.ascontiguousarray(mod_crop(photo.pixels, scale))
     plan = draw(settings, found.key, (height, width), kernels, noises)
-    lr = apply(plan, pixels, scale, kernels, noises)
+    try:
+        lr = apply(plan, pixels, scale, kernels, noises)
+    except UserError as error:
+        raise UserError(found.path, f"{error.subject}: {error.problem}", error.remedy) from None
     to_lr, to_hr = pair_paths(found.key)
     if pixels.shape == photo.pixels.shape and _as_it_is(photo):
         link_or_copy(found.path, out / to_hr)
@@ -104,6 +108,15 @@ def degrade_image(
         detail=plan,
     )
     return with_hashes(out, record)
+
+
+def _refuse_overlap(hr: Path, out: Path) -> None:
+    """Outputs must not become inputs of the next run, nor replace the inputs of this one."""
+    source, target = hr.resolve(), out.resolve()
+    if target.is_relative_to(source):
+        raise UserError(out, f"lies in the input folder {hr}", "choose an output folder outside of it")
+    if any(source.is_relative_to(target / part) for part in ("LR", "HR")):
+        raise UserError(hr, f"lies where the outputs in {out} go", "choose another output folder")
 
 
 def _as_it_is(photo: Photo) -> bool:

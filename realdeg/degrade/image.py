@@ -94,10 +94,9 @@ def apply(
         assert kernels is not None
         at = placed(kernels.kernels[kernel], scale)
         if max(at.kernel.shape) > min(hr.shape[:2]):
-            size = "x".join(str(n) for n in kernels.kernels[kernel].shape)
-            raise UserError(
-                plan["kernel"], f"kernel of {size} px is larger than the image", "use larger images"
-            )
+            sizes = ("x".join(str(n) for n in a.shape[1::-1]) for a in (kernels.kernels[kernel], hr))
+            problem = "kernel of {} px is larger than the image of {} px".format(*sizes)
+            raise UserError(plan["kernel"], problem, "use larger images or smaller kernels")
         lr = blur_subsample(image, at, scale)
     if plan.get("noise"):
         index = _find(plan["noise"], noises.names if noises else (), "noise patch")
