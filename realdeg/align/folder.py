@@ -18,7 +18,7 @@ from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Running, run_job
-from realdeg.layout import pair_paths, write_metadata
+from realdeg.layout import pair_paths, refuse_inside, write_metadata
 from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, write_run
@@ -50,6 +50,7 @@ def align_folders(
     Raises:
         UserError: a folder is missing or empty, no stems match, or `out` cannot be used.
     """
+    refuse_inside(out, lr, hr)
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
     if settings.scale is None:
         settings = replace(settings, scale=infer_scale(matches))

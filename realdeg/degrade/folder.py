@@ -13,12 +13,10 @@ from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.io.find import Found, find_images
-from realdeg.io.header import PNG_SIGNATURE
-from realdeg.io.photo import Photo, read
-from realdeg.io.png import png_header
-from realdeg.io.save import link_or_copy, write_image
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Running, run_job
-from realdeg.layout import pair_paths, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
 from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import write_run
@@ -91,8 +89,8 @@ def degrade_image(
     except UserError as error:
         raise UserError(found.path, f"{error.subject}: {error.problem}", error.remedy) from None
     to_lr, to_hr = pair_paths(found.key)
-    if pixels.shape == photo.pixels.shape and _as_it_is(photo):
-        link_or_copy(found.path, out / to_hr)
+    if pixels.shape == photo.pixels.shape:
+        keep_or_encode(photo, out / to_hr)
     else:
         write_image(out / to_hr, pixels)
     write_image(out / to_lr, lr)
@@ -112,19 +110,7 @@ def degrade_image(
 
 def _refuse_overlap(hr: Path, out: Path) -> None:
     """Outputs must not become inputs of the next run, nor replace the inputs of this one."""
+    refuse_inside(out, hr)
     source, target = hr.resolve(), out.resolve()
-    if target.is_relative_to(source):
-        raise UserError(out, f"lies in the input folder {hr}", "choose an output folder outside of it")
     if any(source.is_relative_to(target / part) for part in ("LR", "HR")):
         raise UserError(hr, f"lies where the outputs in {out} go", "choose another output folder")
-
-
-def _as_it_is(photo: Photo) -> bool:
-    """Whether the file is a plain RGB PNG that every reader takes for these very pixels."""
-    if photo.profile != "sRGB" or photo.orientation != 1 or photo.notes:
-        return False
-    with photo.path.open("rb") as file:
-        if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
-            return False
-        header = png_header(file)
-    return header.channels == 3 and header.colour_key is None
