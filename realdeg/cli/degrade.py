@@ -43,8 +43,8 @@ def degrade(
 ) -> None:
     """Make LR images of the clean images in HR: blur, subsample, add noise (RealSR, Algorithm 1).
 
-    What was drawn for each image stands in manifest.csv. HR files that need no crop are linked, not
-    encoded again.
+    HR is cut at the right and bottom to a multiple of SCALE; PNG files that need no cut are linked, not
+    encoded again. What was drawn for each image stands in manifest.csv.
     """
     settings = DegradeSettings(scale, kernel_pool, noise_pool, seed)
     if job.dry_run:

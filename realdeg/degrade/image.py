@@ -61,6 +61,7 @@ def draw(
         # A patch larger than LR gives a random window; a smaller one is mirrored on from its corner.
         y, x = (int(rng.integers(max(1, p - n + 1))) for p, n in zip(patch, lr_size_hw, strict=True))
         plan |= {"noise": noises.names[index], "noise_sha": noises.hash_of(index), "noise_y": y, "noise_x": x}
+        plan["noise_mirrored"] = any(p < n for p, n in zip(patch, lr_size_hw, strict=True))
     return plan
 
 

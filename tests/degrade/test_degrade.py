@@ -84,10 +84,11 @@ def test_a_draw_depends_on_seed_and_key_alone():
 def test_a_small_patch_is_mirrored_and_a_large_one_cut():
     flat = np.full((200, 240, 3), 128, np.uint8)
     plan = draw(DegradeSettings(2), "k", (100, 120), None, NOISES)
-    assert (plan["noise_y"], plan["noise_x"]) == (0, 0)
+    assert (plan["noise_y"], plan["noise_x"], plan["noise_mirrored"]) == (0, 0, True)
     lr = apply(plan, flat, 2, None, NOISES).astype(int)
     np.testing.assert_array_equal(lr[:40, :50], lr[79:39:-1, :50])  # 40 rows, then the same in a mirror
     small = draw(DegradeSettings(2), "k", (8, 9), None, NOISES)
+    assert not small["noise_mirrored"]
     assert small["noise_y"] <= 32
     assert small["noise_x"] <= 41
 
