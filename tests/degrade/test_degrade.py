@@ -19,7 +19,7 @@ from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.records import read_manifest
 
-KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(2 * s + 5, s) for s in (1, 2, 3)))
+KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(6 * s + 3, s) for s in (1, 2, 3)))
 NOISES = NoisePool(
     ("n", "m"),
     tuple(np.random.default_rng(i).normal(0, 0.02, (40, 50, 3)).astype(np.float32) for i in range(2)),
