@@ -6,10 +6,12 @@ import math
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 ORIENTATION, MAKE, MODEL, EXIF_IFD, INTEROP_IFD = 0x0112, 0x010F, 0x0110, 0x8769, 0xA005
 ISO, FOCAL, FOCAL_35MM, DIGITAL_ZOOM, COLOUR_SPACE = 0x8827, 0x920A, 0xA405, 0xA404, 0xA001
+TAKEN, TAKEN_SUBSEC, TAKEN_OFFSET = 0x9003, 0x9291, 0x9011
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Facts:
         iso: sensitivity.
         camera: maker and model.
         adobe_rgb: the file claims Adobe RGB (DCF option file) where no profile may be embedded.
+        taken: when the shutter opened, by the camera's clock; aware where the file states the offset.
     """
 
     orientation: int = 1
@@ -36,6 +39,7 @@ class Facts:
     iso: float | None = None
     camera: str = ""
     adobe_rgb: bool = False
+    taken: datetime | None = None
 
 
 def read_facts(source: bytes | IO[bytes]) -> Facts:
@@ -71,7 +75,31 @@ def read_facts(source: bytes | IO[bytes]) -> Facts:
         iso=_positive(inner.get(ISO)),
         camera=_camera(main[MAKE], main[MODEL]),
         adobe_rgb=inner.get(COLOUR_SPACE) == 2 or "R03" in _text(interop.get(1)),
+        taken=_taken(inner),
     )
+
+
+def seconds_apart(a: datetime, b: datetime) -> float:
+    """Time between two captures, >= 0; by the cameras' clocks unless both state their offset from UTC."""
+    if a.tzinfo is None or b.tzinfo is None:
+        a, b = a.replace(tzinfo=None), b.replace(tzinfo=None)
+    return abs((a - b).total_seconds())
+
+
+def _taken(inner: dict[int, Any]) -> datetime | None:
+    """DateTimeOriginal with its fraction and offset (EXIF 2.32, Sec. 4.6.6); None where it is no date."""
+    text = _text(inner.get(TAKEN))
+    subsec = _text(inner.get(TAKEN_SUBSEC))
+    offset = _text(inner.get(TAKEN_OFFSET))
+    try:
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+    if subsec.isdecimal():
+        moment = moment.replace(microsecond=int(subsec[:6].ljust(6, "0")))
+    with suppress(ValueError):
+        moment = moment.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
+    return moment
 
 
 def _positive(value: Any) -> float | None:

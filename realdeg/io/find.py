@@ -1,13 +1,14 @@
-"""Which photos a folder holds, what each is called, and which two belong together."""
+"""Which photos a folder holds, what each is called, and which two have the same name."""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from realdeg.errors import UserError
 from realdeg.io.raw import RAW_SUFFIXES
@@ -15,6 +16,7 @@ from realdeg.records import PairRecord
 
 PLAIN_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, *RAW_SUFFIXES)
+SAME_NAME = "give both photos of a scene the same name"
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Match:
-    """The two photos of one pair."""
+    """The two photos of one pair, and the scene they show where that is known; else each is its own."""
 
     key: str
     lr: Path
     hr: Path
+    scene: str = ""
 
 
 def find_images(folder: Path) -> list[Found]:
@@ -42,6 +45,13 @@ def find_images(folder: Path) -> list[Found]:
     Raises:
         UserError: no such folder, no images in it, or two files that would share a key.
     """
+    found = find_all(folder)
+    _refuse_twins(found)
+    return found
+
+
+def find_all(folder: Path) -> list[Found]:
+    """As `find_images`, but files that share a key (IMG_1.CR2, IMG_1.JPG) are the caller's to judge."""
     folder = Path(folder)
     if not folder.exists():
         raise UserError(folder, "does not exist", "check the path")
@@ -57,9 +67,7 @@ def find_images(folder: Path) -> list[Found]:
             )
         raise UserError(folder, "holds no images", remedy)
     found = [Found(_key(path, folder), path) for path in paths]
-    found.sort(key=lambda one: (natural(one.key), one.path.name))
-    _refuse_twins(found)
-    return found
+    return sorted(found, key=lambda one: (natural(one.key), one.path.name))
 
 
 def match_stems(
@@ -85,22 +93,75 @@ def match_stems(
         raise UserError(
             lr_folder, "LR and HR are the same folder", "give two folders, or two different suffixes"
         )
-    lr = _by_key(find_images(lr_folder), lr_suffix)
-    hr = _by_key(find_images(hr_folder), hr_suffix)
-    matches = [Match(one.key, one.path, hr[name].path) for name, one in lr.items() if name in hr]
+    lr = _without(find_all(lr_folder), lr_suffix)
+    hr = _without(find_all(hr_folder), hr_suffix)
+    matches, lonely = match_keys(lr, hr, lr_place=lr_folder, hr_place=hr_folder)
     if not matches:
-        some = [next(iter(side.values())).path.name for side in (lr, hr) if side]
-        examples = f" (e.g. {' and '.join(some)})" if some else ""
-        raise UserError(
-            lr_folder,
-            f"no photo has a partner of the same name in {hr_folder}{examples}",
-            "give the two photos of a scene the same name",
-        )
-    alone = f"has no partner in {hr_folder}; give both photos of a scene the same name"
-    lonely = [_lonely(one, alone, "lr") for name, one in lr.items() if name not in hr]
-    alone = f"has no partner in {lr_folder}; give both photos of a scene the same name"
-    lonely += [_lonely(one, alone, "hr") for name, one in hr.items() if name not in lr]
-    return matches, sorted(lonely, key=lambda record: natural(record.key))
+        raise no_pair(lr, hr, lr_folder, hr_folder)
+    return matches, lonely
+
+
+def match_keys(
+    lr: Sequence[Found], hr: Sequence[Found], *, lr_place: object, hr_place: object, remedy: str = SAME_NAME
+) -> tuple[list[Match], list[PairRecord]]:
+    """Pair photos of equal key, letter case ignored.
+
+    Args:
+        lr: LR photos, in natural order.
+        hr: HR photos.
+        lr_place: where LR photos were looked for, as messages name it.
+        hr_place: likewise for HR.
+        remedy: what to do about a photo without partner.
+
+    Returns:
+        The pairs in LR's order; a failed record for each photo without a partner, and one for each key
+        that has several photos on a side: which of them is meant cannot be known.
+    """
+    lrs, hrs = _by_key(lr), _by_key(hr)
+    matches, failed = [], []
+    for key, ours in lrs.items():
+        theirs = hrs.get(key, [])
+        if not theirs:
+            failed += [lonely(one, f"has no partner in {hr_place}; {remedy}", "lr") for one in ours]
+        elif len(ours) == len(theirs) == 1:
+            matches.append(Match(ours[0].key, ours[0].path, theirs[0].path))
+        else:
+            failed.append(ambiguous(ours, theirs))
+    for key, theirs in hrs.items():
+        if key not in lrs:
+            failed += [lonely(one, f"has no partner in {lr_place}; {remedy}", "hr") for one in theirs]
+    return matches, sorted(failed, key=lambda record: natural(record.key))
+
+
+def no_pair(lr: Sequence[Found], hr: Sequence[Found], lr_place: object, hr_place: object) -> UserError:
+    """The error for folders of which not a single pair came."""
+    some = [side[0].path.name for side in (lr, hr) if side]
+    examples = f" (e.g. {' and '.join(some)})" if some else ""
+    return UserError(
+        str(lr_place),
+        f"no photo has a partner of the same name in {hr_place}{examples}",
+        "give the two photos of a scene the same name",
+    )
+
+
+def lonely(one: Found, problem: str, side: Literal["lr", "hr"]) -> PairRecord:
+    """A failed record for a photo that found no partner."""
+    return PairRecord(
+        key=one.key,
+        status="failed",
+        reason=f"{one.path.name}: {problem}",
+        source_lr=str(one.path) if side == "lr" else "",
+        source_hr=str(one.path) if side == "hr" else "",
+    )
+
+
+def ambiguous(lr: Sequence[Found], hr: Sequence[Found]) -> PairRecord:
+    """A failed record for photos of one name, of which more than one could be LR or HR of the pair."""
+    side = lr if len(lr) > 1 else hr
+    kind = "LR" if side is lr else "HR"
+    names = " and ".join(one.path.name for one in side[:3]) + (" and more" if len(side) > 3 else "")
+    problem = f"is ambiguous: {names} could each be its {kind} photo; rename or remove all but one"
+    return PairRecord(side[0].key, "failed", f"{side[0].key}: {problem}")
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -146,18 +207,16 @@ def _refuse_twins(found: list[Found]) -> None:
             raise UserError(one.path, f"has the same name as {twin.path}", "rename or remove one of them")
 
 
-def _by_key(found: list[Found], suffix: str) -> dict[str, Found]:
-    """Photos whose key ends with the suffix, by caseless key without it."""
+def _by_key(found: Sequence[Found]) -> dict[str, list[Found]]:
+    """Photos by caseless key, in their order."""
+    groups: dict[str, list[Found]] = {}
+    for one in found:
+        groups.setdefault(one.key.casefold(), []).append(one)
+    return groups
+
+
+def _without(found: list[Found], suffix: str) -> list[Found]:
+    """Photos whose key ends with the suffix, by their key without it."""
     ours = [one for one in found if one.key.endswith(suffix) and not one.key.endswith(f"/{suffix}")]
     stripped = [Found(one.key.removesuffix(suffix), one.path) for one in ours]
-    return {one.key.casefold(): one for one in stripped if one.key}
-
-
-def _lonely(one: Found, problem: str, side: str) -> PairRecord:
-    return PairRecord(
-        key=one.key,
-        status="failed",
-        reason=f"{one.path.name}: {problem}",
-        source_lr=str(one.path) if side == "lr" else "",
-        source_hr=str(one.path) if side == "hr" else "",
-    )
+    return [one for one in stripped if one.key]

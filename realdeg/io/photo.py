@@ -12,6 +12,7 @@ import io
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from realdeg.io.exif import Facts
 from realdeg.io.header import ENDED, AlphaPolicy, Broken, Header, TooLarge, Unsupported, sniff
 from realdeg.io.jpeg import jpeg_core, jpeg_header
 from realdeg.io.png import png_core, png_header
-from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_size
+from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_facts, read_raw_size
 from realdeg.io.tiff import decode_tiff, tiff_header
 from realdeg.io.webp import webp_header
 
@@ -52,6 +53,7 @@ class Photo:
         focal_length_mm, focal_35mm_mm, digital_zoom, iso: from EXIF, None where unknown.
         camera: maker and model, or "".
         notes: what was changed or assumed on the way, e.g. "alpha flattened on white".
+        taken: when, by the camera's clock; None where the file does not say.
     """
 
     pixels: Array
@@ -64,6 +66,7 @@ class Photo:
     iso: float | None = None
     camera: str = ""
     notes: tuple[str, ...] = ()
+    taken: datetime | None = None
 
     @property
     def bit_depth(self) -> int:
@@ -120,6 +123,20 @@ def read_size(path: Path) -> tuple[int, int]:
         header = _header(path)
     turned = header.facts.orientation >= 5
     return (header.width, header.height) if turned else (header.height, header.width)
+
+
+def read_taken(path: Path) -> datetime | None:
+    """When a photo was taken, from its header alone; None where the file does not say.
+
+    Raises:
+        UserError: as `read`, where the header shows it.
+    """
+    path = Path(path)
+    with _explained(path):
+        _check_file(path)
+        if path.suffix.lower() in RAW_SUFFIXES:
+            return read_raw_facts(path).taken
+        return _header(path).facts.taken
 
 
 @contextlib.contextmanager
@@ -268,4 +285,5 @@ def _photo(path: Path, pixels: Array, profile: str, facts: Facts, notes: tuple[s
         facts.iso,
         facts.camera,
         notes,
+        facts.taken,
     )

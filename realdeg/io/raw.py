@@ -68,6 +68,12 @@ def develop(path: Path) -> tuple[np.ndarray[Any, Any], Facts]:
     return pixels, facts
 
 
+def read_raw_facts(path: Path) -> Facts:
+    """What EXIF says where the RAW is a TIFF underneath (ARW, CR2, DNG, NEF ...); else nothing."""
+    with path.open("rb") as file:
+        return read_facts(file) if file.read(4) in (b"II*\0", b"MM\0*") else Facts()
+
+
 def _opened(path: Path) -> Any:
     import rawpy
 
@@ -107,10 +113,7 @@ def _upright_size(raw: Any) -> tuple[int, int]:
 
 def _facts(path: Path, raw: Any) -> Facts:
     """Facts from EXIF where the RAW is a TIFF underneath, completed by what LibRaw parsed."""
-    facts = Facts()
-    with path.open("rb") as file:
-        if file.read(4) in (b"II*\0", b"MM\0*"):
-            facts = read_facts(file)
+    facts = read_raw_facts(path)
     other = getattr(raw, "other", None)  # absent before rawpy 0.25
     return Facts(
         orientation=EXIF_OF_FLIP.get(raw.sizes.flip, 1),
@@ -119,6 +122,7 @@ def _facts(path: Path, raw: Any) -> Facts:
         digital_zoom=facts.digital_zoom,
         iso=facts.iso or (getattr(other, "iso_speed", 0) or None),
         camera=facts.camera,
+        taken=facts.taken,
     )
 
 
