@@ -16,6 +16,7 @@ from realdeg.records import PairRecord
 
 PLAIN_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, *RAW_SUFFIXES)
+Side = Literal["lr", "hr"]
 SAME_NAME = "give both photos of a scene the same name"
 
 
@@ -95,10 +96,10 @@ def match_stems(
         )
     lr = _without(find_all(lr_folder), lr_suffix)
     hr = _without(find_all(hr_folder), hr_suffix)
-    matches, lonely = match_keys(lr, hr, lr_place=lr_folder, hr_place=hr_folder)
+    matches, failed = match_keys(lr, hr, lr_place=lr_folder, hr_place=hr_folder)
     if not matches:
-        raise no_pair(lr, hr, lr_folder, hr_folder)
-    return matches, lonely
+        raise no_pair((lr, hr), (lr_folder, hr_folder), failed)
+    return matches, failed
 
 
 def match_keys(
@@ -133,18 +134,22 @@ def match_keys(
     return matches, sorted(failed, key=lambda record: natural(record.key))
 
 
-def no_pair(lr: Sequence[Found], hr: Sequence[Found], lr_place: object, hr_place: object) -> UserError:
-    """The error for folders of which not a single pair came."""
-    some = [side[0].path.name for side in (lr, hr) if side]
+def no_pair(
+    photos: tuple[Sequence[Found], Sequence[Found]],
+    places: tuple[Path, Path],
+    failed: Sequence[PairRecord],
+    remedy: str = "give the two photos of a scene the same name",
+) -> UserError:
+    """The error for LR and HR photos of which not a single pair came, with the records that say why."""
+    unclear = [record.reason for record in failed if not (record.source_lr or record.source_hr)]
+    if unclear:
+        return UserError(places[0], "no photo has a single partner", unclear[0])
+    some = [side[0].path.name for side in photos if side]
     examples = f" (e.g. {' and '.join(some)})" if some else ""
-    return UserError(
-        str(lr_place),
-        f"no photo has a partner of the same name in {hr_place}{examples}",
-        "give the two photos of a scene the same name",
-    )
+    return UserError(places[0], f"no photo has a partner of the same name in {places[1]}{examples}", remedy)
 
 
-def lonely(one: Found, problem: str, side: Literal["lr", "hr"]) -> PairRecord:
+def lonely(one: Found, problem: str, side: Side) -> PairRecord:
     """A failed record for a photo that found no partner."""
     return PairRecord(
         key=one.key,
@@ -159,7 +164,9 @@ def ambiguous(lr: Sequence[Found], hr: Sequence[Found]) -> PairRecord:
     """A failed record for photos of one name, of which more than one could be LR or HR of the pair."""
     side = lr if len(lr) > 1 else hr
     kind = "LR" if side is lr else "HR"
-    names = " and ".join(one.path.name for one in side[:3]) + (" and more" if len(side) > 3 else "")
+    unique = len({one.path.name for one in side}) == len(side)
+    names = " and ".join(one.path.name if unique else str(one.path) for one in side[:3])
+    names += " and more" if len(side) > 3 else ""
     problem = f"is ambiguous: {names} could each be its {kind} photo; rename or remove all but one"
     return PairRecord(side[0].key, "failed", f"{side[0].key}: {problem}")
 

@@ -1,0 +1,219 @@
+"""Which LR and HR photo belong together: by name, by naming rule, by capture time or by a table.
+
+Pairing by content needs registration and lives in `realdeg/align/content.py`.
+"""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.io.find import (
+    Found,
+    Match,
+    find_all,
+    match_keys,
+    match_stems,
+    natural,
+    no_pair,
+)
+from realdeg.io.rule import NAMINGS, Rule
+from realdeg.records import PairRecord
+
+PairBy = Literal["stem", "rule", "time", "csv", "content"]
+PAIR_BY: tuple[PairBy, ...] = ("stem", "rule", "time", "csv", "content")
+
+
+@dataclass(frozen=True)
+class PairingSettings:
+    """How photos are paired.
+
+    Attributes:
+        pair_by: None: "csv" where `pairs` is given, "rule" where a rule or naming is, else "stem".
+        lr_suffix, hr_suffix: text that ends LR (HR) stems and is no part of the name; by stem only.
+        lr_rule, hr_rule: naming rules (`realdeg.io.rule.Rule`).
+        naming: rules of a published set, a key of `NAMINGS`; `lr_rule` and `hr_rule` win over it.
+        max_seconds: longest time between the two captures, s.
+        pairs: table of pairs (`realdeg.io.pairlist`).
+    """
+
+    pair_by: PairBy | None = None
+    lr_suffix: str = ""
+    hr_suffix: str = ""
+    lr_rule: str | None = None
+    hr_rule: str | None = None
+    naming: str | None = None
+    max_seconds: float = 5.0
+    pairs: Path | None = None
+
+    @property
+    def way(self) -> PairBy:
+        """The way of pairing in force.
+
+        Raises:
+            UserError: options of two ways are mixed, or the table is missing.
+        """
+        by_rule = self.lr_rule or self.hr_rule or self.naming
+        way = self.pair_by or ("csv" if self.pairs else "rule" if by_rule else "stem")
+        for given, owner, names in (
+            (self.lr_suffix or self.hr_suffix, "stem", "--lr-suffix and --hr-suffix"),
+            (by_rule, "rule", "--lr-rule, --hr-rule and --naming"),
+            (self.pairs, "csv", "--pairs"),
+        ):
+            if given and way != owner:
+                raise UserError(
+                    "--pair-by", f"{way} does not go with {names}", "drop one", exit_code=EXIT_USAGE
+                )
+        if way == "csv" and not self.pairs:
+            raise UserError("--pair-by", "csv needs a table", "name it with --pairs", exit_code=EXIT_USAGE)
+        if way == "rule" and not by_rule:
+            remedy = "give --lr-rule and --hr-rule, or --naming"
+            raise UserError("--pair-by", "rule needs a rule", remedy, exit_code=EXIT_USAGE)
+        return way
+
+    @property
+    def rules(self) -> tuple[Rule, Rule]:
+        """Rules for LR and HR in force; a side without one is named by its stem."""
+        lr, hr = NAMINGS.get(self.naming or "", ("{stem}", "{stem}"))
+        return Rule(self.lr_rule or lr), Rule(self.hr_rule or hr)
+
+    def __str__(self) -> str:
+        """How photos are paired, in words."""
+        if self.way == "rule":
+            lr, hr = self.rules
+            return f"by rule: LR {lr.text}, HR {hr.text}"
+        if self.way == "stem" and (self.lr_suffix or self.hr_suffix):
+            return f"by stem: LR ends with {self.lr_suffix!r}, HR with {self.hr_suffix!r}"
+        if self.way == "time":
+            return f"by capture time, at most {self.max_seconds:g} s apart"
+        return f"by the table {self.pairs}" if self.way == "csv" else f"by {self.way}"
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """The pairs of one dataset.
+
+    Attributes:
+        matches: in natural order of their keys.
+        failed: records of photos without a partner, or with more than one.
+        scale: HR size / LR size where names or the table tell it.
+        left_out: number of photos that neither rule means.
+    """
+
+    matches: tuple[Match, ...]
+    failed: tuple[PairRecord, ...] = ()
+    scale: int | None = None
+    left_out: int = 0
+
+
+def pair_by_stem(lr: Path, hr: Path, settings: PairingSettings) -> PairSet:
+    """Pairs of equal stem (`match_stems`).
+
+    Raises:
+        UserError: a folder is unusable, or not a single pair was found.
+    """
+    matches, failed = match_stems(lr, hr, lr_suffix=settings.lr_suffix, hr_suffix=settings.hr_suffix)
+    return PairSet(tuple(matches), tuple(failed))
+
+
+def pair_by_rule(lr: Sequence[Path], hr: Path, settings: PairingSettings) -> list[PairSet]:
+    """Pairs whose names tell the same key by the rules; one set for each scale that names tell.
+
+    LR and HR may lie in one folder. A photo there that both rules match belongs to the one that demands
+    more: `{stem}_HR` before `{stem}`.
+
+    Args:
+        lr: folders of LR photos.
+        hr: folder of HR photos.
+        settings: with the rules.
+
+    Raises:
+        UserError: a folder is unusable, a rule is no rule, the rules do not tell LR from HR, or no pair
+            was found.
+    """
+    rules = settings.rules
+    lr = [hr if folder.resolve() == hr.resolve() else folder for folder in lr]  # one name for one folder
+    photos = [one for folder in lr for one in find_all(folder)], find_all(hr)
+    if not set(photos[0]).isdisjoint(photos[1]) and rules[0].literal == rules[1].literal:
+        both = [one for one in photos[1] if all(rule.parse(one.key) for rule in rules)]
+        if both:
+            problem = f"fits {rules[0].text} and {rules[1].text}, in one folder"
+            raise UserError(both[0].path, problem, "give rules that tell LR from HR", exit_code=EXIT_USAGE)
+    lrs, hrs = (_named(side, rule) for side, rule in zip(photos, rules, strict=True))
+    for found in lrs.keys() & hrs.keys():
+        del (hrs if rules[0].literal > rules[1].literal else lrs)[found]
+    left_out = len({one.path for one in (*photos[0], *photos[1])} - lrs.keys() - hrs.keys())
+    told = sorted({scale for _, scale in (*lrs.values(), *hrs.values()) if scale})
+    scales: list[int | None] = [*told] or [None]
+    sets = [replace(_of_scale(lrs, hrs, scale, lr, hr, rules), left_out=left_out) for scale in scales]
+    if not any(one.matches for one in sets):
+        remedy = f"the rules are {rules[0].text} for LR and {rules[1].text} for HR"
+        raise no_pair(photos, (lr[0], hr), [record for one in sets for record in one.failed], remedy)
+    return sets
+
+
+def refuse_same_folder(lr: Path, hr: Path) -> None:
+    """Stop where photos of one folder would be paired with themselves.
+
+    Raises:
+        UserError: both are one folder.
+    """
+    if Path(lr).resolve() == Path(hr).resolve():
+        raise UserError(lr, "LR and HR are the same folder", "give two folders, or pair by a naming rule")
+
+
+def refuse_same_files(pairs: PairSet) -> PairSet:
+    """The pairs without those whose two photos are one: one path, a link, or equal bytes.
+
+    Bytes are read only where the sizes agree, and up to the first difference.
+    """
+    same = {match.key: problem for match in pairs.matches if (problem := _sameness(match.lr, match.hr))}
+    failed = [
+        PairRecord(m.key, "failed", same[m.key], source_lr=str(m.lr), source_hr=str(m.hr))
+        for m in pairs.matches
+        if m.key in same
+    ]
+    kept = tuple(match for match in pairs.matches if match.key not in same)
+    return replace(pairs, matches=kept, failed=(*pairs.failed, *failed))
+
+
+def _sameness(lr: Path, hr: Path) -> str:
+    """What makes two photos one, as a failed record says it; "" where they differ or cannot be read."""
+    remedy = "give two photos of the scene"
+    try:
+        if lr.samefile(hr):
+            return f"{lr.name}: LR and HR are the same file; {remedy}"
+        if filecmp.cmp(lr, hr, shallow=False):
+            return f"{lr.name}: LR and HR ({hr.name}) are the same photo byte for byte; {remedy}"
+    except OSError:
+        pass  # the reader will say what is wrong with the file
+    return ""
+
+
+Named = dict[Path, tuple[str, int | None]]
+
+
+def _named(photos: Sequence[Found], rule: Rule) -> Named:
+    """Key and scale of the photos that the rule means, by file."""
+    return {one.path: told for one in photos if (told := rule.parse(one.key))}
+
+
+def _of_scale(
+    lrs: Named, hrs: Named, scale: int | None, lr: Sequence[Path], hr: Path, rules: tuple[Rule, Rule]
+) -> PairSet:
+    """Pairs of one scale: a photo whose name tells none belongs to all."""
+    sides = [
+        [Found(key, path) for path, (key, told) in side.items() if told in (None, scale)]
+        for side in (lrs, hrs)
+    ]
+    remedy = f"the rules are {rules[0].text} for LR and {rules[1].text} for HR"
+    place = f"{lr[0]} and {len(lr) - 1} more" if len(lr) > 1 else lr[0]
+    matches, failed = match_keys(*sides, lr_place=place, hr_place=hr, remedy=remedy)
+    if scale and not matches:  # a stray name must not count every other photo as lonely
+        stated = {str(path) for path, (_, told) in (*lrs.items(), *hrs.items()) if told}
+        failed = [record for record in failed if {record.source_lr, record.source_hr} & stated]
+    return PairSet(tuple(sorted(matches, key=lambda match: natural(match.key))), tuple(failed), scale)
