@@ -14,7 +14,9 @@ from realdeg.errors import UserError
 from realdeg.io.raw import RAW_SUFFIXES
 from realdeg.records import PairRecord
 
-PLAIN_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PLAIN_SUFFIXES = (
+    *(".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+)
 IMAGE_SUFFIXES = (*PLAIN_SUFFIXES, *RAW_SUFFIXES)
 Side = Literal["lr", "hr"]
 SAME_NAME = "give both photos of a scene the same name"

@@ -1,8 +1,8 @@
 """What a file says of itself before a pixel is decoded, and what is wrong with it.
 
 Every decoder in reach lies about some file: OpenCV fills the missing part of a JPEG with grey, Pillow
-gives 8 bits of a 16-bit PNG. So `jpeg.py`, `png.py`, `tiff.py`, `webp.py` and `bmp.py` walk the
-containers themselves, with a few reads.
+gives 8 bits of a 16-bit PNG. So `jpeg.py`, `png.py`, `tiff.py`, `webp.py`, `heif.py` and `bmp.py` walk
+the containers themselves, with a few reads.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ENDED = "is cut short or damaged"
 OTHERS = (
     (b"GIF8", 0, "GIF"),
-    (b"ftypavif", 4, "AVIF"),
-    (b"ftyphei", 4, "HEIF"),
-    (b"ftypmif1", 4, "HEIF"),
     (b"\xff\x0a", 0, "JPEG XL"),
     (b"JXL ", 4, "JPEG XL"),
     (b"jP  ", 4, "JPEG 2000"),
@@ -29,6 +26,11 @@ OTHERS = (
     (b"v/1\x01", 0, "OpenEXR"),
 )
 """Start of a file, its offset, and the kind it gives away."""
+HEIF_BRANDS = (
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"avif", b"avis"),
+    *(b"mif1", b"mif2", b"miaf", b"msf1"),
+)
+"""Major brands of HEIF and AVIF; the last four say nothing of the codec inside."""
 
 
 class Broken(Exception):
@@ -48,7 +50,7 @@ class Header:
     """Facts of the container.
 
     Attributes:
-        kind: "JPEG", "PNG", "TIFF", "WebP" or "BMP".
+        kind: "JPEG", "PNG", "TIFF", "WebP", "HEIF", "AVIF" or "BMP".
         height, width: as stored, before orientation, px.
         depth: bits per sample as stored.
         channels: as stored: 1 grey or palette, 2 grey + alpha, 3 RGB, 4 RGBA (JPEG: CMYK).
@@ -56,6 +58,7 @@ class Header:
         icc: embedded colour profile.
         palette: samples are indices.
         colour_key: PNG's transparent colour, samples at `depth`.
+        upright: the decoder itself applies the orientation.
         notes: what the reader should know.
     """
 
@@ -68,11 +71,12 @@ class Header:
     icc: bytes | None = None
     palette: bool = False
     colour_key: tuple[int, ...] | None = None
+    upright: bool = False
     notes: tuple[str, ...] = ()
 
 
 def sniff(start: bytes) -> str:
-    """Kind of a file from its first 16 bytes.
+    """Kind of a file from its first 16 bytes; "HEIF" may still turn out to be AVIF.
 
     Raises:
         Unsupported: an image of another kind.
@@ -86,6 +90,8 @@ def sniff(start: bytes) -> str:
         return "TIFF"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WebP"
+    if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
+        return "HEIF"
     if start[:2] == b"BM" and start[6:10] == b"\0\0\0\0":
         return "BMP"
     for mark, at, name in OTHERS:

@@ -113,8 +113,8 @@ def _row(
     if scale and not (scale.isdecimal() and 2 <= int(scale) <= 16):
         raise UserError(where, f"scale {values['scale']!r} is no whole number from 2 to 16", "mend the line")
     lr, hr = cells["lr"].strip(), cells["hr"].strip()
-    path = PurePosixPath(values["hr"])
-    key = values.get("key") or (str(path.with_suffix("")) if path.name else values["hr"])
+    stem = PurePosixPath(values["hr"])
+    key = values.get("key") or (str(stem.with_suffix("")) if stem.name else values["hr"])
     problem = ""
     for name, text in (("lr", lr), ("hr", hr), ("key", key)):
         if not problem and not text:

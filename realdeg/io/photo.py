@@ -1,8 +1,8 @@
 """Any photo in one stated form: RGB, sRGB-encoded, upright, 8 or 16 bit.
 
-Each decoder is used only for what it does well: OpenCV for JPEG, PNG and WebP pixels, tifffile for
-TIFF, rawpy for RAW, Pillow for palettes, CMYK, BMP and colour profiles. What they disagree on
-(rotation, depth, broken files) is settled here and in `header.py`.
+Each decoder is used only for what it does well: OpenCV for JPEG, PNG, WebP and AVIF pixels, tifffile for
+TIFF, libheif for HEIF, rawpy for RAW, Pillow for palettes, CMYK, BMP and colour profiles. What they
+disagree on (rotation, depth, broken files) is settled here and in `header.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from realdeg.errors import UserError
 from realdeg.io.bmp import bmp_header
 from realdeg.io.exif import Facts
 from realdeg.io.header import ENDED, AlphaPolicy, Broken, Header, TooLarge, Unsupported, sniff
+from realdeg.io.heif import decode_heif, full_range, heif_header
 from realdeg.io.jpeg import jpeg_core, jpeg_header
+from realdeg.io.orientation import turned
 from realdeg.io.png import png_core, png_header
 from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_facts, read_raw_size
 from realdeg.io.tiff import decode_tiff, tiff_header
@@ -36,6 +38,7 @@ HEADERS = {
     "WebP": webp_header,
     "BMP": bmp_header,
     "TIFF": tiff_header,
+    "HEIF": heif_header,
 }
 CONVERT = "convert it to PNG, TIFF, JPEG or WebP, or take it out"
 AGAIN = "copy it from its source again"
@@ -85,7 +88,7 @@ class Photo:
 
 
 def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int = MAX_PIXELS) -> Photo:
-    """Read a JPEG, PNG, TIFF, WebP, BMP or camera RAW file.
+    """Read a JPEG, PNG, TIFF, WebP, HEIF, AVIF, BMP or camera RAW file.
 
     Args:
         path: the file; RAW is recognised by its suffix, everything else by its content.
@@ -197,6 +200,8 @@ def _decode(path: Path, header: Header) -> tuple[Array, str]:
     """Pixels as stored: (H, W, C) and "L", "LA", "RGB", "RGBA" or "CMYK"."""
     if header.kind == "TIFF":
         return decode_tiff(path, header)
+    if header.kind == "HEIF":
+        return decode_heif(path, header)
     data = path.read_bytes()
     if header.kind == "BMP":
         from PIL import BmpImagePlugin
@@ -232,11 +237,14 @@ def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
     except cv2.error:
         pixels = None
     if pixels is None:
+        if header.kind == "AVIF" and not _opencv_knows("AVIF"):
+            raise Unsupported("is an AVIF photo, which the OpenCV installed here cannot read")
         raise Broken(ENDED)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    depth = 16 if header.depth == 16 else 8
+    depth = 16 if header.depth > 8 else 8
     if pixels.shape[:2] != (header.height, header.width) or pixels.dtype.itemsize * 8 != depth:
         raise Broken("decodes to another size or depth than its header says")
+    pixels = full_range(pixels, header.depth)
     channels = pixels.shape[2]
     if channels == 1:
         model = "L"
@@ -251,25 +259,20 @@ def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
     return pixels, model
 
 
+def _opencv_knows(codec: str) -> bool:
+    import cv2
+
+    lines = [line.split(":") for line in cv2.getBuildInformation().splitlines() if line.count(":")]
+    return any(words[0].strip() == codec and "NO" not in words[1] for words in lines)
+
+
 def _finish(path: Path, header: Header, pixels: Array, model: str, alpha: AlphaPolicy) -> Photo:
     """Colour, transparency, orientation: in this order."""
     from realdeg.io import colour
 
     pixels, profile, notes = colour.to_rgb(path, pixels, model, header, alpha)
-    return _photo(
-        path, _turned(pixels, header.facts.orientation), profile, header.facts, (*header.notes, *notes)
-    )
-
-
-def _turned(pixels: Array, orientation: int) -> Array:
-    """Apply an EXIF orientation (TIFF 6.0 tag 274: where the stored row 0 and column 0 belong)."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+    pixels = turned(pixels, 1 if header.upright else header.facts.orientation)
+    return _photo(path, pixels, profile, header.facts, (*header.notes, *notes))
 
 
 def _photo(path: Path, pixels: Array, profile: str, facts: Facts, notes: tuple[str, ...]) -> Photo:
