@@ -58,8 +58,8 @@ class Header:
         icc: embedded colour profile.
         palette: samples are indices.
         colour_key: PNG's transparent colour, samples at `depth`.
-        upright: the decoder itself applies the orientation.
         notes: what the reader should know.
+        upright: the decoder itself applies the orientation.
     """
 
     kind: str
@@ -71,8 +71,8 @@ class Header:
     icc: bytes | None = None
     palette: bool = False
     colour_key: tuple[int, ...] | None = None
-    upright: bool = False
     notes: tuple[str, ...] = ()
+    upright: bool = False
 
 
 def sniff(start: bytes) -> str:

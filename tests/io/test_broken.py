@@ -189,8 +189,8 @@ def test_empty_and_text(tmp_path, suffix, data, problem):
     ("data", "name"),
     [
         (b"GIF89a" + bytes(20), "GIF"),
-        (b"\0\0\0\x1cftypheic" + bytes(20), "HEIF"),
-        (b"\0\0\0\x1cftypavif" + bytes(9), "AVIF"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20), "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(9), "JPEG 2000"),
     ],
 )
 def test_other_formats_are_named(tmp_path, data, name):
