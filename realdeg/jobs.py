@@ -84,6 +84,7 @@ def run_job(
     settings: Mapping[str, Any],
     given: Sequence[PairRecord] = (),
     scenes: Mapping[str, tuple[str, str]] | None = None,
+    still: Callable[[Item, PairRecord], bool] | None = None,
     running: Running = Running(),
 ) -> JobReport:
     """Apply `work` to every item and leave `out/manifest.csv`, skipping what an earlier run finished.
@@ -95,6 +96,7 @@ def run_job(
         settings: what the output depends on; an output folder made with others is refused.
         given: records that need no work (files without partner, say); they follow the items' records.
         scenes: scene and split by key, where the input dictates them; else those in `out`'s manifest stay.
+        still: whether an earlier record is of this very item; None: where the key is the same, it is.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -109,7 +111,11 @@ def run_job(
     with locked(out), stop_signals() as stop:
         atomic.sweep(out)
         done = {} if running.overwrite else finished(out, settings)
-        records = {item.key: done[item.key] for item in items if item.key in done}
+        records = {
+            item.key: done[item.key]
+            for item in items
+            if item.key in done and (still is None or still(item, done[item.key]))
+        }
         resumed = len(records)
         todo = [item for item in items if item.key not in records]
         problems = sum(not record.ok for record in (*records.values(), *given))

@@ -1,29 +1,28 @@
-"""The job of `realdeg align`: two folders of photos in, a dataset of registered pairs out."""
+"""The job of `realdeg align`: folders of photos in, datasets of registered pairs out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from realdeg.align.coarse import MIN_INLIERS, rough
-from realdeg.align.pair import Registration, make_pair, nearest_scale, register, softness
+from realdeg.align.pair import Registration, make_pair, register, softness
+from realdeg.align.plan import Part, infer_scale, plan
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection, large_residual
 from realdeg.errors import UserError
-from realdeg.imaging.colour import luma
-from realdeg.io.find import Match, match_stems
+from realdeg.io.find import Match
+from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
-from realdeg.jobs import JobReport, Running, run_job
-from realdeg.layout import pair_paths, refuse_inside, write_metadata
+from realdeg.jobs import JobReport, Progress, Running, run_job
+from realdeg.layout import pair_paths, write_metadata
 from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, write_run
-
-PHOTOS_TO_INFER = 5
 
 
 def align_folders(
@@ -32,66 +31,110 @@ def align_folders(
     out: Path,
     settings: AlignSettings,
     *,
-    lr_suffix: str = "",
-    hr_suffix: str = "",
+    pairing: PairingSettings = PairingSettings(),
     running: Running = Running(),
 ) -> JobReport:
-    """Register photos of the same scenes, paired by stem, into `out` (docs/dataset.md).
+    """Register photos of the same scenes into one dataset, `out` (docs/dataset.md).
 
     Args:
         lr: folder of photos of the short focal length.
-        hr: folder of photos of the long focal length, same stems.
+        hr: folder of photos of the long focal length.
         out: receives LR/, HR/, manifest.csv, metadata.csv, run.yaml and the ledger.
         settings: limits of registration; without a scale, the one that most photos show is taken.
-        lr_suffix: text that ends LR stems and is not part of the common name ("001L" and "001H").
-        hr_suffix: likewise for HR.
+        pairing: how photos are paired, in a way that tells no scale; by stem unless told otherwise.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: a folder is missing or empty, no stems match, or `out` cannot be used.
+        UserError: a folder is missing or empty, nothing pairs, or `out` cannot be used.
     """
-    refuse_inside(out, lr, hr)
-    matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
-    if settings.scale is None:
-        settings = replace(settings, scale=infer_scale(matches))
+    parts = plan([lr], hr, out, pairing, scale=settings.scale, workers=running.workers)
+    return align_parts(parts, hr, settings, pairing=pairing, running=running)[0]
+
+
+def align_parts(
+    parts: Sequence[Part],
+    hr: Path | None,
+    settings: AlignSettings,
+    *,
+    pairing: PairingSettings = PairingSettings(),
+    running: Running = Running(),
+) -> list[JobReport]:
+    """Register all that was planned (`realdeg.align.plan`), one dataset after the other.
+
+    Args:
+        parts: the datasets.
+        hr: folder of HR photos, for run.yaml.
+        settings: of registration; a part's scale wins.
+        pairing: how photos were paired, for run.yaml.
+        running: `limit` holds for each dataset, `max_failures` for all; progress is told over all.
+
+    Returns:
+        A report for each part; those not begun after an interrupt have everything unfinished.
+
+    Raises:
+        UserError: no scale can be inferred, or an output folder cannot be used.
+    """
+    reports: list[JobReport] = []
+    planned = [len(part.pairs.matches[: running.limit]) for part in parts]
+    for part, count in zip(parts, planned, strict=True):
+        base = Progress(
+            sum(n - r.unfinished for n, r in zip(planned, reports, strict=False)),
+            sum(planned),
+            sum(report.resumed for report in reports),
+            sum(report.problems for report in reports),
+            sum(report.seconds for report in reports),
+        )
+        left = None if running.max_failures is None else running.max_failures - base.problems
+        if any(report.interrupted for report in reports) or (left is not None and left <= 0):
+            reports.append(JobReport((), unfinished=count, interrupted=reports[-1].interrupted))
+            continue
+        told = _over_all(running.on_progress, base, part) if len(parts) > 1 else running.on_progress
+        ours = replace(running, max_failures=left, on_progress=told)
+        reports.append(_align_part(part, hr, settings, pairing, ours))
+    return reports
+
+
+def _over_all(
+    tell: Callable[[Progress], None] | None, base: Progress, part: Part
+) -> Callable[[Progress], None] | None:
+    """Progress of one part told as progress of all, `base` being that of the parts before."""
+    if tell is None:
+        return None
+
+    def told(now: Progress) -> None:
+        last = replace(now.last, key=f"{part.out.name}/{now.last.key}") if now.last else None
+        problems, seconds = base.problems + now.problems, base.seconds + now.seconds
+        tell(Progress(base.done + now.done, base.total, base.resumed + now.resumed, problems, seconds, last))
+
+    return told
+
+
+def _align_part(
+    part: Part, hr: Path | None, settings: AlignSettings, pairing: PairingSettings, running: Running
+) -> JobReport:
+    """Make one dataset."""
+    if part.scale is None and not part.pairs.matches:
+        raise UserError(part.out, "would hold no pair", part.pairs.failed[0].reason)
+    settings = replace(settings, scale=part.scale or infer_scale(part.pairs.matches))
     report = run_job(
-        partial(align_pair, out=out, settings=settings),
-        matches,
-        out,
+        partial(align_pair, out=part.out, settings=settings),
+        part.pairs.matches,
+        part.out,
         settings={"how": "registration", **to_mapping(settings)},
-        given=lonely,
+        given=part.pairs.failed,
+        still=_same_photos,
         running=running,
     )
-    inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
-    write_run(out, "realdeg align", {**inputs, **asdict(settings)})
-    write_metadata(out, report.records)
+    lr = part.lr[0] if len(part.lr) == 1 else part.lr or None
+    write_run(part.out, "realdeg align", {"lr": lr, "hr": hr, **pairing.told(), **asdict(settings)})
+    write_metadata(part.out, report.records)
     return report
 
 
-def infer_scale(matches: list[Match]) -> int:
-    """Whole scale nearest to the median zoom of up to five pairs, spread over the folder.
-
-    Raises:
-        UserError: no pair could be registered even roughly.
-    """
-    places = np.unique(np.linspace(0, len(matches) - 1, PHOTOS_TO_INFER).round().astype(int))
-    zooms = []
-    for place in places:
-        try:
-            lr, hr = read(matches[place].lr), read(matches[place].hr)
-        except UserError:
-            continue
-        start = rough(_grey(lr), _grey(hr))
-        if start.inliers >= MIN_INLIERS:
-            zooms.append(start.hr_from_lr.zoom_at((lr.pixels.shape[1] / 2, lr.pixels.shape[0] / 2)))
-    if not zooms:
-        tried = ", ".join(matches[place].key for place in places)
-        raise UserError(
-            tried,
-            "the scale cannot be inferred: no common scene found",
-            "give --scale, and check the folders",
-        )
-    return nearest_scale(float(np.median(zooms)))
+def _same_photos(match: Match, record: PairRecord) -> bool:
+    """Whether an earlier record is of these photos: pairing anew may join others under one key."""
+    names = Path(record.source_lr).name, Path(record.source_hr).name
+    return names == (match.lr.name, match.hr.name)
 
 
 def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
@@ -102,7 +145,7 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         "rejected",
         how="registration",
         scale=settings.scale or 0,
-        scene=match.key,
+        scene=match.scene or match.key,
         source_lr=str(match.lr),
         source_hr=str(match.hr),
         detail=_photos(lr, hr),
@@ -164,9 +207,3 @@ def _photos(lr: Photo, hr: Photo) -> dict[str, object]:
         if photo.digital_zoom and photo.digital_zoom > 1:
             known[f"{name}_digital_zoom"] = photo.digital_zoom
     return known
-
-
-def _grey(photo: Photo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    peak = np.iinfo(photo.pixels.dtype).max
-    grey: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = np.rint(luma(photo.pixels * (255 / peak)))
-    return grey.astype(np.uint8)

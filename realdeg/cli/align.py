@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from realdeg.align.settings import BRIGHTNESS, AlignSettings
-from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options, pick
+from realdeg.cli.common import Choice, JobOptions, Teller, finish, job_options, pick
+from realdeg.cli.pairs import pairing_options, planned, show_plan
+from realdeg.io.pairing_settings import PairingSettings
+
+if TYPE_CHECKING:
+    from realdeg.align.plan import Part
+    from realdeg.jobs import JobReport
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--lr", type=FOLDER, required=True, help="LR photos (short focal length).")
-@click.option("--hr", type=FOLDER, required=True, help="HR photos of the same scenes, same stems.")
+@pairing_options
 @click.option(
     "--scale",
     type=click.IntRange(2, 16),
     default=AlignSettings.scale,
     help="HR size / LR size of the pairs; without it, the whole scale nearest to the measured zoom.",
 )
-@click.option("--lr-suffix", default="", help="Text at the end of LR stems that is no part of the name.")
-@click.option("--hr-suffix", default="", help="Likewise for HR, e.g. H for 001H.png.")
 @click.option(
     "--brightness",
     type=Choice(BRIGHTNESS),
@@ -64,51 +69,63 @@ from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_o
 @job_options
 @click.pass_context
 def align(
-    ctx: click.Context, /, job: JobOptions, lr: Path, hr: Path, lr_suffix: str, hr_suffix: str, **params: Any
+    ctx: click.Context,
+    /,
+    job: JobOptions,
+    lr: tuple[Path, ...],
+    hr: Path | None,
+    **params: Any,
 ) -> None:
     """Register LR/HR photos of the same scenes into training pairs.
 
-    Photos are paired by stem. LR is cropped and never resampled; HR is resampled once, to exactly SCALE
-    times LR's size. A pair that cannot be trusted is rejected with its reason in manifest.csv.
+    Photos are paired by stem, unless told otherwise. LR is cropped and never resampled; HR is resampled
+    once, to exactly SCALE times LR's size. A pair that cannot be trusted is rejected with its reason in
+    manifest.csv. Several --lr, or names that tell the scale, make one dataset for each: OUT/x2, OUT/x4.
     """
     settings = pick(AlignSettings, params)
+    pairing = pick(PairingSettings, params)
+    parts = planned(job, lr, hr, pairing, settings.scale)
     if job.dry_run:
-        _plan(job, settings, lr, hr, lr_suffix, hr_suffix)
+        show_plan(job, parts, pairing, "register")
         return
-    from realdeg.align.folder import align_folders
+    from realdeg.align.folder import align_parts
 
     with Teller("pairs registered", quiet=job.quiet or job.as_json) as teller:
-        report = align_folders(
-            lr,
-            hr,
-            job.out,
-            settings,
-            lr_suffix=lr_suffix,
-            hr_suffix=hr_suffix,
-            running=job.running(teller),
-        )
+        reports = align_parts(parts, hr, settings, pairing=pairing, running=job.running(teller))
+    if len(parts) == 1 and parts[0].out == job.out:
+        finish(ctx, reports[0], job, extra=_figures(reports[0]))
+        return
+    sets = [_summary(part, report) for part, report in zip(parts, reports, strict=True)]
+    finish(ctx, _together(parts, reports), job, extra={"sets": sets}, manifests="x*/manifest.csv")
+
+
+def _figures(report: JobReport) -> dict[str, Any]:
+    """Scale and errors of a finished dataset; nothing where it has no pair."""
     errors = sorted(r.detail["error_lr_px"] for r in report.records if r.ok)
-    extra = {}
-    if errors:
-        scale = next(record.scale for record in report.records if record.ok)
-        extra = {
-            "scale": scale,
-            "median_error_lr_px": errors[len(errors) // 2],
-            "worst_error_lr_px": errors[-1],
-        }
-    finish(ctx, report, job, extra=extra)
+    if not errors:
+        return {}
+    scale = next(record.scale for record in report.records if record.ok)
+    return {"scale": scale, "median_error_lr_px": errors[len(errors) // 2], "worst_error_lr_px": errors[-1]}
 
 
-def _plan(
-    job: JobOptions, settings: AlignSettings, lr: Path, hr: Path, lr_suffix: str, hr_suffix: str
-) -> None:
-    from realdeg.io.find import match_stems
+def _summary(part: Part, report: JobReport) -> dict[str, Any]:
+    """One line of the table over several datasets."""
+    counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
+    return {"out": str(part.out), "scale": part.scale, **counts, **_figures(report)}
 
-    matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
-    matches = matches[: job.limit]
-    size = sum(path.stat().st_size for match in matches for path in (match.lr, match.hr))
-    scale = f"x{settings.scale}" if settings.scale else "inferred from the photos"
-    click.echo(f"would register {len(matches)} pairs into {job.out}, scale {scale}, {job.workers} workers")
-    click.echo(f"  {len(lonely)} photos have no partner; inputs {size / 1e6:.1f} MB, outputs about as much")
-    for record in lonely:
-        click.echo(f"  {record.reason}", err=True)
+
+def _together(parts: Sequence[Part], reports: Sequence[JobReport]) -> JobReport:
+    """Reports as one; keys begin with the dataset's folder, as they are the same in all."""
+    from realdeg.jobs import JobReport
+
+    return JobReport(
+        tuple(
+            replace(record, key=f"{part.out.name}/{record.key}")
+            for part, report in zip(parts, reports, strict=True)
+            for record in report.records
+        ),
+        sum(report.resumed for report in reports),
+        sum(report.seconds for report in reports),
+        sum(report.unfinished for report in reports),
+        any(report.interrupted for report in reports),
+    )

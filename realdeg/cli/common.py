@@ -121,7 +121,7 @@ def job_options(function: F) -> F:
             "--exit-zero", is_flag=True, help="Exit with 0 even when items failed or were rejected."
         ),
     )
-    return cast(F, output_options(_add(with_job, options)))
+    return cast(F, output_options(add_options(with_job, options)))
 
 
 def _show_settings(values: dict[str, Any]) -> None:
@@ -151,10 +151,11 @@ def output_options(function: F) -> F:
         ),
         click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
     )
-    return _add(function, options)
+    return add_options(function, options)
 
 
-def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:
+def add_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    """`function` with options that `--help` lists in this order."""
     for option in reversed(options):
         function = option(function)
     return function
@@ -253,12 +254,19 @@ def _clock(seconds: float | None) -> str:
 
 
 def finish(
-    ctx: click.Context, report: JobReport, job: JobOptions, *, extra: dict[str, Any] | None = None
+    ctx: click.Context,
+    report: JobReport,
+    job: JobOptions,
+    *,
+    extra: dict[str, Any] | None = None,
+    manifests: str = "manifest.csv",
 ) -> None:
     """Print the closing table (or JSON) of a job and end the command with the documented exit code.
 
     Args:
-        extra: further figures by name, shown below the counts and put into the JSON.
+        extra: further figures by name, shown below the counts and put into the JSON; a list of
+            mappings becomes a line each.
+        manifests: where every reason is written, below the output folder.
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
@@ -284,11 +292,14 @@ def finish(
         if report.unfinished:
             click.echo(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
         for name, value in extra.items():
-            click.echo(f"  {name.replace('_', ' ')}: {value}")
+            lines = value if isinstance(value, list) else [{name: value}]
+            for line in lines:
+                told = [f"{key.replace('_', ' ')}: {figure}" for key, figure in line.items()]
+                click.echo(f"  {', '.join(told)}")
         for reason, count in reasons.most_common(8):
             click.echo(f"  {count:>4} x {reason}")
         if report.problems:
-            click.echo(f"  every reason: {job.out / 'manifest.csv'}")
+            click.echo(f"  every reason: {job.out / manifests}")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)

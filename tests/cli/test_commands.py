@@ -142,9 +142,10 @@ def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
     jpeg = cv2.imencode(".jpg", cv2.imread(str(hr / "coffee.png")))[1].tobytes()
     (lr / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     (hr / "cut.jpg").write_bytes(jpeg)
-    for folder in (lr, hr):
-        write_image(folder / "dot.png", np.full((1, 1, 3), 9, np.uint8))
-        write_image(folder / "wall.png", np.full((300, 400, 3), 120, np.uint8))
+    for folder, grey in ((lr, 119), (hr, 120)):
+        write_image(folder / "dot.png", np.full((1, 1, 3), grey, np.uint8))
+        write_image(folder / "wall.png", np.full((300, 400, 3), grey, np.uint8))
+        write_image(folder / "same.png", np.full((30, 40, 3), 120, np.uint8))
     write_image(lr / "alone.png", np.full((30, 40, 3), 120, np.uint8))
     (lr / "other.png").write_bytes((lr / "coffee.png").read_bytes())
     (hr / "other.png").write_bytes((hr / "chelsea.png").read_bytes())
@@ -158,6 +159,7 @@ def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
         "cut": ("failed", "cut.jpg"),
         "dot": ("rejected", "no common scene"),
         "wall": ("rejected", "no common scene"),
+        "same": ("failed", "LR and HR (same.png) are the same photo byte for byte"),
         "alone": ("failed", "has no partner"),
         "other": ("rejected", "no common scene"),
         "swapped": ("rejected", "HR is smaller than LR"),
@@ -198,11 +200,22 @@ def test_folders_that_are_not_there_or_empty(photos, tmp_path):
     )
 
 
-def test_name_collisions_are_refused_with_both_names(photos, tmp_path):
+def test_name_collisions_cost_one_pair_and_name_both_photos(photos, tmp_path):
     lr, hr = photos
     write_image(lr / "coffee.jpg", np.zeros((9, 9, 3), np.uint8))
     result = realdeg("align", "--lr", lr, "--hr", hr, "-o", tmp_path / "o", ok=1)
-    one_line(result, "coffee.png", "coffee.jpg", "rename")
+    words = "coffee: is ambiguous: coffee.jpg and coffee.png could each be its LR photo; rename or remove"
+    assert words in result.stderr
+    assert [(r.key, r.status) for r in read_manifest(tmp_path / "o")] == [
+        ("chelsea", "ok"),
+        ("coffee", "failed"),
+    ]
+    (lr / "chelsea.png").unlink()
+    one_line(
+        realdeg("align", "--lr", lr, "--hr", hr, "-o", tmp_path / "o", ok=1),
+        "no photo has a single partner",
+        words,
+    )
 
 
 def test_outputs_that_cannot_be_written(photos, tmp_path):
