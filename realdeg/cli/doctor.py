@@ -42,7 +42,11 @@ CORE = {
     "torch": "torch",
 }
 """Distribution and import name of everything that realdeg needs."""
-EXTRAS = {"track": {"tensorboard": "tensorboard"}, "dev": {"pytest": "pytest", "hypothesis": "hypothesis"}}
+EXTRAS = {
+    "heif": {"pillow-heif": "pillow_heif"},
+    "track": {"tensorboard": "tensorboard"},
+    "dev": {"pytest": "pytest", "hypothesis": "hypothesis"},
+}
 WEIGHTS = ("vgg19-dcbb9e9d.pth", "vgg16-397923af.pth", "alexnet-owt-7be5be79.pth")
 """Files of torchvision's pretrained networks that perceptual losses and LPIPS can use."""
 CGROUP = Path("/sys/fs/cgroup")
@@ -231,7 +235,7 @@ def _codecs() -> Iterator[Finding]:
     """Write and read a tiny picture through the same doors as every job does."""
     group = "Codecs"
     try:
-        from realdeg.io.trial import TRIALS
+        from realdeg.io.trial import OPTIONAL, TRIALS
     except Exception as error:
         yield Finding(
             group, "all", "missing", f"cannot be tried ({_line(error)})", "mend the libraries above"
@@ -245,15 +249,11 @@ def _codecs() -> Iterator[Finding]:
                 yield Finding(
                     group, what, "missing", f"fails ({_line(error)})", "reinstall the libraries above"
                 )
-    try:
-        from PIL import features
-
-        detail = "known to Pillow" if features.check("avif") else "unknown to Pillow"
-    except Exception as error:
-        detail = _line(error)
-    yield Finding(
-        group, "AVIF, HEIF", "note", f"not read by realdeg (AVIF is {detail})", "convert them to PNG or JPEG"
-    )
+        for what, (attempt, remedy) in OPTIONAL.items():
+            try:
+                yield Finding(group, what, "ok", attempt(Path(name)))
+            except Exception as error:
+                yield Finding(group, what, "note", f"cannot be read ({_line(error)})", remedy)
 
 
 def _weights() -> Iterator[Finding]:

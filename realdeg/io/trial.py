@@ -36,6 +36,30 @@ def convert_profile(folder: Path) -> str:
     return f"LittleCMS {features.version('littlecms2')}"
 
 
+def read_avif(folder: Path) -> str:
+    """Read a 10-bit AVIF that OpenCV writes."""
+    import cv2
+
+    ramp = np.arange(64, dtype=np.uint16).reshape(8, 8, 1).repeat(3, axis=2) * 16
+    flags = [cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, 100]
+    done, data = cv2.imencode(".avif", ramp, flags)
+    (folder / "a.avif").write_bytes(data.tobytes())
+    if not done or np.abs(read(folder / "a.avif").as_float() - ramp / 1023).max() > 0.01:
+        raise ValueError("what was read is not what was written")
+    return "read at 10 bits"
+
+
+def read_heif(folder: Path) -> str:
+    """Read a HEIF that pillow-heif writes."""
+    import pillow_heif
+
+    pixels = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) // 16 * 16
+    pillow_heif.encode("L", (64, 64), pixels.tobytes(), folder / "a.heic", quality=-1)
+    if np.abs(read(folder / "a.heic").pixels[..., 0].astype(int) - pixels).max() > 3:
+        raise ValueError("what was read is not what was written")
+    return f"libheif {pillow_heif.libheif_version()}"
+
+
 def develop_raw(folder: Path) -> str:
     """Develop a small DNG made here."""
     import rawpy
@@ -66,3 +90,8 @@ TRIALS: dict[str, Callable[[Path], str]] = {
     "camera RAW": develop_raw,
 }
 """What is tried in a scratch folder; the value says what worked, an exception what did not."""
+OPTIONAL: dict[str, tuple[Callable[[Path], str], str]] = {
+    "AVIF": (read_avif, "pip install -U opencv-contrib-python"),
+    "HEIF": (read_heif, "pip install 'realdeg[heif]'"),
+}
+"""Likewise what realdeg can do without, and how to get it."""

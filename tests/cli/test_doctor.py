@@ -30,6 +30,7 @@ def test_all_is_well_here(tmp_path):
     for name in ("Python", "torch", "processors", "memory", "disk, here", "PNG 16 bit", "TIFF 16 bit"):
         assert re.search(rf"^  ok +{name} ", done.stdout, re.MULTILINE)
     assert re.search(r"^  ok +camera RAW +LibRaw .* a DNG developed$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  ok +AVIF +read at 10 bits$", done.stdout, re.MULTILINE)
     assert re.search(
         rf"^  ok +vgg19-dcbb9e9d\.pth +found in {re.escape(str(tmp_path))}$", done.stdout, re.MULTILINE
     )
@@ -42,6 +43,9 @@ def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path
     (tmp_path / "tifffile.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'tifffile'\", name='tifffile')"
     )
+    (tmp_path / "pillow_heif.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'pillow_heif'\", name='pillow_heif')"
+    )
     done = run("--json", PYTHONPATH=str(tmp_path))
     assert done.returncode == 3, done.stderr
     result = json.loads(done.stdout)
@@ -53,6 +57,7 @@ def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path
     assert state["tifffile"]["detail"] == "is not installed"
     assert state["tifffile"]["remedy"] == "pip install tifffile"
     assert state["camera RAW"]["state"] == state["TIFF 16 bit"]["state"] == "missing"
+    assert (state["HEIF"]["state"], state["HEIF"]["remedy"]) == ("note", "pip install 'realdeg[heif]'")
     assert state["PNG 16 bit"]["state"] == state["JPEG"]["state"] == "ok"
 
 
