@@ -107,11 +107,18 @@ def write_dng() -> Callable[..., Path]:
                 table += struct.pack("<HHI", number, kind, count) + body.ljust(4, b"\0")
         return table + bytes(4) + values
 
-    def write(path: Path, linear: np.ndarray, *, orientation: int = 1, cut: int | None = None) -> Path:
-        """`linear`: (H, W, 3) scene light in [0, 1], H and W even."""
+    def write(
+        path: Path,
+        linear: np.ndarray,
+        *,
+        orientation: int = 1,
+        cut: int | None = None,
+        neutral: tuple[float, ...] = (1, 1, 1),
+    ) -> Path:
+        """`linear`: (H, W, 3) scene light in [0, 1], H and W even; `neutral`: what the sensor makes of white."""
         h, w = linear.shape[:2]
         channel = np.array([[0, 1], [1, 2]])[np.ix_(np.arange(h) % 2, np.arange(w) % 2)]
-        sensor = np.take_along_axis(linear, channel[..., None], axis=2)[..., 0]
+        sensor = np.take_along_axis(linear * neutral, channel[..., None], axis=2)[..., 0]
         black, white = 512, 16000
         strip = np.rint(black + sensor * (white - black)).astype("<u2").tobytes()
         xyz_to_rgb = np.linalg.inv(
@@ -137,7 +144,7 @@ def write_dng() -> Callable[..., Path]:
             *(tag(278, 4, h), tag(279, 4, len(strip)), tag(33421, 3, 2, 2), tag(33422, 1, 0, 1, 1, 2)),
             *(tag(34665, 4, exif_at), tag(50706, 1, 1, 4, 0, 0), tag(50708, 2, b"Maker Model 1\0")),
             *(tag(50714, 3, black), tag(50717, 3, white), tag(50721, 10, *matrix), tag(50778, 3, 21)),
-            tag(50728, 5, (1, 1), (1, 1), (1, 1)),
+            tag(50728, 5, *((round(part * 1000), 1000) for part in neutral)),
         ]
         size = len(directory([*tags, tag(273, 4, 0)], main_at))
         body = exif + directory([*tags, tag(273, 4, main_at + size)], main_at) + strip

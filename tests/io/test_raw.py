@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from numpy.testing import assert_allclose
 
 from realdeg.errors import UserError
@@ -43,6 +46,56 @@ def test_brightness_does_not_depend_on_the_picture(tmp_path, write_dng, scene):
     """rawpy's default stretches each photo: half the light must be half the light."""
     dim = read(write_dng(tmp_path / "dim.dng", scene / 4)).as_float()
     assert_allclose(dim[24, 24], srgb(scene[24, 24] / 4), atol=0.01)
+
+
+def test_the_cameras_white_balance_is_used(tmp_path, write_dng, scene):
+    """A sensor half as sensitive to red, and a file that says so: white stays white."""
+    photo = read(write_dng(tmp_path / "a.dng", scene, neutral=(0.5, 1, 0.8)))
+    for y in (24, 72):
+        for x in (24, 72, 120):
+            assert_allclose(photo.as_float()[y, x], srgb(scene[y, x]), atol=0.01)
+
+
+@pytest.fixture
+def write_dng_with_preview():
+    """DNG as cameras write it: a rendered preview first, the sensor's samples in a sub-directory."""
+
+    def write(path: Path, sensor: np.ndarray) -> Path:
+        preview = np.full((sensor.shape[0] // 2, sensor.shape[1] // 2, 3), (250, 20, 20), np.uint8)
+        versions = [(50706, "B", 4, (1, 4, 0, 0), True), (50708, "s", 0, "Maker Model 1", True)]
+        colours = [
+            (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
+            (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
+        ]
+        mosaic = [
+            (33421, "H", 2, (2, 2), True),
+            (33422, "B", 4, (0, 1, 1, 2), True),
+            (50717, "H", 1, 16000, True),
+        ]
+        with tifffile.TiffWriter(path) as file:
+            file.write(
+                preview,
+                photometric="rgb",
+                subfiletype=1,
+                subifds=1,
+                extratags=versions + colours,
+                metadata=None,
+            )
+            file.write(sensor, photometric=32803, subfiletype=0, extratags=mosaic, metadata=None)
+        return path
+
+    return write
+
+
+def test_a_raw_is_never_its_preview(tmp_path, write_dng_with_preview):
+    """Other readers return the preview; here the sensor counts, and where it was pruned the file is refused."""
+    ramp = np.tile(np.linspace(1000, 12000, 128).astype(np.uint16), (96, 1))
+    photo = read(write_dng_with_preview(tmp_path / "a.dng", ramp))
+    assert photo.size_hw == read_size(photo.path) == (96, 128)
+    middle = photo.as_float()[20:-20, 20:-20]
+    assert_allclose(middle.mean(axis=(0, 1)), middle.mean(), rtol=0.2)  # no trace of the preview's red
+    with pytest.raises(UserError, match="all pixels are equal"):
+        read(write_dng_with_preview(tmp_path / "b.dng", np.zeros_like(ramp)))
 
 
 def test_the_demosaicked_grid_is_not_shifted(tmp_path, write_dng):
