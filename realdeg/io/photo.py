@@ -232,10 +232,13 @@ def _decode(path: Path, header: Header) -> tuple[Array, str]:
 def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
     import cv2
 
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong we say
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         pixels = None
+    finally:
+        cv2.utils.logging.setLogLevel(before)
     if pixels is None:
         if header.kind == "AVIF" and not _opencv_knows("AVIF"):
             raise Unsupported("is an AVIF photo, which the OpenCV installed here cannot read")

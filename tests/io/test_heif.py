@@ -388,6 +388,18 @@ def test_bytes_behind_the_last_box_are_left_alone(tmp_path, picture):
     assert_array_equal(read(tmp_path / "a.heic").pixels, picture)
 
 
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_damaged_pixels_are_one_line_not_a_library_s_talk(tmp_path, kind, capfd):
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    data = bytearray(heif(noise, "RGB") if kind == "heic" else avif(noise))
+    at = data.index(b"mdat") + 60
+    data[at : at + 140] = b"\xff" * 140
+    before = cv2.utils.logging.getLogLevel()
+    verdict(put(tmp_path / f"a.{kind}", bytes(data)))
+    assert capfd.readouterr() == ("", "")
+    assert cv2.utils.logging.getLogLevel() == before
+
+
 @pytest.mark.parametrize("suffix", [".heic", ".heif", ".hif", ".avif"])
 @pytest.mark.parametrize(
     ("data", "problem"),
