@@ -147,5 +147,6 @@ def _of_scale(
     matches, failed = match_keys(*sides, lr_place=place, hr_place=hr, remedy=remedy)
     if scale and not matches:  # a stray name must not count every other photo as lonely
         stated = {str(path) for path, (_, told) in (*lrs.items(), *hrs.items()) if told}
-        failed = [record for record in failed if {record.source_lr, record.source_hr} & stated]
+        sources = [{record.source_lr, record.source_hr} - {""} for record in failed]
+        failed = [record for record, said in zip(failed, sources, strict=True) if not said or said & stated]
     return PairSet(tuple(sorted(matches, key=lambda match: natural(match.key))), tuple(failed), scale)
