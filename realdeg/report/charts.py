@@ -1,4 +1,4 @@
-"""Charts as inline SVG: a histogram and curves over steps, with axes, units and nothing to load."""
+"""Charts as inline SVG: histogram, curves, scatter; with axes, units and nothing to load."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 28, 44
@@ -30,10 +31,11 @@ class Axis:
         """Round numbers inside the range."""
         if self.log:
             lowest, highest = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            if highest > lowest:
+            if highest - lowest > 1:
                 every = max(1, (highest - lowest) // about)
                 return [10.0**k for k in range(lowest, highest + 1, every)]
-            return [self.low, math.sqrt(self.low * self.high), self.high]
+            steps = [round(m * 10.0**k, 12) for k in range(lowest - 1, highest + 1) for m in (1, 2, 5)]
+            return [step for step in steps if self.low <= step <= self.high] or [self.low, self.high]
         span = self.high - self.low
         if span <= 0:
             return [self.low]
@@ -44,9 +46,11 @@ class Axis:
         return [round(k * step, 12) for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def histogram_counts(values: Sequence[float], bins: int = 20) -> tuple[list[float], list[int]]:
-    """Edges (bins + 1) from 0 to the largest value rounded up, and counts; every value falls in a bin."""
-    top = max(values)
+def histogram_counts(
+    values: Sequence[float], bins: int = 20, top: float = 0.0
+) -> tuple[list[float], list[int]]:
+    """Edges (bins + 1) from 0 to the largest value (or `top`) rounded up, and counts; all are counted."""
+    top = max(*values, top) if values else top
     digits = 10.0 ** math.floor(math.log10(top)) if top > 0 else 1.0
     top = math.ceil(top / digits * 2) / 2 * digits if top > 0 else 1.0
     edges = [top * i / bins for i in range(bins + 1)]
@@ -56,9 +60,9 @@ def histogram_counts(values: Sequence[float], bins: int = 20) -> tuple[list[floa
     return edges, counts
 
 
-def histogram(values: Sequence[float], *, x_label: str, y_label: str, limit: float | None = None) -> str:
-    """SVG histogram; `limit` is drawn as a line where it lies in the range."""
-    edges, counts = histogram_counts(values)
+def histogram(values: Sequence[float], *, x_label: str, y_label: str, top: float = 0.0) -> str:
+    """SVG histogram over an axis from 0 to the largest value or `top`, with the median as a line."""
+    edges, counts = histogram_counts(values, top=top)
     x, y = Axis(0, edges[-1]), Axis(0, max(counts))
     parts = _frame(x, y, x_label, y_label, whole_y=True)
     for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
@@ -68,16 +72,26 @@ def histogram(values: Sequence[float], *, x_label: str, y_label: str, limit: flo
                 f'<rect class="bar" x="{left + 0.5:.1f}" y="{top:.1f}" width="{right - left - 1:.1f}" '
                 f'height="{_y(y, 0) - top:.1f}"><title>{low:.3g} to {high:.3g}: {count}</title></rect>'
             )
-    if limit is not None and limit <= x.high:
-        at = _x(x, limit)
-        parts.append(_line("limit", at, at, TOP, HEIGHT - BOTTOM))
+    middle = median(values)
+    at = _x(x, middle)
+    parts.append(_line("limit", at, at, TOP, HEIGHT - BOTTOM))
+    side = "start" if x.place(middle) < 0.6 else "end"
+    parts.append(_text("name", at + (6 if side == "start" else -6), TOP - 8, f"median {middle:.3g}", side))
     return _svg(parts, f"Histogram of {x_label}: {len(values)} values")
 
 
 def curves(
-    series: Mapping[str, Sequence[tuple[float, float]]], *, x_label: str, y_label: str, log: bool = False
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+    kinds: Mapping[str, str] | None = None,
 ) -> str:
-    """SVG line chart of (x, y) points by name; on a log axis only positive values are drawn."""
+    """SVG line chart of (x, y) points by name; on a log axis only positive values are drawn.
+
+    `kinds` gives CSS classes by name, for lines with a colour and dashes of their own, without dots.
+    """
     drawn = {
         name: [(a, b) for a, b in points if math.isfinite(b) and (b > 0 or not log)]
         for name, points in series.items()
@@ -97,15 +111,47 @@ def curves(
     parts = _frame(x, y, x_label, y_label)
     beside = float(LEFT)
     for number, (name, points) in enumerate(drawn.items()):
-        colour = f"s{number % 6}"
+        colour = (kinds or {}).get(name) or f"s{number % 6}"
         line = " ".join(f"{_x(x, a):.1f},{_y(y, b):.1f}" for a, b in points)
         parts.append(f'<polyline class="line {colour}" points="{line}"/>')
-        if len(points) < 30:
+        if len(points) < 30 and not kinds:
             parts += [_dot(_x(x, a), _y(y, b), colour) for a, b in points]
         parts.append(_line(f"line {colour}", beside, beside + 20, TOP - 14, TOP - 14))
         parts.append(_text("name", beside + 26, TOP - 10, name))
         beside += 46 + 7.5 * len(name)
     return _svg(parts, f"{y_label} over {x_label}: {', '.join(drawn)}")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One mark of a scatter chart, with what it says when pointed at and where it leads."""
+
+    x: float
+    y: float
+    title: str
+    link: str = ""
+
+
+def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
+    """SVG of points with positive coordinates on two equal logarithmic axes, with the line y = x."""
+    points = [p for p in points if p.x > 0 and p.y > 0]
+    if not points:
+        return ""
+    values = [value for p in points for value in (p.x, p.y)]
+    axis = Axis(min(values) / 1.3, max(values) * 1.3, log=True)
+    parts = _frame(axis, axis, x_label, y_label, grid_x=True)
+    parts.append(
+        f'<line class="equal" x1="{_x(axis, axis.low):.1f}" x2="{_x(axis, axis.high):.1f}" '
+        f'y1="{_y(axis, axis.low):.1f}" y2="{_y(axis, axis.high):.1f}"/>'
+    )
+    parts.append(_text("name", WIDTH - RIGHT, TOP - 8, "dashed: measured = stated", "end"))
+    for p in points:
+        mark = (
+            f'<circle class="mark" cx="{_x(axis, p.x):.1f}" cy="{_y(axis, p.y):.1f}" r="4">'
+            f"<title>{escape(p.title)}</title></circle>"
+        )
+        parts.append(f'<a href="{escape(p.link)}">{mark}</a>' if p.link else mark)
+    return _svg(parts, f"{y_label} against {x_label}: {len(points)} pairs")
 
 
 def _x(axis: Axis, value: float) -> float:
@@ -116,7 +162,9 @@ def _y(axis: Axis, value: float) -> float:
     return HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM)
 
 
-def _frame(x: Axis, y: Axis, x_label: str, y_label: str, *, whole_y: bool = False) -> list[str]:
+def _frame(
+    x: Axis, y: Axis, x_label: str, y_label: str, *, whole_y: bool = False, grid_x: bool = False
+) -> list[str]:
     parts, bottom = [], HEIGHT - BOTTOM
     for tick in y.ticks():
         if whole_y and tick != int(tick):
@@ -124,6 +172,8 @@ def _frame(x: Axis, y: Axis, x_label: str, y_label: str, *, whole_y: bool = Fals
         at = _y(y, tick)
         parts.append(_line("grid", LEFT, WIDTH - RIGHT, at, at))
         parts.append(_text("tick", LEFT - 7, at + 4, _number(tick), anchor="end"))
+    if grid_x:
+        parts += [_line("grid", _x(x, tick), _x(x, tick), TOP, bottom) for tick in x.ticks()]
     parts += [_text("tick", _x(x, tick), bottom + 17, _number(tick), anchor="middle") for tick in x.ticks()]
     parts.append(_line("axis", LEFT, WIDTH - RIGHT, bottom, bottom))
     parts.append(_text("label", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, anchor="middle"))

@@ -1,8 +1,7 @@
-"""Pictures for the page: crops and thumbnails as WebP files beside it, one image in memory at a time."""
+"""What the overview shows of a pair: the crop with most detail, and small copies of refused photos."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.errors import UserError
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
-from realdeg.io.save import write_image
+from realdeg.report.folder import Folder, eight_bit
 
 Image = npt.NDArray[Any]
 
 CROP = 384  # HR px shown of a pair at 100 %
 THUMB = 220
-QUALITY = 86
 
 
 @dataclass(frozen=True)
@@ -39,51 +38,69 @@ class Views:
     sr: str = ""
 
 
-def pair_views(lr_path: Path, hr_path: Path, scale: int, out: Path, key: str, sr_path: Path | None) -> Views:
-    """Write the central crops of a pair.
+def read_pair(lr_path: Path, hr_path: Path, scale: int) -> tuple[Image, Image]:
+    """(LR, HR) as they are stored, (H, W, 3) uint8 or uint16.
+
+    Raises:
+        UserError: a file cannot be read, or HR is not `scale` times LR.
+    """
+    lr, hr = read(lr_path).pixels, read(hr_path).pixels
+    if hr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
+        (h, w), (lr_h, lr_w) = hr.shape[:2], lr.shape[:2]
+        problem = f"is {w}x{h}, not {scale} times {lr_w}x{lr_h}"
+        raise UserError(hr_path, problem, "make the pair again or adopt the folders again")
+    return lr, hr
+
+
+def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_path: Path | None) -> Views:
+    """Write the crops of a pair.
 
     Args:
-        lr_path: LR image.
-        hr_path: HR image of `scale` times its size.
+        lr: LR image.
+        hr: HR image of `scale` times its size.
         scale: HR size / LR size.
-        out: folder of the page; pictures go to out/pictures.
+        folder: the report's.
         key: of the pair; names the files.
         sr_path: image by the model, or None.
 
     Raises:
-        UserError: a file cannot be read, or the output cannot be written.
+        UserError: the model's image cannot be read, or the output cannot be written.
     """
-    hr = _eight_bit(read(hr_path).pixels)
-    lr = _eight_bit(read(lr_path).pixels)
-    side_h, side_w = (min(CROP // scale, n) for n in lr.shape[:2])
-    top, left = _busiest(lr, side_h, side_w)
-    lr = np.ascontiguousarray(lr[top : top + side_h, left : left + side_w])
+    side_h, side_w = (min(max(1, CROP // scale), n) for n in lr.shape[:2])
+    top, left = _busiest(eight_bit(lr), side_h, side_w)
+    small = np.ascontiguousarray(eight_bit(lr[top : top + side_h, left : left + side_w]))
     there = np.s_[scale * top : scale * (top + side_h), scale * left : scale * (left + side_w)]
     images = {
-        "lr": resize(lr, scale),
-        "pixels": np.repeat(np.repeat(lr, scale, 0), scale, 1),
-        "hr": np.ascontiguousarray(hr[there]),
+        "lr": resize(small, scale),
+        "pixels": np.repeat(np.repeat(small, scale, 0), scale, 1),
+        "hr": np.ascontiguousarray(eight_bit(hr[there])),
     }
     if sr_path is not None and sr_path.is_file():
-        sr = _eight_bit(read(sr_path).pixels)
+        sr = read(sr_path).pixels
         if sr.shape == hr.shape:
-            images["sr"] = np.ascontiguousarray(sr[there])
-    files = {name: _write(image, out, f"{key} {name}") for name, image in images.items()}
+            images["sr"] = np.ascontiguousarray(eight_bit(sr[there]))
+    files = {name: folder.picture(image, f"crop {name} {key}") for name, image in images.items()}
     return Views(images["hr"].shape[:2], **files)
 
 
-def thumbnail(path: Path, out: Path) -> str:
+def thumbnail(path: Path, folder: Folder) -> str:
     """Write a small copy of any photo; its file, relative to the page.
 
     Raises:
         UserError: it cannot be read.
     """
-    pixels = _eight_bit(read(path).pixels)
-    ratio = THUMB / max(pixels.shape[:2])
-    if ratio < 1:
-        size = max(1, round(pixels.shape[1] * ratio)), max(1, round(pixels.shape[0] * ratio))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return _write(pixels, out, f"thumbnail {path}")
+    pixels = eight_bit(shrunk(read(path).pixels, THUMB))
+    return folder.picture(pixels, f"thumbnail {path}")
+
+
+def shrunk(pixels: Image, side: int) -> Image:
+    """The image with its longer side at most `side`, by area averages."""
+    ratio = side / max(pixels.shape[:2])
+    if ratio >= 1:
+        return pixels
+    size = max(1, round(pixels.shape[1] * ratio)), max(1, round(pixels.shape[0] * ratio))
+    small: Image = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _busiest(image: Image, height: int, width: int) -> tuple[int, int]:
@@ -96,14 +113,3 @@ def _busiest(image: Image, height: int, width: int) -> tuple[int, int]:
     )
     top, left = np.unravel_index(int(np.argmax(sums)), sums.shape)
     return int(top), int(left)
-
-
-def _write(image: Image, out: Path, name: str) -> str:
-    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-    relative = f"pictures/{digest}.webp"
-    write_image(out / relative, image, quality=QUALITY)
-    return relative
-
-
-def _eight_bit(pixels: Image) -> Image:
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)

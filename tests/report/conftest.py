@@ -1,6 +1,8 @@
-"""A small dataset with known numbers, and a run on it."""
+"""Small datasets with known numbers, and a run on one of them."""
 
 from __future__ import annotations
+
+import json
 
 import cv2
 import numpy as np
@@ -12,36 +14,149 @@ from realdeg.records import PairRecord, write_manifest
 
 ERRORS = [0.05, 0.11, 0.12, 0.31]
 STRANGE = 'b <script>alert("x")</script> & ü'
+AWKWARD = "deep/100% #1?ü ö&amp;"
+STATED = {"plain": 0.012, AWKWARD: 0.031, "torn": 0.02}
+BLIND = {"plain": 0.018, AWKWARD: 0.027, "torn": 0.05}
+ROWS, COLUMNS = 4, 6
 
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
+    """As written before there were certificates."""
     out = tmp_path_factory.mktemp("report") / "my pairs"
-    rng = np.random.default_rng(0)
     records = []
     for key, error in zip(["a", STRANGE.replace("/", ""), "c", "deep/d"], ERRORS, strict=True):
-        key = key.replace("/script", "script")
-        hr = cv2.GaussianBlur(rng.integers(0, 256, (120, 160, 3)).astype(np.uint8), (0, 0), 2)
-        lr = cv2.resize(hr, (80, 60), interpolation=cv2.INTER_AREA)
-        to_lr, to_hr = pair_paths(key)
-        write_image(out / to_hr, hr)
-        write_image(out / to_lr, lr)
         detail = {"error_lr_px": error, "zoom": 1.98, "brightness_rms_8bit": 2.5}
-        records.append(PairRecord(key, "ok", "", to_lr, to_hr, 2, key, "test", "registration", detail=detail))
+        records.append(pair(out, key.replace("/script", "script"), 2, detail))
     source = out / "source.png"
     write_image(source, np.full((300, 400, 3), 128, np.uint8))
-    records.append(
-        PairRecord(
-            "wall",
-            "rejected",
-            "no common scene found; use <texture>",
-            source_lr=str(source),
-            source_hr="/gone.png",
-        )
-    )
+    reason = "no common scene found; use <texture>"
+    records.append(PairRecord("wall", "rejected", reason, source_lr=str(source), source_hr="/gone.png"))
     records.append(PairRecord("broken", "failed", "broken.jpg: ends after 3 kB"))
     write_manifest(out, records)
     return out
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory):
+    """With certificates: two whole ones, a torn one, one of a refused pair, and pairs of awkward names."""
+    out = tmp_path_factory.mktemp("certified") / "set #1"
+    records = []
+    for key in ("plain", AWKWARD, "torn"):
+        detail = {
+            "error_lr_px": STATED[key],
+            "error_hr_px": 4 * STATED[key],
+            "residual_lr_px": BLIND[key],
+            "disagreeing": 0.04,
+            "zoom": 3.98,
+            "brightness_rms_8bit": 2.1,
+        }
+        records.append(pair(out, key, 4, detail, side=700 if key == "plain" else 160))
+        text = json.dumps(certificate(key, (175, 233) if key == "plain" else (40, 53)))
+        path = out / "certificates" / f"{key}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text[:-40] if key == "torn" else text)
+    records.append(pair(out, "bare", 4, {"kernel": "k/7.npy"}))
+    source = out / "wide" / "moved.png"
+    write_image(source, scene(220, 300))
+    for number in (42, 17):
+        reason = (
+            f"{number}% of the image contradicts the common motion (limit 5%); parallax or something moved"
+        )
+        key = f"moved {number}"
+        records.append(PairRecord(key, "rejected", reason, "", "", 4, source_lr=str(source)))
+    refused = certificate("moved 42", (200, 260)) | {"status": "rejected", "lr_crop": [10, 5, 260, 200]}
+    (out / "certificates" / "moved 42.json").write_text(json.dumps(refused))
+    records.append(PairRecord("broken", "failed", "broken.jpg: ends after 3 kB"))
+    write_manifest(out, records)
+    return out
+
+
+def scene(height, width):
+    noise = np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+def pair(out, key, scale, detail, side=120):
+    hr = scene(side // scale * scale, side * 4 // 3 // scale * scale)
+    lr = cv2.resize(hr, (hr.shape[1] // scale, hr.shape[0] // scale), interpolation=cv2.INTER_AREA)
+    to_lr, to_hr = pair_paths(key)
+    write_image(out / to_hr, hr)
+    write_image(out / to_lr, lr)
+    return PairRecord(key, "ok", "", to_lr, to_hr, scale, key, "test", "registration", detail=detail)
+
+
+def certificate(key, size_hw):
+    """A whole certificate: tiles with a slow swirl; the first is weak, the second disagrees, the third is unknown."""
+    height, width = size_hw
+    y, x = np.mgrid[0:ROWS, 0:COLUMNS].reshape(2, -1) + 0.5
+    x, y = x / COLUMNS * width, y / ROWS * height
+    dx, dy = 0.01 * np.sin(y / 30), 0.008 * np.cos(x / 40)
+    dx[1], dy[1] = 0.4, -0.3
+    state = ["weak", "disagrees"] + ["ok"] * (ROWS * COLUMNS - 2)
+    photo = {
+        "path": f"/photos/{key}.jpg",
+        "size_hw": [3000, 4000],
+        "camera": "Maker Model <1>",
+        "focal_mm": 28.0,
+        "focal_35mm": 28.0,
+        "iso": 100,
+        "taken": "2024-05-01T10:00:00",
+        "profile": "sRGB",
+        "orientation": 1,
+    }
+    levels = [i / 16 for i in range(17)]
+    return {
+        "schema": 1,
+        "key": key,
+        "status": "ok",
+        "reason": "",
+        "scale": 4,
+        "recipe": "realdeg",
+        "lr": photo,
+        "hr": photo | {"focal_mm": 112.0, "focal_35mm": None, "profile": "Adobe RGB"},
+        "lr_crop": [120, 90, width, height],
+        "hr_crop": [30, 24, 4 * width, 4 * height],
+        "field": 0.913,
+        "map": {
+            "homography": [3.98, 0.01, -470.2, -0.012, 3.981, -350.7, 1.2e-6, -2.3e-6, 1.0],
+            "lens": {"model": "radial", "terms": {"radial_lr": 0.0123}, "largest_lr_px": 1.2},
+        },
+        "zoom": {"measured": 3.98, "nominal": 4, "exif": 4.1},
+        "error": {"p95_lr_px": 0.012, "p95_hr_px": 0.048, "sd_lr_px": 0.006},
+        "tiles": {
+            "grid_hw": [ROWS, COLUMNS],
+            "x": x.tolist(),
+            "y": y.tolist(),
+            "dx": [None if i == 2 else value for i, value in enumerate(dx.tolist())],
+            "dy": dy.tolist(),
+            "sd": [0.004] * len(x),
+            "state": state,
+        },
+        "blind": {
+            "method": "phase correlation",
+            "p95_lr_px": 0.018,
+            "median_lr_px": 0.009,
+            "mean_x": 0.001,
+            "mean_y": -0.002,
+            "x": x[::2].tolist(),
+            "y": y[::2].tolist(),
+            "dx": (dx[::2] + 0.004).tolist(),
+            "dy": (dy[::2] - 0.003).tolist(),
+            "sd": [0.006] * len(x[::2]),
+        },
+        "brightness": {
+            "method": "curve",
+            "adjusted": "hr",
+            "levels": levels,
+            "curves": [[level**gamma for level in levels] for gamma in (0.9, 1.0, 1.12)],
+            "vignetting": {"corner_gain": 0.93},
+            "rms_8bit": 2.1,
+        },
+        "psf": {"sigma_major_lr_px": 0.55, "sigma_minor_lr_px": 0.48, "angle_deg": 12.0},
+        "mask": {"path": f"MASK/{key}.png", "valid": 0.93},
+        "versions": {"realdeg": "0.1.0", "opencv": "4.11"},
+    }
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,148 @@
+"""The page of one pair: full resolution, error map, displacements, tone curves, all that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from realdeg.errors import UserError
+from realdeg.io.photo import read
+from realdeg.records import PairRecord
+from realdeg.report.certificate import Certificate, read_certificate
+from realdeg.report.charts import curves
+from realdeg.report.facts import Group, columns, groups, photos
+from realdeg.report.folder import Folder, eight_bit, page_name
+from realdeg.report.layers import BACKDROP_SIDE, FULL_QUALITY, Layers, full_layers
+from realdeg.report.measures import Measures, facts
+from realdeg.report.pictures import Image, shrunk
+from realdeg.report.quiver import Quiver, quiver
+
+CHANNELS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class PairPage:
+    """All that the template of a pair's page shows.
+
+    Attributes:
+        page: its path relative to the folder.
+        line: one line of figures.
+        layers: its pictures, None for a refused pair without files.
+        backdrop: LR as the displacements are drawn on it, or "".
+        quiver: displacements, or None where none were recorded.
+        tone: chart of the tone curves (SVG), or "".
+        columns: cells of the pair's row in the manifest.
+        damage: why the pair's certificate could not be used, or "".
+    """
+
+    record: PairRecord
+    page: str
+    line: str
+    layers: Layers | None
+    backdrop: str
+    quiver: Quiver | None
+    tone: str
+    adjusted: str
+    groups: list[Group]
+    photos: list[tuple[str, str, str]]
+    columns: list[tuple[str, str]]
+    damage: str
+
+
+def of_pair(
+    record: PairRecord, lr: Image, hr: Image, dataset: Path, folder: Folder, figures: Measures
+) -> PairPage:
+    """The page of a pair of files, whose pictures are written.
+
+    Args:
+        record: row of the manifest.
+        lr: LR image, uint8 or uint16.
+        hr: HR image of `record.scale` times its size.
+        dataset: folder with the certificates.
+        folder: the report's.
+        figures: of this pair.
+
+    Raises:
+        UserError: the output cannot be written.
+    """
+    certificate = read_certificate(dataset, record.key)
+    layers = full_layers(lr, hr, record.scale, folder, record.key)
+    size_hw = lr.shape[0], lr.shape[1]
+    return _page(record, certificate, layers, layers.backdrop, size_hw, facts(record, figures))
+
+
+def of_refused(record: PairRecord, dataset: Path, folder: Folder) -> PairPage | None:
+    """The page of a refused pair: what its certificate knows, drawn over its LR photo; None without one.
+
+    Raises:
+        UserError: the output cannot be written.
+    """
+    certificate = read_certificate(dataset, record.key)
+    if not certificate:
+        return None
+    backdrop, size_hw = "", (0, 0)
+    if certificate.arrows("tiles") or certificate.arrows("blind"):
+        try:
+            lr = _cut(read(Path(record.source_lr)).pixels, certificate.numbers("lr_crop"))
+        except UserError:
+            lr = None
+        if lr is not None:
+            size_hw = lr.shape[0], lr.shape[1]
+            small = np.ascontiguousarray(eight_bit(shrunk(lr, BACKDROP_SIDE)))
+            backdrop = folder.picture(small, f"backdrop {record.key}", FULL_QUALITY)
+    return _page(record, certificate, None, backdrop, size_hw, "")
+
+
+def _page(
+    record: PairRecord,
+    c: Certificate,
+    layers: Layers | None,
+    backdrop: str,
+    size_hw: tuple[int, int],
+    line: str,
+) -> PairPage:
+    drawn = quiver(c.arrows("tiles"), c.arrows("blind"), size_hw) if backdrop else None
+    return PairPage(
+        record,
+        page_name(record.key),
+        line,
+        layers,
+        backdrop,
+        drawn,
+        _tone(c),
+        c.text("brightness", "adjusted"),
+        groups(c, record),
+        photos(c),
+        columns(record),
+        c.damage,
+    )
+
+
+def _cut(pixels: Image, box: list[float]) -> Image | None:
+    """The LR crop of the certificate, or the whole photo where it has none; None where it lies outside."""
+    if len(box) != 4:
+        return pixels
+    x, y, w, h = (int(value) for value in box)
+    height, width = pixels.shape[:2]
+    inside = min(x, y) >= 0 and min(w, h) > 0 and x + w <= width and y + h <= height
+    return pixels[y : y + h, x : x + w] if inside else None
+
+
+def _tone(c: Certificate) -> str:
+    """Chart of the tone curve of each channel in 8-bit levels."""
+    levels = c.numbers("brightness", "levels")
+    found = c.at("brightness", "curves")
+    count = len(found) if isinstance(found, list) else 0
+    series = {}
+    for i in range(min(count, 3)):
+        values = Certificate({"curve": found[i]}).numbers("curve")
+        if len(levels) > 1 and len(values) == len(levels):
+            points = zip(levels, values, strict=True)
+            series[CHANNELS[i] if count == 3 else "all"] = [(255 * a, 255 * b) for a, b in points]
+    if not series:
+        return ""
+    series["unchanged"] = [(0.0, 0.0), (255.0, 255.0)]
+    kinds = {name: f"tone {name}" for name in series}
+    return curves(series, x_label="before, 8-bit level", y_label="after, 8-bit level", kinds=kinds)
