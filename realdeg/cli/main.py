@@ -14,7 +14,7 @@ from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, User
 
 COMMANDS = {
     "Make pairs": ("align", "degrade", "adopt"),
-    "Work on a dataset": ("split", "tile", "report"),
+    "Work on a dataset": ("split", "tile", "export", "report"),
     "This installation": ("doctor", "completion"),
 }
 

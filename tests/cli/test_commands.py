@@ -81,7 +81,7 @@ def test_help_is_quick_and_light():
 
 
 @pytest.mark.parametrize(
-    "name", ["align", "degrade", "adopt", "split", "tile", "report", "doctor", "completion"]
+    "name", ["align", "degrade", "adopt", "split", "tile", "export", "report", "doctor", "completion"]
 )
 def test_every_command_has_help(name):
     assert "Usage: realdeg" in realdeg(name, "--help", ok=0).stdout

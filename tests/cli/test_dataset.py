@@ -144,3 +144,38 @@ def test_tiles_that_cannot_be(data, folders, tmp_path):
     refused(realdeg("tile", data, "-o", data), 2, "is the dataset itself")
     refused(realdeg("tile", data, "-o", folders[0] / "s1_a.png" / "t"), 1, "cannot be made", "choose another")
     refused(realdeg("tile", data, "-o", tmp_path / "t", "--szie", 9), 2, "--szie", "Did you mean", "--size")
+
+
+def test_export_lists_each_split(data, tmp_path):
+    assert realdeg("split", data, "--test", 1, "--group", "(s.)_").returncode == 0
+    result = realdeg("export", data, "--format", "d2c-sr", "-o", tmp_path / "lists")
+    assert result.returncode == 0, result.stderr
+    assert f"{tmp_path / 'lists' / 'test.txt'}: " in result.stdout
+    counts = json.loads(
+        realdeg("export", data, "--format", "basicsr", "-o", tmp_path / "lists", "--json").stdout
+    )
+    assert sorted(counts) == [str(tmp_path / "lists" / f"meta_info_{name}.txt") for name in ("test", "train")]
+    assert sum(counts.values()) == 4
+    one = tmp_path / "one.txt"
+    assert realdeg("export", data, "--format", "d2c-sr", "--split", "test", "-o", one, "-q").stdout == ""
+    assert one.read_text() == (tmp_path / "lists" / "test.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--format", "d2csr", "-o", "l"), 2, ("--format", "Did you mean", "d2c-sr")),
+        (
+            ("--format", "d2c-sr", "-o", "l", "--split", "val"),
+            1,
+            ("has no pairs in the split 'val'", "realdeg split"),
+        ),
+        (("--format", "d2c-sr", "-o", "l", "--root", "/usr"), 2, ("/usr: does not contain", "--root")),
+        (("--format", "d2c-sr", "-o", "l", "--root", "/", "--absolute"), 2, ("exclude each other",)),
+        (("--format", "basicsr", "-o", "l", "--absolute"), 2, ("are for d2c-sr",)),
+        (("--format", "d2c-sr", "-o", "/proc/l/a.txt"), 1, ("/proc/l/a.txt", "choose another")),
+        (("-o", "l"), 2, ("--format",)),
+    ],
+)
+def test_exports_that_cannot_be(data, options, code, words):
+    refused(realdeg("export", data, *options), code, *words)
