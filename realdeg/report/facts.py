@@ -105,8 +105,8 @@ def _geometry(c: Certificate, record: PairRecord) -> list[tuple[str, str]]:
     )
     rows += [(f"lens, {str(name).replace('_', ' ')}", f"{v:.6g}") for name, v in terms if v is not None]
     if len(matrix) == 9:
-        lines = ["  ".join(f"{value:.8g}" for value in matrix[3 * i : 3 * i + 3]) for i in range(3)]
-        rows.append(("HR from LR, homography", "\n".join(lines)))
+        lines = [" ".join(f"{value:>14.8g}" for value in matrix[3 * i : 3 * i + 3]) for i in range(3)]
+        rows.append(("homography, HR px from LR px", "\n".join(lines)))
     return rows
 
 

@@ -52,7 +52,7 @@ class Kind:
 def kind_of(reason: str) -> str:
     """A reason without the file, the remedy and the numbers, so that like cases stand together."""
     problem = re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0]).strip()
-    return re.sub(r"\d+(\.\d+)?", "N", problem) or "no reason given"
+    return re.sub(r"\d+([.,]\d+)*", "N", problem) or "no reason given"
 
 
 def kinds(refused: list[PairRecord], folder: Folder) -> list[Kind]:
