@@ -21,7 +21,7 @@ def shuffled(tmp_path_factory, photograph, scene):
     for i, name in enumerate(SCENES):
         lr, hr, _ = photograph(scene(name), 2, turn=1.5, exposure=0.7)
         write_image(root / "lr" / f"{i}.png", lr)
-        write_image(root / "hr" / f"{9 - i}.png", hr)
+        write_image(root / "hr" / f"{9 - i}.png", hr if i else hr.astype(np.uint16) * 257)
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     write_image(root / "lr" / "noise.png", noise)
     write_image(root / "lr" / "dot.png", noise[:1, :1])
@@ -67,6 +67,19 @@ def test_a_tele_photo_of_an_eighth_of_the_width(tmp_path, sample):
         write_image(tmp_path / "hr" / f"{i}{name}.png", tele)
     pairs = pair_by_content(tmp_path / "lr", tmp_path / "hr")
     assert [(match.lr.stem, match.hr.stem[0]) for match in pairs.matches] == [("0", "0"), ("1", "1")]
+
+
+def test_postcards_seen_by_two_cameras(shared_data, tmp_path):
+    """City100: the same number is the same postcard; here HR goes by other names."""
+    city = shared_data("city100")
+    for i in range(1, 5):
+        for side, source, name in (("lr", "iphone_x", f"00{i}L"), ("hr", "nikon_d5500", f"00{i}H")):
+            image = cv2.imread(str(city / source / f"{name}.png"))[..., ::-1]
+            write_image(tmp_path / side / f"{i if side == 'lr' else 9 - i}.png", np.ascontiguousarray(image))
+    pairs = pair_by_content(tmp_path / "lr", tmp_path / "hr")
+    assert [(match.lr.stem, match.hr.stem) for match in pairs.matches] == [
+        (str(9 - i), str(i)) for i in (5, 6, 7, 8)
+    ]
 
 
 def test_strangers_and_one_folder(shuffled, tmp_path, sample):

@@ -149,7 +149,7 @@ def test_dry_run_shows_ten_pairs(tmp_path):
 def test_several_folders_get_the_scale_that_they_show(folders, scenes, tmp_path):
     lr, hr = folders
     for name, (_, lrs) in scenes.items():
-        write_image(tmp_path / "lr3" / f"{name}.png", lrs[3])
+        write_image(tmp_path / "lr3" / f"{name}.png", lrs[3].astype(np.uint16) * 257)
     out = tmp_path / "out"
     args = ("--lr", tmp_path / "lr3", "--lr", lr, "--hr", hr, "-o", out)
     told = json.loads(done(align(*args, "--json")).stdout)
