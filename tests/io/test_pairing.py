@@ -228,7 +228,7 @@ def shoot(path: Path, seconds: float | None, *, offset: str = "") -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
 def test_the_time_of_a_photo_is_read(tmp_path, suffix):
     path = shoot(tmp_path / f"a.{suffix}", 1.25, offset="+02:00")
     taken = NOON.replace(microsecond=250000, second=1, tzinfo=timezone(timedelta(hours=2)))
