@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -35,6 +36,14 @@ def dataset(tmp_path_factory):
     records.append(PairRecord("broken", "failed", "broken.jpg: ends after 3 kB"))
     write_manifest(out, records)
     return out
+
+
+@pytest.fixture(scope="session")
+def known():
+    """What the certified dataset was made from."""
+    return SimpleNamespace(
+        awkward=AWKWARD, stated=list(STATED.values()), blind=list(BLIND.values()), tiles=ROWS * COLUMNS
+    )
 
 
 @pytest.fixture(scope="session")
