@@ -18,8 +18,9 @@ if (viewer) {
   };
   const fit = () => Math.min(4, viewport.clientWidth / width, 0.72 * innerHeight / height);
   const setZoom = to => {
-    const x = (viewport.scrollLeft + viewport.clientWidth / 2) / stage.offsetWidth;
-    const y = (viewport.scrollTop + viewport.clientHeight / 2) / stage.offsetHeight;
+    const seen = viewport.getBoundingClientRect(), whole = stage.getBoundingClientRect();
+    const x = (seen.left + viewport.clientWidth / 2 - whole.left) / whole.width;  // what is in the middle stays
+    const y = (seen.top + viewport.clientHeight / 2 - whole.top) / whole.height;
     fitted = to === "fit";
     zoom = fitted ? fit() : Number(to);
     stage.style.setProperty("--zoom", zoom);
