@@ -31,12 +31,12 @@ class Row:
 
 
 FIGURES: dict[str, tuple[Callable[[Measures], float | None], str]] = {
-    "stated error, LR px": (lambda m: m.stated_lr, ".4f"),
-    "stated error, HR px": (lambda m: m.stated_hr, ".4f"),
-    "blind residual, LR px": (lambda m: m.blind, ".4f"),
+    "stated, LR px": (lambda m: m.stated_lr, ".4f"),
+    "stated, HR px": (lambda m: m.stated_hr, ".4f"),
+    "blind, LR px": (lambda m: m.blind, ".4f"),
     "tiles that disagree": (lambda m: m.disagreeing, ".1%"),
     "zoom": (lambda m: m.zoom, ".3f"),
-    "brightness rms, levels": (lambda m: m.brightness, ".2f"),
+    "brightness, levels": (lambda m: m.brightness, ".2f"),
 }
 
 

@@ -66,7 +66,7 @@ def quiver(tiles: Sequence[Arrow], blind: Sequence[Arrow], size_hw: tuple[int, i
     label = f"{len(tiles)} displacements of the fit and {len(blind)} blind ones, enlarged {factor:g} times"
     svg = (
         f'<svg class="arrows" viewBox="-0.5 -0.5 {width} {height}" role="img" aria-label="{escape(label)}" '
-        f'style="--thick:{_number(spacing / 20)}">{"".join(parts)}</svg>'
+        f'style="--thick:{_number(min(spacing / 20, width / 200))}">{"".join(parts)}</svg>'
     )
     return Quiver(
         svg,

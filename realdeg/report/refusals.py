@@ -14,6 +14,7 @@ from realdeg.report.folder import Folder
 from realdeg.report.pictures import thumbnail
 
 MAX_PICTURED = 60
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Kind:
     """Inputs refused for one kind of reason.
 
     Attributes:
-        text: the reason without its numbers.
+        text: the reason, without file and remedy, with the range of each number.
         status: "rejected", "failed", or both with a comma.
         keys: all of them.
         shown: those with pictures.
@@ -51,8 +52,22 @@ class Kind:
 
 def kind_of(reason: str) -> str:
     """A reason without the file, the remedy and the numbers, so that like cases stand together."""
-    problem = re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0]).strip()
-    return re.sub(r"\d+([.,]\d+)*", "N", problem) or "no reason given"
+    return NUMBER.sub("N", _problem(reason)) or "no reason given"
+
+
+def ranged(reasons: list[str]) -> str:
+    """The one problem of reasons of one kind, each number as the range over them."""
+    problems = [_problem(reason) for reason in reasons]
+    places = zip(*([m[0] for m in NUMBER.finditer(problem)] for problem in problems), strict=True)
+    ranges = []
+    for texts in places:
+        low, high = (pick(texts, key=lambda text: float(text.replace(",", ""))) for pick in (min, max))
+        ranges.append(low if low == high else f"{low} to {high}")
+    return NUMBER.sub(lambda _: ranges.pop(0), problems[0]) or "no reason given"
+
+
+def _problem(reason: str) -> str:
+    return re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0]).strip()
 
 
 def kinds(refused: list[PairRecord], folder: Folder) -> list[Kind]:
@@ -65,13 +80,15 @@ def kinds(refused: list[PairRecord], folder: Folder) -> list[Kind]:
     for record in refused:
         grouped.setdefault(kind_of(record.reason), []).append(record)
     made = []
-    for text, records in sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0])):
+    for _, records in sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0])):
         share = max(1, round(MAX_PICTURED * len(records) / len(refused)))
         count = len(records) if len(refused) <= MAX_PICTURED else min(share, len(records))
         places = np.unique(np.linspace(0, len(records) - 1, count).round().astype(int))
         shown = [Refused(records[i], _sides(records[i], folder)) for i in places]
         status = ", ".join(sorted({record.status for record in records}))
-        made.append(Kind(text, status, [record.key for record in records], shown))
+        made.append(
+            Kind(ranged([r.reason for r in records]), status, [record.key for record in records], shown)
+        )
     return made
 
 

@@ -337,7 +337,7 @@ def test_the_table_sorts_by_keyboard_and_filters(tab, folder, known):
     tab.open((folder / "index.html").as_uri(), 1280)
     column = "[...document.querySelectorAll('.sortable tbody tr')].filter(r => !r.hidden).map(r => r.cells[3].textContent)"
     heads = tab.js("[...document.querySelectorAll('.sortable th')].map(h => h.textContent)")
-    assert heads[3] == "stated error, LR px"
+    assert heads[3] == "stated, LR px"
     tab.js("document.querySelectorAll('.sortable .sort')[3].focus()")
     tab.press(" ", 32)
     up = sorted(f"{error:.4f}" for error in known.stated)

@@ -13,7 +13,7 @@ from realdeg.io.photo import read
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
-from realdeg.report.refusals import kind_of
+from realdeg.report.refusals import kind_of, ranged
 
 
 class Links(HTMLParser):
@@ -86,13 +86,17 @@ def test_the_head_of_the_page(report, known):
     assert f"{np.median(stated):.3f} median stated error, LR px {4 * np.median(stated):.3f} HR px" in text
     assert f"{max(stated):.3f} worst stated error, LR px {4 * max(stated):.3f} HR px" in text
     assert f"{np.median(blind):.3f} median blind residual, LR px" in text
-    assert "2 rejected N% of the image contradicts the common motion (limit N%)" in text
+    assert "2 rejected 17 to 42% of the image contradicts the common motion (limit 5%)" in text
 
 
 def test_reasons_of_one_kind_stand_together():
     assert kind_of("a/b.jpg: ends after 312 of 1,204 kB; copy it") == "ends after N of N kB"
     assert kind_of("zoom is x1.25, far from x2; use a larger --scale") == "zoom is xN, far from xN"
     assert kind_of("") == "no reason given"
+    assert ranged(["a.jpg: ends after 9 of 1,204 kB; copy it", "ends after 100.5 of 1,204 kB"]) == (
+        "ends after 9 to 100.5 of 1,204 kB"
+    )
+    assert ranged(["", ""]) == "no reason given"
 
 
 def test_limit_bounds_pictures_and_pages_but_not_the_table(certified, tmp_path):
