@@ -17,7 +17,7 @@ from realdeg.cli.common import FOLDER, output_options
 @click.option("--run", type=FOLDER, default=None, help="Run folder of `python -m train.d2c`.")
 @click.option("-o", "--out", type=FOLDER, default=None, help="Folder of the page; default DATASET/report.")
 @click.option("--title", default="", help="Heading; default the dataset's name.")
-@click.option("--limit", type=click.IntRange(0), default=60, help="Most pairs in the gallery.")
+@click.option("--limit", type=click.IntRange(0), default=60, help="Most pairs with pictures.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @output_options
 def report(
@@ -30,7 +30,10 @@ def report(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write DATASET/report/index.html: counts, rejects with reasons, residuals, sliders, training curves.
+    """Write DATASET/report/index.html: counts, accuracy, rejects with reasons, a page for each pair.
+
+    A pair's page has sliders at full resolution, an error map, the displacements left, and its
+    certificate. With --run: training curves and the model's images.
 
     The folder is complete in itself: it opens from disk, offline, and can be sent to anyone.
     """
