@@ -43,7 +43,7 @@ FIGURES: dict[str, tuple[Callable[[Measures], float | None], str]] = {
 def listing(
     records: list[PairRecord], values: list[Measures], pages: Mapping[str, str]
 ) -> tuple[list[str], list[Row]]:
-    """(names of the columns between status and reason, rows in the manifest's order).
+    """(names of the columns after pair and status, rows in the manifest's order).
 
     Args:
         records: all, also those refused.

@@ -10,6 +10,7 @@ from realdeg.records import PairRecord
 from realdeg.report.charts import Point, histogram, scatter
 from realdeg.report.measures import Measures
 
+MAX_MARKS = 2000  # of the scatter chart: every n-th pair beyond
 MADE = {
     "registration": "registered from photos",
     "degradation": "degraded from clean images",
@@ -25,8 +26,8 @@ BLIND = (
     "of its own. It contains that method's own noise, so it says little below it."
 )
 SCATTER = (
-    "Stated error against blind residual, one mark for each pair, logarithmic. On the dashed line both "
-    "agree. Far above it, the registration is too sure of itself or the measurement is noisy."
+    "Stated error against blind residual, a mark for each pair (2,000 at most), logarithmic. On the dashed "
+    "line both agree. Far above it, the registration is too sure of itself or the measurement is noisy."
 )
 OLD = (
     "95th percentile of the displacement left in each pair, measured on the finished pair by feature "
@@ -115,5 +116,6 @@ def figures(kept: list[PairRecord], values: list[Measures], pages: Mapping[str, 
         for record, m in zip(kept, values, strict=True)
         if m.stated_lr is not None and m.blind is not None
     ]
+    points = points[:: -(-len(points) // MAX_MARKS) or 1]
     chart = scatter(points, x_label="stated error, LR px", y_label="blind residual, LR px")
     return [*made, Figure(chart, SCATTER)] if chart else made

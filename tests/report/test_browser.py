@@ -349,7 +349,7 @@ def test_the_table_sorts_by_keyboard_and_filters(tab, folder, known):
         "document.querySelector('.find').value = 'REJECTED 17'; document.querySelector('.find').dispatchEvent(new Event('input'))"
     )
     assert tab.js(
-        "[...document.querySelectorAll('.sortable tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].textContent)"
+        "[...document.querySelectorAll('.sortable tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].firstChild.textContent)"
     ) == ["moved 17"]
     assert tab.js("document.querySelector('.found').textContent") == "1 of 7"
     assert tab.said == []
