@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import UserError
+from realdeg.layout import pair_paths
 from realdeg.records import PairRecord, read_manifest
 from realdeg.report import overview, training
 from realdeg.report.certificate import read_certificate
@@ -22,6 +24,8 @@ from realdeg.report.refusals import kinds
 from realdeg.report.run_folder import Run, read_run
 from realdeg.report.template import Templates
 from realdeg.settings import RUN_FILE
+
+REJECTED = "rejected"  # folder of a dataset that holds rejected pairs which were kept for study
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def build_report(
 
     gallery, pages = _pairs(dataset, folder, _spread(kept, limit), lost)
     refused = [record for record in records if not record.ok]
-    pages += [p for record in _spread(refused, limit) if (p := of_refused(record, dataset, folder))]
+    pages += _refused_pages(dataset, folder, records, limit)
     compared = _compared(dataset, folder, trained, [record for record, _ in kept], lost) if trained else []
     where = {one.record.key: one.page for one in pages}
     names, rows = listing([lost.get(r.key, r) if r.ok else r for r in records], figures, where)
@@ -134,6 +138,25 @@ def _pairs(
         gallery.append(Shown(record.key, views, left, right, facts(record, m), page.page))
         pages.append(page)
     return gallery, pages
+
+
+def _refused_pages(dataset: Path, folder: Folder, records: list[PairRecord], limit: int) -> list[PairPage]:
+    """Pages of refused pairs of which files were kept for study, or at least a certificate."""
+    taken = {record.key for record in records if record.ok}
+    refused = {record.key: record for record in records if not record.ok and record.key not in taken}
+    pages = []
+    for record in _spread(list(refused.values()), limit):
+        images = None
+        paths = [dataset / REJECTED / path for path in pair_paths(record.key)]
+        if record.scale and all(path.is_file() for path in paths):
+            with contextlib.suppress(UserError):  # what cannot be read is shown by its certificate alone
+                images = read_pair(paths[0], paths[1], record.scale)
+        if images:
+            page = of_pair(record, *images, dataset, folder, measures([record])[0])
+        else:
+            page = of_refused(record, dataset, folder)
+        pages += [page] if page else []
+    return pages
 
 
 def _compared(

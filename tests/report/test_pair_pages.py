@@ -80,6 +80,19 @@ def test_a_refused_pair_shows_where_its_tiles_disagree(report):
     assert read(report / "pairs" / backdrop).pixels.shape == (200, 260, 3)
 
 
+def test_a_refused_pair_that_was_kept_is_shown_whole(certified, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(certified, copy)
+    for side in ("LR", "HR"):
+        (copy / "rejected" / side).mkdir(parents=True)
+        shutil.copy(copy / side / "bare.png", copy / "rejected" / side / "moved 17.png")
+    page = opened(build_report(copy).parent, "moved 17")
+    assert "Error map" in page.text
+    assert "17% of the image contradicts" in page.text
+    (copy / "rejected" / "HR" / "moved 17.png").write_bytes(b"torn")
+    assert not (build_report(copy).parent / page_name("moved 17")).exists()
+
+
 def test_the_head_of_the_page(report, known):
     text = Links((report / "index.html").read_text(encoding="utf-8")).text
     stated, blind = known.stated, known.blind
