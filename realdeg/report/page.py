@@ -152,7 +152,7 @@ def _refused_pages(dataset: Path, folder: Folder, records: list[PairRecord], lim
             with contextlib.suppress(UserError):  # what cannot be read is shown by its certificate alone
                 images = read_pair(paths[0], paths[1], record.scale)
         if images:
-            page = of_pair(record, *images, dataset, folder, measures([record])[0])
+            page: PairPage | None = of_pair(record, *images, dataset, folder, measures([record])[0])
         else:
             page = of_refused(record, dataset, folder)
         pages += [page] if page else []
