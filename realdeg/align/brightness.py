@@ -1,9 +1,13 @@
-"""Tone: bring HR to LR's brightness, one curve per channel, measured where the pictures are flat."""
+"""Tone: bring one photo to the other's brightness, measured where the pictures are flat.
+
+One monotone curve per channel, and a gain on linear light that varies slowly over the field: what is left
+of the vignetting of both lenses.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 from typing import Any
 
 import cv2
@@ -12,81 +16,177 @@ import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
 from realdeg.align.settings import Brightness
+from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
 Image = npt.NDArray[Any]
 
 LEVELS = 1024
 BINS = 24
 MIN_IN_BIN = 30
+MAX_SAMPLES = 400_000
+TERMS = 6
+GAIN_CELLS = 24
+GAIN_ROUNDS = 3
+GAIN_PRIOR = 0.5  # expected size of a term, natural logarithm of the gain
+WORTHWHILE = 0.003  # smallest share of the residual that a gain field must take away
 
 
 @dataclass(frozen=True, eq=False)
 class Tone:
-    """Monotone tone curves, one per channel.
+    """Monotone tone curves, one per channel, and a gain over the field.
 
     Attributes:
-        curves: (C, LEVELS) float32; values of LR for HR values 0..1 in equal steps.
-        residual_8bit: root mean square of LR - curve(HR) on flat areas, 8-bit levels.
+        curves: (C, LEVELS) float32; values of the target for source values 0..1 in equal steps.
+        gain: coefficients of `_field`: logarithm of the gain on linear light (vignetting); all 0 = none.
+        residual_8bit: root mean square of target - tone(source) on flat areas, 8-bit levels.
     """
 
     curves: npt.NDArray[Any]
     residual_8bit: float
+    gain: tuple[float, ...] = (0.0,) * TERMS
 
     @classmethod
     def none(cls, channels: int = 3) -> Tone:
-        """The curves that change nothing."""
+        """The tone that changes nothing."""
         return cls(np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (channels, 1)), float("nan"))
 
-    def __call__(self, image: Image) -> Image:
-        """Apply to float (H, W) or (H, W, C) in [0, 1]; the result is clipped to [0, 1]."""
+    def __call__(self, image: Image, rows: slice | None = None, height: int | None = None) -> Image:
+        """Apply to float (h, w) or (h, w, C) in [0, 1]; the result is clipped to [0, 1].
+
+        Args:
+            image: the whole field, or some of its rows.
+            rows: which rows of the field; None: all.
+            height: rows of the whole field, where `rows` is given.
+        """
         planes = image[..., None] if image.ndim == 2 else image
         grid = np.linspace(0, 1, LEVELS)
-        done = [np.interp(planes[..., i], grid, curve) for i, curve in enumerate(self.curves)]
-        result: Image = np.clip(np.stack(done, -1), 0, 1).astype(np.float32)
+        done = np.stack([np.interp(planes[..., i], grid, curve) for i, curve in enumerate(self.curves)], -1)
+        if any(self.gain):
+            gain = self.gain_at(image.shape[:2], rows, height)
+            done = linear_to_srgb(srgb_to_linear(done) * gain[..., None])
+        result: Image = np.clip(done, 0, 1).astype(np.float32)
         return result[..., 0] if image.ndim == 2 else result
 
-    def apply_integer(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Apply to uint8 or uint16 (H, W, C) through a table, rounding once."""
-        peak = int(np.iinfo(image.dtype).max)
-        levels = np.linspace(0, 1, peak + 1)
-        grid = np.linspace(0, 1, LEVELS)
-        result = np.empty_like(image)
-        for i, curve in enumerate(self.curves):
-            table = np.clip(np.rint(np.interp(levels, grid, curve) * peak), 0, peak).astype(image.dtype)
-            result[..., i] = table[image[..., i]]
-        return result
+    def gain_at(
+        self, size_hw: tuple[int, ...], rows: slice | None = None, height: int | None = None
+    ) -> npt.NDArray[Any]:
+        """(h, w) gain on linear light over the field, or over some of its rows."""
+        start, whole = (rows.start, height or size_hw[0]) if rows else (0, size_hw[0])
+        y = (np.arange(start, start + size_hw[0]) + 0.5) / whole * 2 - 1
+        x = (np.arange(size_hw[1]) + 0.5) / size_hw[1] * 2 - 1
+        return np.exp(_field(x[None], y[:, None]) @ np.array(self.gain)).astype(np.float32)
+
+    @property
+    def corner_gain(self) -> float:
+        """Mean gain at the four corners of the field, relative to its centre."""
+        corners = _field(np.array([-1.0, 1, -1, 1]), np.array([-1.0, -1, 1, 1])) @ np.array(self.gain)
+        return float(np.exp(corners.mean() - _field(np.zeros(1), np.zeros(1))[0] @ np.array(self.gain)))
 
 
-def match_brightness(seen: Image, lr: Image, method: Brightness = "curve") -> Tone:
-    """Curves that bring HR, drawn on LR's grid, to LR's values.
+def match_brightness(
+    source: Image, target: Image, method: Brightness = "curve", *, vignetting: bool = False
+) -> Tone:
+    """Tone that brings one picture to the values of another, both of one sharpness on one grid.
 
     Args:
-        seen: (h, w) or (h, w, C) float32 in [0, 1], HR on LR's grid and at LR's sharpness.
-        lr: the LR photo's pixels of the same shape.
-        method: "curve": monotone, through the medians of up to 24 brightness classes; "linear": gain
-            and offset by least squares, the D2CRealSR recipe; "none".
+        source: (h, w) or (h, w, C) float32 in [0, 1], sRGB-encoded: HR on LR's grid, say.
+        target: the same pixels of the other photo.
+        method: "curve": monotone, through the means of up to 24 brightness classes; "linear": gain and
+            offset by least squares, the D2CRealSR recipe; "none".
+        vignetting: fit a gain over the field as well, common to all channels.
     """
-    if seen.ndim == 2:
-        seen, lr = seen[..., None], lr[..., None]
-    flat = _flatness(seen, lr)
-    curves, squares, count = [], 0.0, 0
-    for channel in range(seen.shape[2]):
-        x, y = seen[..., channel][flat], lr[..., channel][flat]
+    if source.ndim == 2:
+        source, target = source[..., None], target[..., None]
+    if method == "none":
+        return Tone.none(source.shape[2])
+    step = max(1, round(np.sqrt(source.shape[0] * source.shape[1] / MAX_SAMPLES)))
+    flat = _flatness(source, target)[::step, ::step]
+    source, target = source[::step, ::step], target[::step, ::step]
+    tone = _curves(source, target, flat, method)
+    if not vignetting:
+        return tone
+    for _ in range(GAIN_ROUNDS):
+        gain = _gain(tone, source, target, flat)
+        even = replace(tone, gain=gain).gain_at(source.shape)[..., None]
+        flattened = linear_to_srgb(srgb_to_linear(target) / even)
+        shaped = replace(_curves(source, flattened, flat, method), gain=gain)
+        residual = _residual(shaped, source, target, flat)
+        if residual > (1 - WORTHWHILE) * tone.residual_8bit:
+            break
+        tone = replace(shaped, residual_8bit=residual)
+    return tone
+
+
+def _curves(source: Image, target: Image, flat: npt.NDArray[Any], method: Brightness) -> Tone:
+    curves = []
+    for channel in range(source.shape[2]):
+        x, y = source[..., channel][flat], target[..., channel][flat]
         keep = (x > 2 / 255) & (x < 253 / 255) & (y > 2 / 255) & (y < 253 / 255)
-        x, y = x[keep].astype(np.float64), y[keep].astype(np.float64)
-        curve = _fit(x, y, method)
-        curves.append(curve)
-        off = np.interp(x, np.linspace(0, 1, LEVELS), curve) - y
-        squares, count = squares + float((off**2).sum()), count + len(off)
-    residual = 255 * float(np.sqrt(squares / count)) if count else float("nan")
-    return Tone(np.stack(curves).astype(np.float32), residual)
+        curves.append(_fit(x[keep].astype(np.float64), y[keep].astype(np.float64), method))
+    tone = Tone(np.stack(curves).astype(np.float32), float("nan"))
+    return replace(tone, residual_8bit=_residual(tone, source, target, flat))
 
 
-def _flatness(seen: Image, lr: Image) -> npt.NDArray[Any]:
+def _residual(tone: Tone, source: Image, target: Image, flat: npt.NDArray[Any]) -> float:
+    """Root mean square on flat, unclipped pixels, 8-bit levels."""
+    seen = tone(source)
+    keep = flat[..., None] & (target > 2 / 255) & (target < 253 / 255) & (source > 2 / 255)
+    keep &= source < 253 / 255
+    off = (seen - target)[keep]
+    return 255 * float(np.sqrt((off.astype(np.float64) ** 2).mean())) if len(off) else float("nan")
+
+
+def _gain(tone: Tone, source: Image, target: Image, flat: npt.NDArray[Any]) -> tuple[float, ...]:
+    """Low-order gain on linear light that is left between tone(source) and target.
+
+    Medians of small cells, so that neither noise nor what moved decides; a weak prior keeps the terms
+    small where the cells say nothing.
+    """
+    curved = replace(tone, gain=(0.0,) * TERMS)(source)
+    usable = flat & (curved.min(-1) > 8 / 255) & (target.min(-1) > 8 / 255)
+    usable &= (curved.max(-1) < 245 / 255) & (target.max(-1) < 245 / 255)
+    ratio = np.log(srgb_to_linear(target).mean(-1) + 1e-6) - np.log(srgb_to_linear(curved).mean(-1) + 1e-6)
+    rows, columns = (max(2, min(GAIN_CELLS, side // 8)) for side in ratio.shape)
+    places, values, weights = [], [], []
+    for i, j in product(range(rows), range(columns)):
+        top, bottom = i * ratio.shape[0] // rows, (i + 1) * ratio.shape[0] // rows
+        left, right = j * ratio.shape[1] // columns, (j + 1) * ratio.shape[1] // columns
+        inside = ratio[top:bottom, left:right][usable[top:bottom, left:right]]
+        if len(inside) >= 6:
+            places.append(((left + right) / ratio.shape[1] - 1, (top + bottom) / ratio.shape[0] - 1))
+            values.append(float(np.median(inside)))
+            weights.append(np.sqrt(len(inside)))
+    if len(values) < 3 * TERMS:
+        return (0.0,) * TERMS
+    x, y = np.array(places).T
+    basis, value = np.column_stack([np.ones(len(x)), _field(x, y)]), np.array(values)
+    prior = np.diag([0.0] + [1 / GAIN_PRIOR] * TERMS)
+    weight = np.array(weights)
+    robust = np.ones(len(x))
+    for _ in range(5):
+        w = weight * robust
+        spread = 1.4826 * np.median(np.abs(value - np.median(value))) + 1e-4
+        a = np.vstack([basis * (w / spread / weight.mean())[:, None], prior])
+        b = np.concatenate([value * (w / spread / weight.mean()), np.zeros(TERMS + 1)])
+        solution = np.linalg.lstsq(a, b, rcond=None)[0]
+        off = np.abs(value - basis @ solution)
+        robust = 1 / np.sqrt(1 + (off / (2 * np.median(off) + 1e-6)) ** 2)
+    return tuple(float(v) for v in solution[1:])
+
+
+def _field(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(..., TERMS) low-order fields over [-1, 1] x [-1, 1] without a constant, which the curves hold."""
+    x, y = np.broadcast_arrays(x, y)
+    r2 = x * x + y * y
+    fields = [x, y, x * x - 1 / 3, x * y, y * y - 1 / 3, r2 * r2 - 28 / 45]
+    return np.stack(fields, axis=-1)
+
+
+def _flatness(source: Image, target: Image) -> npt.NDArray[Any]:
     """The flatter half of the pixels of both pictures; errors of registration do not show there."""
-    slope = np.zeros(seen.shape[:2], np.float32)
-    for image in (seen, lr):
-        grey = image.mean(-1)
+    slope = np.zeros(source.shape[:2], np.float32)
+    for image in (source, target):
+        grey = cv2.GaussianBlur(image.mean(-1), (0, 0), 1.0)
         slope += np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     return slope <= np.median(slope)
 

@@ -1,15 +1,14 @@
-"""What both photos see: the common field, the integer LR crop, and HR drawn on a grid over it."""
+"""What both photos see: the common field, and the integer LR crop."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.align.homography import Homography
+from realdeg.align.warp import Warp
 
 FIELD_CELLS = 256
 
@@ -45,7 +44,7 @@ class Box:
 
 
 def common_field(
-    lr_size_hw: tuple[int, int], hr_size_hw: tuple[int, int], hr_from_lr: Homography, margin: float = 0.0
+    lr_size_hw: tuple[int, ...], hr_size_hw: tuple[int, ...], hr_from_lr: Warp, margin: float = 0.0
 ) -> Box | None:
     """Largest LR box whose every pixel both photos fill.
 
@@ -61,12 +60,11 @@ def common_field(
     height, width = lr_size_hw
     xs = np.unique(np.linspace(0, width, min(width, FIELD_CELLS) + 1).round()).astype(int)
     ys = np.unique(np.linspace(0, height, min(height, FIELD_CELLS) + 1).round()).astype(int)
-    # A cell is filled when its four outer pixel corners are: both frames are convex.
+    # A cell is filled when its four outer pixel corners are: both frames are convex, or nearly so.
     nodes = np.stack(np.meshgrid(xs - 0.5, ys - 0.5), axis=-1)
-    w = nodes @ hr_from_lr.matrix[2, :2] + hr_from_lr.matrix[2, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         hr = hr_from_lr(nodes)
-    inside = (w > 0) & (hr >= margin - 0.5).all(-1)
+    inside = (hr_from_lr.ahead(nodes) > 0) & (hr >= margin - 0.5).all(-1)
     inside &= (hr[..., 0] <= hr_size_hw[1] - 0.5 - margin) & (hr[..., 1] <= hr_size_hw[0] - 0.5 - margin)
     filled = inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:]
     best = _largest_rectangle(filled, xs, ys)
@@ -96,30 +94,3 @@ def _largest_rectangle(
             if not stack or stack[-1][1] > top:
                 stack.append((left, top))
     return best
-
-
-def draw(
-    image: npt.NDArray[Any],
-    image_from_grid: Homography,
-    size_hw: tuple[int, int],
-    *,
-    sharp: bool = False,
-) -> npt.NDArray[Any]:
-    """Resample an image once onto a pixel grid.
-
-    Args:
-        image: (H, W) or (H, W, 3), uint8, uint16 or float32.
-        image_from_grid: where the grid's pixels lie in the image.
-        size_hw: size of the grid (rows, columns).
-        sharp: Lanczos-4 (for pictures to keep) instead of bicubic (for measuring).
-
-    Returns:
-        Array of the image's type on the grid; outside the image its border is mirrored.
-    """
-    return cv2.warpPerspective(
-        image,
-        image_from_grid.matrix,
-        size_hw[::-1],
-        flags=(cv2.INTER_LANCZOS4 if sharp else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT,
-    )

@@ -7,20 +7,14 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from realdeg.align.pair import Registration, make_pair, register, softness
+from realdeg.align.item import align_pair
 from realdeg.align.plan import Part, infer_scale, plan
 from realdeg.align.settings import AlignSettings
-from realdeg.align.verdict import Rejection, large_residual
 from realdeg.errors import UserError
 from realdeg.io.find import Match
 from realdeg.io.pairing_settings import PairingSettings
-from realdeg.io.photo import Photo, read
-from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Progress, Running, run_job
-from realdeg.layout import pair_paths, write_metadata
-from realdeg.ledger import with_hashes
+from realdeg.layout import write_metadata
 from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, write_run
 
@@ -135,75 +129,3 @@ def _same_photos(match: Match, record: PairRecord) -> bool:
     """Whether an earlier record is of these photos: pairing anew may join others under one key."""
     names = Path(record.source_lr).name, Path(record.source_hr).name
     return names == (match.lr.name, match.hr.name)
-
-
-def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
-    """Register one pair of photos and write it: the work of one item."""
-    lr, hr = read(match.lr), read(match.hr)
-    record = PairRecord(
-        match.key,
-        "rejected",
-        how="registration",
-        scale=settings.scale or 0,
-        scene=match.scene or match.key,
-        source_lr=str(match.lr),
-        source_hr=str(match.hr),
-        detail=_photos(lr, hr),
-    )
-    found = register(lr.pixels, hr.pixels, settings)
-    if isinstance(found, Rejection):
-        return _rejected(record, found)
-    pair_lr, pair_hr, found = make_pair(lr.pixels, hr.pixels, found)
-    record = replace(record, scale=found.scale, detail={**record.detail, **_figures(found)})
-    if refused := large_residual(found.residual, settings, found.zoom, softness(found.blur)):
-        return _rejected(record, refused)
-    to_lr, to_hr = pair_paths(match.key)
-    write_image(out / to_hr, pair_hr)
-    write_image(out / to_lr, pair_lr)
-    return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))
-
-
-def _rejected(record: PairRecord, refused: Rejection) -> PairRecord:
-    zoom = {"zoom": round(refused.zoom, 5)} if refused.zoom else {}
-    return replace(record, reason=refused.reason, detail={**record.detail, **zoom})
-
-
-def _figures(found: Registration) -> dict[str, object]:
-    """What the manifest says of a registered pair; docs/dataset.md has the units."""
-    field, residual = found.field, found.residual
-    measured = (
-        {
-            "error_lr_px": round(residual.p95, 4),
-            "error_median_lr_px": round(residual.median, 4),
-            "shift_x_lr_px": round(residual.mean_x, 4),
-            "shift_y_lr_px": round(residual.mean_y, 4),
-            "zncc": round(residual.zncc, 5),
-        }
-        if residual
-        else {}
-    )
-    brightness = found.tone.residual_8bit
-    return {
-        **measured,
-        "sd_lr_px": round(found.motion.sd, 4),
-        "disagreeing": round(found.motion.disagreeing, 4),
-        "zoom": round(found.zoom, 5),
-        "rotation_deg": round(found.rotation, 4),
-        "brightness_rms_8bit": round(brightness, 3) if np.isfinite(brightness) else "",
-        "blur_lr_px": round(found.blur, 3),
-        "sift_inliers": found.inliers,
-        "rounds": found.rounds,
-        "lr_crop": [field.x, field.y, field.width, field.height],
-        "hr_from_lr": [float(f"{value:.10g}") for value in found.hr_from_lr.matrix.ravel()],
-    }
-
-
-def _photos(lr: Photo, hr: Photo) -> dict[str, object]:
-    known: dict[str, object] = {}
-    for name, photo in (("lr", lr), ("hr", hr)):
-        known[f"{name}_focal_mm"] = photo.focal_length_mm or ""
-        known[f"{name}_orientation"] = photo.orientation
-        known[f"{name}_profile"] = photo.profile
-        if photo.digital_zoom and photo.digital_zoom > 1:
-            known[f"{name}_digital_zoom"] = photo.digital_zoom
-    return known

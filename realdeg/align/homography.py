@@ -49,6 +49,8 @@ class Homography:
         return cls(np.array([[s, 0, shift], [0, s, shift], [0, 0, 1]], dtype=np.float64))
 
     def __matmul__(self, other: Homography) -> Homography:
+        if not isinstance(other, Homography):
+            return NotImplemented  # `Warp` knows how
         return Homography(self.matrix @ other.matrix)
 
     def inverse(self) -> Homography:

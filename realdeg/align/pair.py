@@ -1,14 +1,16 @@
-"""Register two photos of one scene: the D2CRealSR recipe (Li et al., ECCV 2022, Sec. 4.1) on one screen.
+"""Register two photos of one scene, on one screen.
 
-Rough SIFT registration, centre crop of the common field, brightness alignment, registration again until
-nothing moves, crop of the edges. From the second pass on the paper's SIFT is replaced by Gauss-Newton
-over all textured pixels, which is several times more exact; LR is cropped on whole pixels and never
-resampled, HR is resampled once from its source.
+The D2CRealSR recipe (Li et al., ECCV 2022, Sec. 4.1): rough SIFT registration, centre crop of the common
+field, brightness alignment, registration again until nothing moves, crop of the edges. From the second
+pass on the paper's SIFT is replaced by Gauss-Newton over all textured pixels (`polish`), unless its
+classic form is asked for (`classic`). LR is cropped on whole pixels and never resampled, HR is
+resampled once from its source.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -16,24 +18,26 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.align import verdict
-from realdeg.align.brightness import Tone, match_brightness
+from realdeg.align.agreement import COHERENT_PX, contradicting
+from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness
+from realdeg.align.classic import two_passes
 from realdeg.align.coarse import rough
-from realdeg.align.crop import Box, common_field, draw
+from realdeg.align.crop import Box, common_field
+from realdeg.align.draw import draw, draw_integer
+from realdeg.align.error import bending, grid, predicted_p95
+from realdeg.align.fit import Fit
 from realdeg.align.homography import Homography
-from realdeg.align.refine import Motion, common_motion, tile_shifts
+from realdeg.align.lens import Lens
+from realdeg.align.polish import FIELD_MARGIN, LR_BLUR, Polished, look, polish
+from realdeg.align.psf import Psf
 from realdeg.align.residual import Residual, measure
 from realdeg.align.settings import AlignSettings
+from realdeg.align.tiles import Tiles
 from realdeg.align.verdict import Rejection
-from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
+from realdeg.align.warp import Warp
 
 Image = npt.NDArray[Any]
-Grey = npt.NDArray[Any]
-
-LR_BLUR = 0.45  # HR is blurred by this many LR px before it is drawn on LR's grid
-BLURS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
-WIDE = ((3.0, 4), (1.5, 8), (0.0, 8))  # blur of both pictures (LR px) and parameters, coarse to fine
-MAX_ROUNDS = 12
-FIELD_MARGIN = 4.0
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +49,55 @@ class Registration:
         scale: HR size / LR size of the pair.
         zoom, rotation: measured at the field's centre: HR px per LR px, degrees.
         field: the LR crop.
-        tone: curves that bring HR to LR's brightness.
-        blur: blur of HR that matches LR best, LR px.
-        motion: the last Gauss-Newton fit: its predicted standard deviation and disagreeing tiles.
+        tone: curves and gain that bring one image to the other's brightness.
+        adjusted: "hr" or "lr": which one.
+        psf: blur of HR that matches LR best, LR px.
+        fit, tiles, polished_field: the last fit, the tiles it used, and the LR box that they cover.
+        contradicting: (T,) tiles that contradict the map together with their neighbours.
+        error: predicted 95th percentile of the map's error over the field, LR px.
         inliers: SIFT matches that agreed on the start.
         rounds: registration passes until nothing moved.
+        refused: why the pair is not good enough, as far as the map tells; None: it is.
         residual: what is left in the finished pair, measured independently; None before it is made.
     """
 
-    hr_from_lr: Homography
+    hr_from_lr: Warp
     scale: int
     zoom: float
     rotation: float
     field: Box
     tone: Tone
-    blur: float
-    motion: Motion
+    adjusted: str
+    psf: Psf
+    fit: Fit
+    tiles: Tiles
+    polished_field: Box
+    contradicting: npt.NDArray[np.bool_]
+    error: float
     inliers: int
     rounds: int
+    refused: Rejection | None = None
     residual: Residual | None = None
+
+    @property
+    def softness(self) -> float:
+        """How many px wide the smallest detail of LR is, at least 1."""
+        return softness(self.psf.sigma)
+
+    @property
+    def disagreeing(self) -> float:
+        """Share of the tiles with a say that contradict the map."""
+        return float(self.contradicting.sum() / max(1, self.tiles.usable.sum()))
+
+    @property
+    def sd(self) -> float:
+        """Predicted standard deviation of the map, root mean square over the field, LR px."""
+        return float(np.sqrt((self.fit.sd(grid(self.field)) ** 2).mean()))
+
+    @property
+    def distortion(self) -> float:
+        """Largest displacement by the lenses that a homography cannot make, over the field, LR px."""
+        return bending(self.hr_from_lr, self.field)
 
 
 def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Rejection:
@@ -81,84 +115,63 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         start = rough(grey_lr, grey_hr) if settings.scale else start
         if refused := verdict.no_start(start):
             return refused
-    hr_from_lr = _rough_again(grey_lr, grey_hr, start.hr_from_lr)
-    field = common_field(grey_lr.shape, grey_hr.shape, hr_from_lr, FIELD_MARGIN)
-    zoom = hr_from_lr.zoom_at(field.centre if field else (0.0, 0.0))
-    scale = settings.scale or nearest_scale(zoom)
+    plane = _rough_again(grey_lr, grey_hr, start.hr_from_lr)
+    warp = replace(Warp.plain(plane), lens=_lens(grey_lr, grey_hr, plane))
+    field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, 0)
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
         return refused
-    settled = settle(grey_lr, grey_hr, hr_from_lr, settings)
-    if isinstance(settled, Rejection):
-        return settled
-    hr_from_lr, motion, blur, rounds = settled
-    field = common_field(grey_lr.shape, grey_hr.shape, hr_from_lr, FIELD_MARGIN)
-    field = field.inset(settings.edge) if field else None
-    zoom = hr_from_lr.zoom_at(field.centre if field else (0.0, 0.0))
-    scale = settings.scale or nearest_scale(zoom)
-    if refused := (
-        verdict.wrong_zoom(zoom, scale, settings)
-        or verdict.small_field(field, settings, zoom)
-        or verdict.little_texture(motion, zoom)
-        or verdict.soft(blur, zoom)
-        or verdict.disagreeing(motion, settings, zoom)
-    ):
+    assert field is not None
+    if settings.recipe == "d2crealsr":
+        warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
+        found = look(grey_lr, _grey_like_lr(lr, hr, warp, field), warp, LR_BLUR)
+    else:
+        found = polish(grey_lr, partial(_grey_like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
+    if not isinstance(found, Polished):
+        return verdict.small_field(found, settings, zoom) or verdict.no_texture(zoom)
+    if settings.recipe == "realdeg":
+        warp = found.fit.warp
+    field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, settings.edge)
+    if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
         return refused
     assert field is not None
-    tone = _colour_tone(lr, hr, hr_from_lr, field, zoom, blur, settings)
-    rotation = hr_from_lr.rotation_at(field.centre)
-    return Registration(hr_from_lr, scale, zoom, rotation, field, tone, blur, motion, start.inliers, rounds)
-
-
-def settle(
-    lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography, settings: AlignSettings
-) -> tuple[Homography, Motion, float, int] | Rejection:
-    """Alternate brightness and geometry until no corner moves by `settings.tolerance` LR px.
-
-    Returns:
-        hr_from_lr, the last fit, the blur (LR px) at which HR looks most like LR, and the rounds taken.
-    """
-    blur, rounds, motion = LR_BLUR, 0, None
-    for wide, parameters in (*WIDE, (0.0, 8)):
-        if rounds and wide == 0.0:
-            blur = _best_blur(lr, hr, hr_from_lr)
-        field = common_field(lr.shape, hr.shape, hr_from_lr, FIELD_MARGIN)
-        zoom = hr_from_lr.zoom_at(field.centre if field else (0.0, 0.0))
-        if refused := verdict.small_field(field, settings, zoom):
-            return refused
-        assert field is not None
-        fixed = _smooth(lr[field.slices].astype(np.float32) / 255, wide)
-        blurred = _blurred(hr, zoom * max(blur, 0.05))
-        for _ in range(MAX_ROUNDS):
-            rounds += 1
-            hr_from_box = hr_from_lr @ Homography.translation(field.x, field.y)
-            seen = linear_to_srgb(np.clip(draw(blurred, hr_from_box, fixed.shape), 0, 1))
-            tone = match_brightness(seen, lr[field.slices].astype(np.float32) / 255, "linear")
-            moving = _smooth(tone(seen), wide)
-            motion = common_motion(
-                tile_shifts(fixed, moving), fixed.shape, parameters=parameters, softness=softness(blur)
-            )
-            if motion is None:
-                break
-            hr_from_lr = hr_from_box @ motion.map @ Homography.translation(-field.x, -field.y)
-            move = np.abs(motion.map(corners := field.corners - [field.x, field.y]) - corners).max()
-            if move < settings.tolerance * (1 if wide == 0 else 4):
-                break
-    assert field is not None
-    zoom = hr_from_lr.zoom_at(field.centre)
-    if refused := verdict.little_texture(motion, zoom):
+    if refused := verdict.little_texture(found.tiles, zoom):
         return refused
-    assert motion is not None
-    return hr_from_lr, motion, blur, rounds
+    against = contradicting(
+        found.tiles.grid_hw, found.fit.off, found.fit.information, COHERENT_PX * softness(found.psf.sigma)
+    )
+    share = float(against.sum() / max(1, found.tiles.usable.sum()))
+    refused = (
+        verdict.soft_hr(found.psf, zoom)
+        or verdict.soft_lr(found.psf, settings, zoom)
+        or verdict.repeated(found.likeness, zoom)
+        or verdict.disagreeing(share, settings, zoom)
+    )
+    return Registration(
+        hr_from_lr=warp,
+        scale=scale,
+        zoom=zoom,
+        rotation=warp.rotation_at(field.centre),
+        field=field,
+        tone=_colour_tone(lr, hr, warp, field, found.psf.sigma, settings, final=True),
+        adjusted=settings.adjust,
+        psf=found.psf,
+        fit=found.fit,
+        tiles=found.tiles,
+        polished_field=found.field,
+        contradicting=against,
+        error=predicted_p95(found.fit, warp, field),
+        inliers=start.inliers,
+        rounds=found.rounds,
+        refused=refused,
+    )
 
 
-def make_pair(
-    lr: Image, hr: Image, found: Registration
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Registration]:
+def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, Registration]:
     """Cut LR, resample HR once through the whole map, apply the tone; measure what is left.
 
     Returns:
-        LR crop (h, w, 3) as it was, HR (scale*h, scale*w, 3) of HR's type, and the registration with
-        its `residual`.
+        LR crop (h, w, 3) as it was (or at HR's brightness, where that was asked for), HR
+        (scale*h, scale*w, 3) of HR's type, and the registration with its `residual`.
     """
     field, scale = found.field, found.scale
     hr_from_pair = found.hr_from_lr @ Homography.translation(field.x, field.y) @ Homography.zoom(1 / scale)
@@ -166,9 +179,16 @@ def make_pair(
     if found.zoom > 1.02 * scale:
         # HR is reduced a little here: take away what its new grid cannot hold.
         source = cv2.GaussianBlur(hr, (0, 0), 0.45 * np.sqrt((found.zoom / scale) ** 2 - 1))
-    pair_hr = draw(source, hr_from_pair, (field.height * scale, field.width * scale), sharp=True)
-    pair_hr = found.tone.apply_integer(pair_hr)
+    height, width = field.height * scale, field.width * scale
+
+    def finish(block: Array, rows: slice) -> Array:
+        return found.tone(block, rows, height) if found.adjusted == "hr" else block
+
+    pair_hr = draw_integer(source, hr_from_pair, (height, width), finish)
     pair_lr = np.ascontiguousarray(lr[field.slices])
+    if found.adjusted == "lr":
+        peak = np.iinfo(lr.dtype).max
+        pair_lr = np.rint(found.tone(pair_lr.astype(np.float32) / peak) * peak).astype(lr.dtype)
     return pair_lr, pair_hr, replace(found, residual=measure(pair_lr, pair_hr, scale))
 
 
@@ -186,9 +206,34 @@ def softness(blur: float) -> float:
     return max(1.0, blur / 0.6)
 
 
-def _rough_again(lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography) -> Homography:
+def _lens(lr: Array, hr: Array, plane: Homography) -> Lens:
+    """Where the optical axes lie, as far as that is known: in the middle of both photos."""
+    (h, w), (big_h, big_w) = lr.shape, hr.shape
+    middle = plane.inverse()(np.array([(big_w - 1) / 2, (big_h - 1) / 2]))
+    centre_hr = float(middle[0]), float(middle[1])
+    zoom = plane.zoom_at(centre_hr)
+    return Lens(
+        ((w - 1) / 2, (h - 1) / 2),
+        float(np.hypot(w, h)) / 2,
+        centre_hr,
+        float(np.hypot(big_w, big_h)) / 2 / zoom,
+        {},
+    )
+
+
+def _measured(
+    lr: Array, hr: Array, warp: Warp, settings: AlignSettings, edge: int
+) -> tuple[Box | None, float, int]:
+    """The common field without its edges, the zoom at its centre, and the scale."""
+    field = common_field(lr.shape, hr.shape, warp, FIELD_MARGIN)
+    field = field.inset(edge) if field else None
+    zoom = warp.zoom_at(field.centre if field else warp.lens.centre)
+    return field, zoom, settings.scale or nearest_scale(zoom)
+
+
+def _rough_again(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
     """SIFT once more on the common field alone, at LR's full resolution, where the first saw less."""
-    field = common_field(lr.shape, hr.shape, hr_from_lr)
+    field = common_field(lr.shape, hr.shape, Warp.plain(hr_from_lr))
     whole = lr.shape[0] * lr.shape[1]
     if field is None or min(field.width, field.height) < 32 or 2 * field.width * field.height > whole:
         return hr_from_lr
@@ -198,74 +243,48 @@ def _rough_again(lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homogra
     return inner.hr_from_lr @ Homography.translation(-field.x, -field.y)
 
 
-def _best_blur(lr: npt.NDArray[Any], hr: npt.NDArray[Any], hr_from_lr: Homography) -> float:
-    """Blur of HR, in LR px, at which it correlates best with LR in the middle of the field."""
-    field = common_field(lr.shape, hr.shape, hr_from_lr, FIELD_MARGIN)
-    if field is None:
-        return LR_BLUR
-    width, height = min(field.width, 512), min(field.height, 512)
-    middle = Box(field.x + (field.width - width) // 2, field.y + (field.height - height) // 2, width, height)
-    zoom = hr_from_lr.zoom_at(middle.centre)
-    around = Box(*_around(hr_from_lr(middle.corners), hr.shape, margin=int(6 * zoom)))
-    part = hr[around.slices]
-    part_from_box = Homography.translation(-around.x, -around.y) @ hr_from_lr
-    part_from_box = part_from_box @ Homography.translation(middle.x, middle.y)
-    fixed = lr[middle.slices].astype(np.float32) / 255
-    scores = []
-    for blur in BLURS:
-        linear = _blurred(part, zoom * max(blur, 0.05))
-        seen = linear_to_srgb(np.clip(draw(linear, part_from_box, fixed.shape), 0, 1))
-        # Fine detail alone tells the sharpness; contrast and shading would drown it.
-        a, b = fixed - _smooth(fixed, 2.0), seen - _smooth(seen, 2.0)
-        scores.append(float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-12)))
-    best = int(np.argmax(scores))
-    if best in (0, len(BLURS) - 1):
-        return BLURS[best]
-    curve = np.polyfit(BLURS[best - 1 : best + 2], scores[best - 1 : best + 2], 2)
-    return float(np.clip(-curve[1] / (2 * curve[0]), BLURS[best - 1], BLURS[best + 1]))
-
-
-def _around(points: npt.NDArray[Any], size_hw: tuple[int, ...], margin: int) -> tuple[int, int, int, int]:
-    """x, y, width, height of the whole-pixel box around points, within an image."""
-    low = np.maximum(np.floor(points.min(0)).astype(int) - margin, 0)
-    high = np.minimum(np.ceil(points.max(0)).astype(int) + margin + 1, [size_hw[1], size_hw[0]])
-    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
-
-
 def _colour_tone(
-    lr: Image,
-    hr: Image,
-    hr_from_lr: Homography,
-    field: Box,
-    zoom: float,
-    blur: float,
-    settings: AlignSettings,
+    lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings, *, final: bool
 ) -> Tone:
-    """Tone curves per channel, from HR at LR's sharpness on LR's grid."""
-    if settings.brightness == "none":
+    """Tone of the adjusted image, from both photos at one sharpness on a grid of at most 400,000 pixels."""
+    if settings.brightness == "none" and final:
         return Tone.none()
-    around = Box(*_around(hr_from_lr(field.corners), hr.shape, margin=int(4 * zoom)))
-    part = cv2.GaussianBlur(hr[around.slices], (0, 0), zoom * max(blur, 0.3))
-    part_from_box = Homography.translation(-around.x, -around.y) @ hr_from_lr
-    part_from_box = part_from_box @ Homography.translation(field.x, field.y)
-    seen = draw(part, part_from_box, (field.height, field.width))
-    peak_hr, peak_lr = np.iinfo(hr.dtype).max, np.iinfo(lr.dtype).max
-    return match_brightness(
-        seen.astype(np.float32) / peak_hr, lr[field.slices].astype(np.float32) / peak_lr, settings.brightness
-    )
+    step = max(1, round(np.sqrt(field.width * field.height / MAX_SAMPLES)))
+    box = Box(field.x, field.y, field.width // step * step, field.height // step * step)
+    there = lr[box.slices]
+    if step > 1:
+        there = cv2.resize(there, (box.width // step, box.height // step), interpolation=cv2.INTER_AREA)
+    zoom = warp.zoom_at(field.centre) * step
+    factor = max(1, int(zoom / 2))
+    height, width = (side // factor * factor for side in hr.shape[:2])
+    light = hr[:height, :width]
+    if factor > 1:
+        light = cv2.resize(light, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    light = cv2.GaussianBlur(light, (0, 0), zoom / factor * max(blur / step, 0.3))
+    small_from_grid = Homography.zoom(factor).inverse() @ warp @ Homography.translation(box.x, box.y)
+    seen = draw(light, small_from_grid @ Homography.zoom(step), there.shape[:2])
+    seen = np.clip(seen / np.float32(np.iinfo(hr.dtype).max), 0, 1)
+    there = there.astype(np.float32) / np.float32(np.iinfo(lr.dtype).max)
+    if not final:
+        return match_brightness(seen, there, "curve")
+    source, target = (seen, there) if settings.adjust == "hr" else (there, seen)
+    vignetting = settings.vignetting and settings.brightness == "curve"
+    return match_brightness(source, target, settings.brightness, vignetting=vignetting)
 
 
-def _blurred(grey: npt.NDArray[Any], sigma: float) -> Grey:
-    """Linear light of a grey picture, blurred: light adds up on a sensor, encoded values do not."""
-    table = srgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32)).astype(np.float32)
-    return cv2.GaussianBlur(table[grey], (0, 0), sigma)
+def _grey_like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> Array:
+    """(H, W) uint8 luma of HR with its colours brought to LR's.
+
+    Otherwise other channels would make the edges of one photo than of the other, and its blur would not
+    be one of the light that LR saw.
+    """
+    tone = _colour_tone(lr, hr, warp, field, 1.0, AlignSettings(), final=False)
+    levels = tone(np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None, None], 3, axis=2))
+    eight = hr if hr.dtype == np.uint8 else (hr >> 8).astype(np.uint8)
+    return cv2.cvtColor(cv2.LUT(eight, np.rint(255 * levels).astype(np.uint8)), cv2.COLOR_RGB2GRAY)
 
 
-def _smooth(image: Grey, sigma: float) -> Grey:
-    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
-
-
-def _grey8(image: Image) -> npt.NDArray[Any]:
+def _grey8(image: Image) -> Array:
     """(H, W) uint8 luma."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)

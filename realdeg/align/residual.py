@@ -1,8 +1,8 @@
 """How well a finished pair is registered, measured by a method that registration does not use.
 
-Registration minimises tile residuals of HR blurred and drawn on LR's grid. Here the pair as written is
-reduced with the MATLAB bicubic operator, and corners are tracked between both by pyramidal
-Lucas-Kanade (OpenCV), there and back again; each cell of a grid of up to 12 x 12 votes with its mean.
+Registration minimises differences of HR blurred and drawn on LR's grid. Here the pair as written is
+reduced with the MATLAB bicubic operator, and the displacement of each window is read off the phase of its
+cross spectrum (phase correlation; Stone et al., IEEE TGRS 2001), which neither brightness nor blur moves.
 """
 
 from __future__ import annotations
@@ -16,24 +16,30 @@ import numpy.typing as npt
 
 from realdeg.imaging.resample import resize
 
-GRID = 12
-WINDOW = (31, 31)
-CELL_PX = 24
-CORNERS_A_CELL = 24
-MAX_ROUND_TRIP_PX = 0.1
-MIN_CELLS = 6
+Array = npt.NDArray[Any]
+
+WINDOWS = (32, 48, 64, 96)
+WINDOWS_A_SIDE = 16
+BAND = 0.30  # cycles per px; above, aliases and JPEG rule
+MAX_SD_PX = 0.15
+MIN_WINDOWS = 6
+ROUNDS = 4
+COARSE = 0.08  # cycles per px of the first look, where shifts of several px do not wrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Residual:
     """Displacement left in a pair, LR px.
 
     Attributes:
-        p95: 95th percentile over the grid's cells; what a pair is judged by.
-        median: median over the cells.
+        p95: 95th percentile over the windows of the displacement, averaged over 3 x 3 neighbours; what a
+            pair is judged by.
+        median: median of the same.
         mean_x, mean_y: mean displacement of HR against LR: a shift that p95 alone would not show.
         zncc: zero-mean normalised cross-correlation of LR and reduced HR.
-        cells: number of cells that had corners to track.
+        centre: (N, 2) window centres (x, y), px of LR.
+        shift: (N, 2) displacement of HR's content against LR's in each window.
+        sd: (N,) standard deviation of `shift`, both components together, from the scatter of the phases.
     """
 
     p95: float
@@ -41,10 +47,12 @@ class Residual:
     mean_x: float
     mean_y: float
     zncc: float
-    cells: int
+    centre: Array
+    shift: Array
+    sd: Array
 
 
-def measure(lr: npt.NDArray[Any], hr: npt.NDArray[Any], scale: int) -> Residual | None:
+def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
     """Residual of a pair.
 
     Args:
@@ -53,54 +61,89 @@ def measure(lr: npt.NDArray[Any], hr: npt.NDArray[Any], scale: int) -> Residual 
         scale: HR size / LR size.
 
     Returns:
-        The figures, or None where fewer than six cells have anything to track.
+        The figures, or None where fewer than six windows show anything.
     """
-    small = _grey8(lr)
-    reduced = resize(_grey8(hr).astype(np.float32), 1 / scale)
-    seen = np.clip(np.rint(reduced), 0, 255).astype(np.uint8)
-    a, b = small.astype(np.float64), seen.astype(np.float64)
-    a, b = a - a.mean(), b - b.mean()
+    small = _grey(lr)
+    seen = resize(_grey(hr), 1 / scale).astype(np.float32)
+    a, b = small - small.mean(dtype=np.float64), seen - seen.mean(dtype=np.float64)
     zncc = float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
-    height, width = small.shape
-    grid_y, grid_x = (int(np.clip(side // CELL_PX, 4, GRID)) for side in (height, width))
-    cells = []
-    for row in range(grid_y):
-        for column in range(grid_x):
-            top, bottom = row * height // grid_y, (row + 1) * height // grid_y
-            left, right = column * width // grid_x, (column + 1) * width // grid_x
-            found = cv2.goodFeaturesToTrack(small[top:bottom, left:right], CORNERS_A_CELL, 0.05, 3)
-            if found is not None:
-                cells.append(found.reshape(-1, 2) + np.array([left, top], np.float32))
-    if not cells:
+    side = max((w for w in WINDOWS if w * 6 <= min(small.shape)), default=WINDOWS[0])
+    if min(small.shape) < side:
         return None
-    points = np.concatenate(cells).astype(np.float32).reshape(-1, 1, 2)
-    cell_of = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
-    options: dict[str, Any] = {
-        "winSize": WINDOW,
-        "maxLevel": 2,
-        "criteria": (3, 60, 1e-4),
-        "minEigThreshold": 1e-3,
-    }
-    there, ok_there, _ = cv2.calcOpticalFlowPyrLK(small, seen, points, None, **options)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(seen, small, there, None, **options)
-    round_trip = np.hypot(*(back - points).reshape(-1, 2).T)
-    good = ok_there.ravel().astype(bool) & ok_back.ravel().astype(bool) & (round_trip < MAX_ROUND_TRIP_PX)
-    moved = (there - points).reshape(-1, 2)
-    means = [moved[good & (cell_of == i)].mean(0, dtype=np.float64) for i in np.unique(cell_of[good])]
-    if len(means) < MIN_CELLS:
+    rows, columns = (_starts(n, side) for n in small.shape)
+    centre = np.array([(x + (side - 1) / 2, y + (side - 1) / 2) for y in rows for x in columns])
+    shift, sd = _window_shifts(small, seen, rows, columns, side)
+    known = sd < MAX_SD_PX
+    if known.sum() < MIN_WINDOWS:
         return None
-    shifts = np.array(means)
-    size = np.hypot(*shifts.T)
+    smooth = _smoothed(shift, np.where(known, sd, np.inf), (len(rows), len(columns)))[known]
+    size = np.hypot(*smooth.T)
+    weight = 1 / (sd[known] ** 2 + 0.01**2)
+    mean = (shift[known] * weight[:, None]).sum(0) / weight.sum()
     return Residual(
         float(np.percentile(size, 95)),
         float(np.median(size)),
-        float(shifts[:, 0].mean()),
-        float(shifts[:, 1].mean()),
+        float(mean[0]),
+        float(mean[1]),
         zncc,
-        len(means),
+        centre[known],
+        shift[known],
+        sd[known],
     )
 
 
-def _grey8(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
+def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side: int) -> tuple[Array, Array]:
+    """(N, 2) shifts d with b(x + d) = a(x) and (N,) their standard deviations, window by window row."""
+    taper = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1]).astype(np.float32)
+    fy, fx = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")
+    radius = np.hypot(fx, fy)
+    use = (radius > 0) & (radius <= BAND)
+    use[side // 2 + 1 :, 0] = False  # conjugates of those above
+    f = 2 * np.pi * np.stack([fx[use], fy[use]], axis=-1)
+    coarse = radius[use] <= COARSE
+    shifts, sds = [], []
+    for top in rows:
+        cut = [np.stack([image[top : top + side, x : x + side] for x in columns]) for image in (a, b)]
+        first, second = (np.fft.rfft2((w - w.mean((1, 2), keepdims=True)) * taper)[:, use] for w in cut)
+        cross = first * second.conj()
+        # The magnitude is the weight: loud frequencies stand above noise; its root keeps edges from ruling.
+        weight = np.sqrt(np.abs(cross))
+        phase = cross / np.maximum(np.abs(cross), 1e-20)
+        shift = np.zeros((len(columns), 2))
+        for round_ in range(ROUNDS):
+            w = weight * coarse if round_ == 0 else weight
+            left = np.angle(phase * np.exp(-1j * shift @ f.T))
+            robust = w / (1 + (left / 0.8) ** 2)
+            normal = np.einsum("nk,ki,kj->nij", robust, f, f) + 1e-9 * np.eye(2)
+            right = np.einsum("nk,nk,ki->ni", robust, left, f)
+            shift = shift + np.linalg.solve(normal, right[..., None])[..., 0]
+        variance = (robust * left**2).sum(1) / np.maximum(robust.sum(1), 1e-20)
+        # The taper correlates neighbouring frequencies: about one in 2.25 is a new observation.
+        effective = robust.sum(1) ** 2 / np.maximum((robust**2).sum(1), 1e-20) / 2.25
+        spread = np.linalg.inv(normal / robust.sum(1)[:, None, None]) * (variance / effective)[:, None, None]
+        shifts.append(shift)
+        sds.append(np.sqrt(np.trace(spread, axis1=1, axis2=2)))
+    return np.concatenate(shifts), np.concatenate(sds)
+
+
+def _smoothed(shift: Array, sd: Array, grid_hw: tuple[int, int]) -> Array:
+    """(N, 2) mean over each window's 3 x 3 neighbours, weighted by certainty."""
+    weight = np.where(np.isfinite(sd), 1 / (sd**2 + 0.02**2), 0.0).reshape(grid_hw)
+    total = cv2.boxFilter(weight, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    result = np.empty_like(shift)
+    for i in range(2):
+        part = np.where(weight > 0, shift[:, i].reshape(grid_hw), 0) * weight
+        around = cv2.boxFilter(part, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        result[:, i] = (around / np.maximum(total, 1e-12)).ravel()
+    return result
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = int(np.clip(2 * length // side - 1, 1, WINDOWS_A_SIDE))
+    return [int(v) for v in np.linspace(0, length - side, count).round()]
+
+
+def _grey(image: Array) -> Array:
+    """(H, W) float32 luma in 8-bit levels."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return grey if image.dtype == np.uint8 else grey / 257

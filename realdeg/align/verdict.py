@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from realdeg.align.coarse import MIN_INLIERS, Start
 from realdeg.align.crop import Box
-from realdeg.align.refine import Motion
+from realdeg.align.psf import Psf
 from realdeg.align.residual import Residual
 from realdeg.align.settings import AlignSettings
+from realdeg.align.tiles import Tiles
 
 MIN_ZOOM = 1.15
 MIN_USABLE_TILES = 12
 MIN_ZNCC = 0.80
 SOFT_HR = 0.20
+MAX_MASKED = 0.5
+MAX_LIKENESS = 0.92
+MAX_DIGITAL_ZOOM = 1.02
 
 
 @dataclass(frozen=True)
@@ -63,45 +67,87 @@ def small_field(field: Box | None, settings: AlignSettings, zoom: float) -> Reje
     return Rejection(f"both photos share only {size} LR px; {settings.min_side} a side are needed", zoom)
 
 
-def little_texture(motion: Motion | None, zoom: float) -> Rejection | None:
+def no_texture(zoom: float) -> Rejection:
+    """Hardly a tile fixes the position."""
+    return Rejection("too little texture: hardly any tiles fix the position; use a scene with detail", zoom)
+
+
+def little_texture(tiles: Tiles, zoom: float) -> Rejection | None:
     """Too few tiles fix the position."""
-    if motion and motion.usable >= MIN_USABLE_TILES:
+    usable = int(tiles.usable.sum())
+    if usable >= MIN_USABLE_TILES:
         return None
-    count = f"{motion.usable} of {motion.total}" if motion else "hardly any"
+    count = f"{usable} of {len(tiles.shift)}"
     return Rejection(f"too little texture: {count} tiles fix the position; use a scene with detail", zoom)
 
 
-def disagreeing(motion: Motion, settings: AlignSettings, zoom: float) -> Rejection | None:
-    """Tiles contradict the common motion: parallax, or something moved."""
-    if motion.disagreeing <= settings.max_disagreeing:
+def disagreeing(share: float, settings: AlignSettings, zoom: float) -> Rejection | None:
+    """Tiles contradict the common map: parallax, or something moved."""
+    limit = MAX_MASKED if settings.mask else settings.max_disagreeing
+    if share <= limit:
         return None
+    remedy = "" if settings.mask else "; --mask keeps the rest"
     return Rejection(
-        f"{motion.disagreeing:.0%} of the image contradicts the common motion "
-        f"(limit {settings.max_disagreeing:.0%}); parallax or something moved",
+        f"{share:.0%} of the image contradicts the common motion (limit {limit:.0%}); "
+        f"parallax or something moved{remedy}",
         zoom,
     )
 
 
-def soft(blur: float, zoom: float) -> Rejection | None:
+def soft_hr(psf: Psf, zoom: float) -> Rejection | None:
     """HR matches LR best without being blurred: it holds no more detail than LR."""
-    if blur > SOFT_HR:
+    if psf.sigma > SOFT_HR:
         return None
-    return Rejection(f"HR is not sharper than LR (best blur {blur:.2f} LR px); HR out of focus?", zoom)
+    return Rejection(f"HR is not sharper than LR (best blur {psf.sigma:.2f} LR px); HR out of focus?", zoom)
 
 
-def large_residual(
-    residual: Residual | None, settings: AlignSettings, zoom: float, softness: float = 1.0
+def soft_lr(psf: Psf, settings: AlignSettings, zoom: float) -> Rejection | None:
+    """LR shows far less than its pixels could."""
+    if psf.sigma <= settings.max_blur:
+        return None
+    return Rejection(
+        f"LR is blurred by {psf.sigma:.2f} LR px against HR (limit {settings.max_blur:g}); LR out of focus? "
+        "raise --max-blur to keep it",
+        zoom,
+    )
+
+
+def repeated(likeness: float, zoom: float) -> Rejection | None:
+    """The scene fits itself as well when moved: where LR lies in HR cannot be told."""
+    if likeness <= MAX_LIKENESS:
+        return None
+    return Rejection(
+        f"repeated texture: moved by a period, HR fits LR {likeness:.0%} as well; use a scene that "
+        "looks different everywhere",
+        zoom,
+    )
+
+
+def digital_zoom(lr: float | None, hr: float | None, settings: AlignSettings) -> Rejection | None:
+    """The camera enlarged a photo itself (EXIF DigitalZoomRatio): its pixels are interpolated."""
+    for ratio, side in ((hr, "HR"), (lr, "LR")):
+        if ratio and ratio > MAX_DIGITAL_ZOOM and settings.digital_zoom == "refuse":
+            return Rejection(
+                f"{side} was zoomed digitally by x{ratio:.2f}, so its pixels are interpolated; "
+                "use a longer lens, or --digital-zoom accept"
+            )
+    return None
+
+
+def large_error(
+    predicted: float, residual: Residual | None, settings: AlignSettings, zoom: float, softness: float = 1.0
 ) -> Rejection | None:
     """The finished pair is off by too much, or cannot be measured."""
     if residual is None:
         return Rejection("too little texture to measure the residual; use a scene with detail", zoom)
     limit = settings.max_error * softness
-    if residual.p95 > limit:
-        return Rejection(
-            f"residual is {residual.p95:.3f} LR px (limit {limit:.3g}); "
-            "lens distortion or parallax; raise --max-error to keep it",
-            zoom,
-        )
+    for value, what in ((predicted, "expected error"), (residual.p95, "residual")):
+        if value > limit:
+            return Rejection(
+                f"{what} is {value:.3f} LR px (limit {limit:.3g}); "
+                "weak texture, lens or parallax; raise --max-error to keep it",
+                zoom,
+            )
     if residual.zncc < MIN_ZNCC:
         return Rejection(f"LR and HR look different (correlation {residual.zncc:.2f} < {MIN_ZNCC})", zoom)
     return None

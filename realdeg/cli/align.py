@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from realdeg.align.settings import BRIGHTNESS, AlignSettings
+from realdeg.align.settings import BRIGHTNESS, DIGITAL_ZOOM, RECIPES, SIDES, AlignSettings
 from realdeg.cli.common import Choice, JobOptions, Teller, finish, job_options, pick
 from realdeg.cli.pairs import pairing_options, planned, show_plan
 from realdeg.io.pairing_settings import PairingSettings
@@ -28,16 +28,33 @@ if TYPE_CHECKING:
     help="HR size / LR size of the pairs; without it, the whole scale nearest to the measured zoom.",
 )
 @click.option(
+    "--recipe",
+    type=Choice(RECIPES),
+    default=AlignSettings.recipe,
+    help="Dense sub-pixel registration with lens terms, or the paper's two passes of SIFT.",
+)
+@click.option(
     "--brightness",
     type=Choice(BRIGHTNESS),
     default=AlignSettings.brightness,
-    help="How HR is brought to LR's brightness.",
+    help="How brightness is aligned: curve per channel, gain and offset (the paper's), or not at all.",
+)
+@click.option(
+    "--adjust",
+    type=Choice(SIDES),
+    default=AlignSettings.adjust,
+    help="Which image is brought to the other's brightness.",
+)
+@click.option(
+    "--vignetting/--no-vignetting",
+    default=AlignSettings.vignetting,
+    help="With curves, fit a gain that varies slowly over the field as well.",
 )
 @click.option(
     "--max-error",
     type=click.FloatRange(0, min_open=True),
     default=AlignSettings.max_error,
-    help="Reject a pair whose measured residual (p95) is above, LR px.",
+    help="Reject a pair whose expected error or measured residual (p95) is above, LR px.",
 )
 @click.option(
     "--max-disagreeing",
@@ -46,10 +63,27 @@ if TYPE_CHECKING:
     help="Reject above this share of tiles with a motion of their own (parallax).",
 )
 @click.option(
+    "--mask",
+    is_flag=True,
+    help="Keep a pair of which up to half moved apart, and write where it is valid (MASK/).",
+)
+@click.option(
+    "--max-blur",
+    type=click.FloatRange(0, min_open=True),
+    default=AlignSettings.max_blur,
+    help="Reject where LR is blurred by more against HR, LR px (out of focus).",
+)
+@click.option(
     "--max-enlargement",
     type=click.FloatRange(1),
     default=AlignSettings.max_enlargement,
     help="Reject where HR would be enlarged by more to reach the scale.",
+)
+@click.option(
+    "--digital-zoom",
+    type=Choice(DIGITAL_ZOOM),
+    default=AlignSettings.digital_zoom,
+    help="Photos that the camera itself enlarged (EXIF DigitalZoomRatio).",
 )
 @click.option(
     "--edge",
@@ -65,6 +99,11 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     default=AlignSettings.tolerance,
     help="Registration ends when no corner moves by more, LR px.",
+)
+@click.option(
+    "--keep-rejects",
+    is_flag=True,
+    help="Write rejected pairs, where one can be made, into rejected/ for study.",
 )
 @job_options
 @click.pass_context
@@ -105,7 +144,13 @@ def _figures(report: JobReport) -> dict[str, Any]:
     if not errors:
         return {}
     scale = next(record.scale for record in report.records if record.ok)
-    return {"scale": scale, "median_error_lr_px": errors[len(errors) // 2], "worst_error_lr_px": errors[-1]}
+    residuals = sorted(r.detail["residual_lr_px"] for r in report.records if r.ok)
+    return {
+        "scale": scale,
+        "median_error_lr_px": errors[len(errors) // 2],
+        "worst_error_lr_px": errors[-1],
+        "median_residual_lr_px": residuals[len(residuals) // 2],
+    }
 
 
 def _summary(part: Part, report: JobReport) -> dict[str, Any]:

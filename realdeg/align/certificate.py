@@ -1,0 +1,250 @@
+"""What is known of one pair, for the manifest (a row of figures) and as a certificate (everything, JSON)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from realdeg.align.pair import Registration
+from realdeg.align.residual import Residual
+from realdeg.align.settings import AlignSettings
+from realdeg.atomic import write_text
+from realdeg.io.photo import Photo
+from realdeg.settings import versions
+
+Array = npt.NDArray[Any]
+
+FOLDER = "certificates"
+SCHEMA = 1
+CURVE_KNOTS = 33
+
+
+def write_certificate(
+    out: Path,
+    key: str,
+    lr: Photo,
+    hr: Photo,
+    settings: AlignSettings,
+    *,
+    found: Registration | None,
+    reason: str = "",
+    mask: tuple[str, float] | None = None,
+) -> Path:
+    """Write `out/certificates/KEY.json` (docs/dataset.md has its entries).
+
+    Args:
+        out: the dataset's folder.
+        key: of the pair.
+        lr, hr: the photos.
+        settings: of the registration.
+        found: the registration, as far as it came; None where there is no common scene.
+        reason: why the pair was rejected, or "".
+        mask: path of the validity mask and the share of LR that is valid.
+    """
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "key": key,
+        "status": "rejected" if reason else "ok",
+        "reason": reason,
+        "scale": settings.scale,
+        "recipe": settings.recipe,
+        "lr": _photo(lr),
+        "hr": _photo(hr),
+        "versions": dict(part.split(" ", 1) for part in versions().split(", ")),
+    }
+    if found is not None:
+        told |= _registered(lr, hr, settings, found)
+    if mask is not None:
+        told["mask"] = {"path": mask[0], "valid": round(mask[1], 4)}
+    path = out / FOLDER / f"{key}.json"
+    write_text(path, json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
+    return path
+
+
+def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
+    """What the manifest says of a registered pair; docs/dataset.md has the units."""
+    field, residual, scale = found.field, found.residual, found.scale
+    measured: dict[str, object] = {}
+    if residual:
+        measured = {
+            "residual_lr_px": round(residual.p95, 4),
+            "residual_median_lr_px": round(residual.median, 4),
+            "shift_x_lr_px": round(residual.mean_x, 4),
+            "shift_y_lr_px": round(residual.mean_y, 4),
+            "zncc": round(residual.zncc, 5),
+        }
+    brightness = found.tone.residual_8bit
+    return {
+        "error_lr_px": round(found.error, 4),
+        "error_hr_px": round(found.error * scale, 4),
+        "sd_lr_px": round(found.sd, 4),
+        "sd_hr_px": round(found.sd * scale, 4),
+        **measured,
+        "disagreeing": round(found.disagreeing, 4),
+        "zoom": round(found.zoom, 5),
+        "zoom_exif": exif_zoom(lr, hr) or "",
+        "rotation_deg": round(found.rotation, 4),
+        "lens_model": found.fit.model,
+        "lens_lr_px": round(found.distortion, 3),
+        "brightness_rms_8bit": round(brightness, 3) if np.isfinite(brightness) else "",
+        "corner_gain": round(found.tone.corner_gain, 4),
+        "blur_lr_px": round(found.psf.sigma, 3),
+        "field": round(kept(hr, found), 4),
+        "sift_inliers": found.inliers,
+        "rounds": found.rounds,
+        "lr_crop": [field.x, field.y, field.width, field.height],
+        "hr_crop": _hr_crop(found),
+        "hr_from_lr": _numbers(found.hr_from_lr.outer.matrix),
+    }
+
+
+def exif_zoom(lr: Photo, hr: Photo) -> float | None:
+    """HR px per LR px that EXIF promises: ratio of the angles per pixel; None where it does not say.
+
+    Only 35-mm focal lengths, or the focal lengths of one camera, can be compared.
+    """
+    one, other = lr.focal_35mm_mm, hr.focal_35mm_mm
+    if not (one and other):
+        same = lr.camera and lr.camera == hr.camera
+        one, other = (lr.focal_length_mm, hr.focal_length_mm) if same else (None, None)
+    if not (one and other):
+        return None
+    return round(other / one * float(np.hypot(*hr.size_hw) / np.hypot(*lr.size_hw)), 4)
+
+
+def kept(hr: Photo, found: Registration) -> float:
+    """Share of the HR photo's area that the pair holds."""
+    x, y = (found.hr_from_lr(found.field.corners)).T
+    area = 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+    return min(1.0, area / (hr.size_hw[0] * hr.size_hw[1]))
+
+
+def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registration) -> dict[str, Any]:
+    field, fit = found.field, found.fit
+    told: dict[str, Any] = {
+        "scale": found.scale,
+        "lr_crop": [field.x, field.y, field.width, field.height],
+        "hr_crop": _hr_crop(found),
+        "field": round(kept(hr, found), 4),
+        "map": {
+            "homography": _numbers(found.hr_from_lr.outer.matrix),
+            "lens": {
+                "model": fit.model,
+                "terms": {name: _short(v) for name, v in found.hr_from_lr.lens.terms.items()},
+                "centre": _numbers(found.hr_from_lr.lens.centre),
+                "radius": _short(found.hr_from_lr.lens.radius),
+                "centre_hr": _numbers(found.hr_from_lr.lens.centre_hr),
+                "radius_hr": _short(found.hr_from_lr.lens.radius_hr),
+                "largest_lr_px": _short(found.distortion),
+            },
+        },
+        "zoom": {"measured": _short(found.zoom), "nominal": found.scale, "exif": exif_zoom(lr, hr)},
+        "rotation_deg": _short(found.rotation),
+        "error": {
+            "p95_lr_px": _short(found.error),
+            "p95_hr_px": _short(found.error * found.scale),
+            "sd_lr_px": _short(found.sd),
+            "sd_hr_px": _short(found.sd * found.scale),
+        },
+        "tiles": _tiles(found),
+        "disagreeing": _short(found.disagreeing),
+        "brightness": {
+            "method": settings.brightness,
+            "adjusted": found.adjusted,
+            "levels": _numbers(np.linspace(0, 1, CURVE_KNOTS)),
+            "curves": [_numbers(curve) for curve in _knots(found.tone.curves)],
+            "vignetting": {
+                "corner_gain": _short(found.tone.corner_gain),
+                "log_gain": _numbers(found.tone.gain),
+            },
+            "rms_8bit": _short(found.tone.residual_8bit),
+        },
+        "psf": {
+            "sigma_major_lr_px": _short(found.psf.major),
+            "sigma_minor_lr_px": _short(found.psf.minor),
+            "angle_deg": _short(found.psf.angle),
+        },
+        "sift_inliers": found.inliers,
+        "rounds": found.rounds,
+    }
+    if found.residual is not None:
+        told["blind"] = _blind(found.residual)
+    return told
+
+
+def _tiles(found: Registration) -> dict[str, Any]:
+    tiles, corner = found.tiles, found.polished_field
+    places = tiles.centre + np.array([corner.x - found.field.x, corner.y - found.field.y])
+    off = found.fit.off
+    known = np.isfinite(off).all(-1)
+    sd = np.full(len(places), np.nan)
+    sd[known] = np.sqrt(np.trace(np.linalg.inv(found.fit.information[known]), axis1=1, axis2=2))
+    state = np.where(known, np.where(found.contradicting, "disagrees", "ok"), "weak")
+    return {
+        "grid_hw": list(tiles.grid_hw),
+        "x": _numbers(places[:, 0]),
+        "y": _numbers(places[:, 1]),
+        "dx": _numbers(off[:, 0]),
+        "dy": _numbers(off[:, 1]),
+        "sd": _numbers(sd),
+        "state": state.tolist(),
+    }
+
+
+def _blind(residual: Residual) -> dict[str, Any]:
+    return {
+        "method": "phase correlation of windows on the finished pair",
+        "p95_lr_px": _short(residual.p95),
+        "median_lr_px": _short(residual.median),
+        "mean_x": _short(residual.mean_x),
+        "mean_y": _short(residual.mean_y),
+        "zncc": _short(residual.zncc),
+        "x": _numbers(residual.centre[:, 0]),
+        "y": _numbers(residual.centre[:, 1]),
+        "dx": _numbers(residual.shift[:, 0]),
+        "dy": _numbers(residual.shift[:, 1]),
+        "sd": _numbers(residual.sd),
+    }
+
+
+def _photo(photo: Photo) -> dict[str, Any]:
+    return {
+        "path": str(photo.path),
+        "size_hw": list(photo.size_hw),
+        "bit_depth": photo.bit_depth,
+        "camera": photo.camera,
+        "focal_mm": photo.focal_length_mm,
+        "focal_35mm": photo.focal_35mm_mm,
+        "digital_zoom": photo.digital_zoom,
+        "iso": photo.iso,
+        "taken": photo.taken.isoformat() if photo.taken else "",
+        "profile": photo.profile,
+        "orientation": photo.orientation,
+        "notes": list(photo.notes),
+    }
+
+
+def _hr_crop(found: Registration) -> list[int]:
+    """x, y, width, height of the whole HR pixels under the LR crop."""
+    corners = found.hr_from_lr(found.field.corners + 0.5 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]))
+    low, high = np.floor(corners.min(0) + 0.5).astype(int), np.ceil(corners.max(0) - 0.5).astype(int)
+    return [int(v) for v in (*low, *(high - low + 1))]
+
+
+def _knots(curves: Array) -> Array:
+    places = np.linspace(0, curves.shape[1] - 1, CURVE_KNOTS).round().astype(int)
+    result: Array = curves[:, places]
+    return result
+
+
+def _numbers(values: npt.ArrayLike) -> list[float | None]:
+    return [_short(v) for v in np.asarray(values, dtype=np.float64).ravel()]
+
+
+def _short(value: float) -> float | None:
+    """Seven digits, enough for a homography's effect to 1e-3 px; None for what is not finite."""
+    return float(f"{value:.10g}") if np.isfinite(value) else None

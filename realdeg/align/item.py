@@ -1,0 +1,86 @@
+"""The work of one item of `realdeg align`: two photo files in, a pair and what is known of it out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from realdeg.align import verdict
+from realdeg.align.certificate import exif_zoom, figures, write_certificate
+from realdeg.align.mask import MASKS, write_mask
+from realdeg.align.pair import Registration, make_pair, register
+from realdeg.align.settings import AlignSettings
+from realdeg.align.verdict import Rejection
+from realdeg.io.find import Match
+from realdeg.io.photo import Photo, read
+from realdeg.io.save import write_image
+from realdeg.layout import pair_paths
+from realdeg.ledger import with_hashes
+from realdeg.records import PairRecord
+
+REJECTED = "rejected"
+
+
+def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
+    """Register one pair of photos and write it, with its certificate."""
+    lr, hr = read(match.lr), read(match.hr)
+    record = PairRecord(
+        match.key,
+        "rejected",
+        how="registration",
+        scale=settings.scale or 0,
+        scene=match.scene or match.key,
+        source_lr=str(match.lr),
+        source_hr=str(match.hr),
+        detail=_photos(lr, hr),
+    )
+    if refused := verdict.digital_zoom(lr.digital_zoom, hr.digital_zoom, settings):
+        return _rejected(record, refused, out, lr, hr, settings, None)
+    found = register(lr.pixels, hr.pixels, settings)
+    if isinstance(found, Rejection):
+        return _rejected(record, found, out, lr, hr, settings, None)
+    refused = found.refused
+    if refused is None or settings.keep_rejects:
+        pair_lr, pair_hr, found = make_pair(lr.pixels, hr.pixels, found)
+        refused = refused or verdict.large_error(
+            found.error, found.residual, settings, found.zoom, found.softness
+        )
+        to_lr, to_hr = pair_paths(match.key)
+        folder = out / REJECTED if refused else out
+        if not refused or settings.keep_rejects:
+            write_image(folder / to_hr, pair_hr)
+            write_image(folder / to_lr, pair_lr)
+    record = replace(record, scale=found.scale, detail={**record.detail, **figures(lr, hr, found)})
+    if refused:
+        return _rejected(record, refused, out, lr, hr, settings, found)
+    mask = None
+    if settings.mask:
+        mask = f"{MASKS}/{match.key}.png", write_mask(out / MASKS / f"{match.key}.png", found)
+        record = replace(record, detail={**record.detail, "mask": mask[0], "valid": round(mask[1], 4)})
+    write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)
+    return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))
+
+
+def _rejected(
+    record: PairRecord,
+    refused: Rejection,
+    out: Path,
+    lr: Photo,
+    hr: Photo,
+    settings: AlignSettings,
+    found: Registration | None,
+) -> PairRecord:
+    write_certificate(out, record.key, lr, hr, settings, found=found, reason=refused.reason)
+    zoom = {"zoom": round(refused.zoom, 5)} if refused.zoom else {}
+    return replace(record, reason=refused.reason, detail={**record.detail, **zoom})
+
+
+def _photos(lr: Photo, hr: Photo) -> dict[str, object]:
+    known: dict[str, object] = {"zoom_exif": exif_zoom(lr, hr) or ""}
+    for name, photo in (("lr", lr), ("hr", hr)):
+        known[f"{name}_focal_mm"] = photo.focal_length_mm or ""
+        known[f"{name}_orientation"] = photo.orientation
+        known[f"{name}_profile"] = photo.profile
+        if photo.digital_zoom and photo.digital_zoom > 1:
+            known[f"{name}_digital_zoom"] = photo.digital_zoom
+    return known

@@ -1,0 +1,121 @@
+"""Sub-pixel displacements on all textured pixels: one Gauss-Newton step for each tile.
+
+Each tile gives its own displacement with a 2x2 information matrix, after its gain and offset have been
+projected out, so exposure and vignetting cannot pull on geometry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Image = npt.NDArray[Any]
+
+TILES_A_SIDE = 16
+TILE_PX = (12, 96)
+CLIPPED = (3 / 255, 246 / 255)
+MAX_SD_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Displacements seen by the tiles of one image pair.
+
+    Attributes:
+        grid_hw: rows and columns of tiles; T = rows * columns.
+        centre: (T, 2) tile centres (x, y), px of the box that was compared.
+        shift: (T, 2) displacement u with moving(x + u) = fixed(x), px.
+        information: (T, 2, 2) inverse covariance of `shift`, px^-2.
+    """
+
+    grid_hw: tuple[int, int]
+    centre: Array
+    shift: Array
+    information: Array
+
+    @property
+    def side(self) -> int:
+        """Side of a tile, px: the first one's centre is in its middle."""
+        return int(2 * self.centre[0, 0] + 1)
+
+    @property
+    def usable(self) -> npt.NDArray[Any]:
+        """Tiles with enough texture to fix both components to `MAX_SD_PX`."""
+        weakest: Array = np.linalg.eigvalsh(self.information)[:, 0]
+        return weakest > 1 / MAX_SD_PX**2
+
+    def moved(self, by: Array) -> Tiles:
+        """The same tiles with `by` (T, 2) px added to their displacements."""
+        return replace(self, shift=self.shift + by)
+
+
+def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
+    """Displacement of each tile by one Gauss-Newton step.
+
+    Args:
+        fixed: (h, w) float32, sRGB-encoded grey without its slow part; LR.
+        moving: (h, w) float32, HR drawn on LR's grid at LR's sharpness, likewise.
+        usable: (h, w) float32, 0 for pixels that do not count (`valid`).
+    """
+    tile = tile_side(fixed.shape[:2])
+    rows, columns = fixed.shape[0] // tile, fixed.shape[1] // tile
+    cut = np.s_[: rows * tile, : columns * tile]
+    gx = cv2.Scharr(moving, cv2.CV_32F, 1, 0, scale=1 / 32)[cut]
+    gy = cv2.Scharr(moving, cv2.CV_32F, 0, 1, scale=1 / 32)[cut]
+    weight = usable[cut]
+    fields = {"f": fixed[cut], "m": moving[cut], "x": gx, "y": gy}
+
+    def total(image: npt.NDArray[Any]) -> Array:
+        blocks = image.reshape(rows, tile, columns, tile)
+        result: Array = blocks.sum((1, 3), dtype=np.float64).ravel()
+        return result
+
+    n = np.maximum(total(weight), 1.0)
+    weighted = {name: field * weight for name, field in fields.items()}
+    mean = {name: total(field) / n for name, field in weighted.items()}
+    pairs = ["mm", "mf", "mx", "my", "ff", "fx", "fy", "xx", "xy", "yy"]
+    c = {p: total(weighted[p[0]] * fields[p[1]]) - n * mean[p[0]] * mean[p[1]] for p in pairs}
+
+    energy = np.maximum(c["mm"], 1e-9 * n)
+    gain = np.clip(c["mf"] / energy, 0.2, 5.0)
+
+    def beside(a: str, b: str) -> Array:
+        """Covariance of two fields after the moving image's own share is projected out."""
+        key = a + b if a + b in c else b + a
+        first, second = (c["m" + name] for name in (a, b))
+        result: Array = c[key] - first * second / energy
+        return result
+
+    normal = np.stack(
+        [beside("x", "x"), beside("x", "y"), beside("x", "y"), beside("y", "y")], axis=-1
+    ).reshape(-1, 2, 2)
+    normal *= (gain**2)[:, None, None]
+    right = np.stack([beside("f", "x"), beside("f", "y")], axis=-1) * gain[:, None]
+    damped = normal + 1e-7 * n[:, None, None] * np.eye(2)
+    shift = np.linalg.solve(damped, right[..., None])[..., 0]
+    residual = np.maximum(beside("f", "f") - (shift * right).sum(-1), 0) / np.maximum(n - 4, 1)
+    variance = residual + (0.5 / 255) ** 2
+    information = normal / variance[:, None, None]
+    information[n < 0.3 * tile * tile] = 0
+    y, x = np.mgrid[:rows, :columns]
+    centre = np.stack([x.ravel(), y.ravel()], axis=-1) * tile + (tile - 1) / 2
+    return Tiles((rows, columns), centre.astype(np.float64), shift, information)
+
+
+def tile_side(size_hw: tuple[int, ...]) -> int:
+    """Side of the tiles for an image of this size, px."""
+    return int(np.clip(min(size_hw[:2]) // TILES_A_SIDE, *TILE_PX))
+
+
+def valid(fixed: Image, moving: Image) -> Image:
+    """(h, w) float32 mask, 0 within 2 px of clipped pixels: clipping moves edges."""
+    low, high = CLIPPED
+    clipped = (fixed < low) | (fixed > high) | (moving < low) | (moving > high)
+    spread = cv2.dilate(clipped.astype(np.uint8), np.ones((5, 5), np.uint8))
+    result: Image = (1 - spread).astype(np.float32)
+    return result
