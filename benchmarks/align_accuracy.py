@@ -173,8 +173,9 @@ def main() -> None:
 def line(row: dict) -> str:
     case = row["case"]
     return (
-        f"{case.photo.stem[:14]:14} x{case.scale} {case.kind:16} err {row['error']:.3f} loc {row['located']:.3f} "
-        f"stated {row['stated']:.3f} res {row['residual']:.3f} naive {row['naive']:.3f} photo {row['photo']:.2f} "
+        f"{case.photo.stem[:14]:14} x{case.scale} {case.kind:16} err {row['error']:.3f} "
+        f"loc {row['located']:.3f} stated {row['stated']:.3f} res {row['residual']:.3f} "
+        f"naive {row['naive']:.3f} photo {row['photo']:.2f} "
         f"{row['seconds']:.1f} s {row.get('model', '')}  {row['reason']}"
     )
 

@@ -25,6 +25,8 @@ BINS = 24
 MIN_IN_BIN = 30
 MAX_SAMPLES = 400_000
 TERMS = 6
+MIN_FOR_QUADRATIC = 400
+QUADRATIC_PRIOR = (0, 1e-6, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6)  # towards the identity
 GAIN_CELLS = 24
 GAIN_ROUNDS = 3
 GAIN_PRIOR = 0.5  # expected size of a term, natural logarithm of the gain
@@ -115,6 +117,49 @@ def match_brightness(
             break
         tone = replace(shaped, residual_8bit=residual)
     return tone
+
+
+def rough_tone(source: Image, target: Image) -> Tone:
+    """Quadratic curves per channel, for pictures not yet well registered: three terms cannot be misled.
+
+    Fitted together with a quadratic gain over the field, which is then left out: brightness that varies
+    slowly does not hinder registration, but would bend the curves.
+
+    Args:
+        source, target: (h, w, C) float32 in [0, 1] on one grid, of about one sharpness.
+    """
+    flat = _flatness(source, target)
+    height, width = flat.shape
+    x = np.broadcast_to(np.linspace(-1, 1, width), flat.shape)[flat]
+    y = np.broadcast_to(np.linspace(-1, 1, height)[:, None], flat.shape)[flat]
+    curves = []
+    levels = np.linspace(0, 1, LEVELS)
+    for channel in range(source.shape[2]):
+        a, b = (image[..., channel][flat].astype(np.float64) for image in (source, target))
+        keep = (a > 2 / 255) & (a < 250 / 255) & (b > 2 / 255) & (b < 250 / 255)
+        if keep.sum() < MIN_FOR_QUADRATIC or a[keep].std() < 4 / 255:
+            curves.append(levels)
+            continue
+        fields = [a * f for f in (x, y, x * x, x * y, y * y)]
+        design = np.stack([np.ones_like(a), a, a * a, *fields], axis=-1)[keep]
+        weight = np.ones(len(design))
+        for _ in range(4):
+            weighted = design * weight[:, None]
+            normal = weighted.T @ design + np.diag(QUADRATIC_PRIOR) * weight.sum()
+            right = weighted.T @ b[keep] + np.diag(QUADRATIC_PRIOR)[:, 1] * weight.sum()
+            solution = np.linalg.solve(normal, right)
+            off = np.abs(b[keep] - design @ solution)
+            weight = 1 / (1 + (off / (2 * 1.4826 * np.median(off) + 1e-4)) ** 2)
+        powers = np.stack([np.ones_like(levels), levels, levels**2], axis=-1)
+        # Beyond what was seen the curve goes straight on.
+        low, high = np.quantile(a[keep], [0.002, 0.998])
+        curve = powers @ solution[:3]
+        slope = np.gradient(curve, levels)
+        i, j = (int(np.searchsorted(levels, v)) for v in (low, high))
+        curve[:i] = curve[i] + slope[i] * (levels[:i] - levels[i])
+        curve[j + 1 :] = curve[j] + slope[j] * (levels[j + 1 :] - levels[j])
+        curves.append(np.maximum.accumulate(np.clip(curve, 0, 1)))
+    return Tone(np.stack(curves).astype(np.float32), float("nan"))
 
 
 def _curves(source: Image, target: Image, flat: npt.NDArray[Any], method: Brightness) -> Tone:

@@ -41,6 +41,16 @@ def draw(image: Array, image_from_grid: Warp, size_hw: tuple[int, ...]) -> Array
     return result
 
 
+def draw_nearest(mask: Array, image_from_grid: Warp, size_hw: tuple[int, ...]) -> Array:
+    """(rows, columns) uint8: the nearest pixel of an (H, W) uint8 mask; 1 outside of it."""
+    result = np.ones(size_hw[:2], np.uint8)
+    for rows, at in _blocks(image_from_grid, size_hw):
+        result[rows] = cv2.remap(
+            mask, at[..., 0], at[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1
+        )
+    return result
+
+
 def draw_integer(
     image: Array, image_from_grid: Warp, size_hw: tuple[int, ...], finish: Callable[[Array, slice], Array]
 ) -> Array:

@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 GRID = 12
 DRAWS = 400
-SYSTEMATIC_PX = 0.003  # interpolation, and what differs between lenses beyond the model
+SYSTEMATIC_PX = 0.001  # interpolation, and what differs between lenses beyond the model
 
 
 def predicted_p95(fit: Fit, warp: Warp, field: Box) -> float:

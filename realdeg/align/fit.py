@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.align import jackknife
 from realdeg.align.homography import Homography
 from realdeg.align.lens import MODELS
 from realdeg.align.tiles import Tiles
@@ -15,7 +16,9 @@ from realdeg.align.warp import Warp
 
 Array = npt.NDArray[Any]
 
-FLOOR_PX = 0.01  # what a tile may be off for reasons that its noise does not show
+INFLATION = 1.2  # of predicted standard deviations: what tuning pairs with known truth asked for
+FEW_TILES = 60
+FLOOR_PX = 0.015  # what a tile may be off for reasons that its noise does not show
 CAUCHY = 3.0
 MAX_STEP_PX = 1.5
 PERSPECTIVE_SD = 0.05  # prior of the two perspective terms, in displacement per half diagonal
@@ -102,6 +105,7 @@ def fit(
     best = max(range(len(candidates)), key=lambda i: candidates[i].evidence(scale2))
     chosen = candidates[best]
     doubted = max(best, choices.index(AT_LEAST)) if AT_LEAST in choices else best
+    blocks = jackknife.blocks_of(tiles.grid_hw, np.flatnonzero(use))
     off = np.full(points.shape, np.nan)
     off[use] = chosen.off
     full = np.zeros_like(information)
@@ -112,7 +116,7 @@ def fit(
         off,
         full,
         chosen.scale2,
-        candidates[doubted].covariance,
+        INFLATION**2 * candidates[doubted].covariance(blocks),
         parameters,
         choices[doubted],
         (float(centre[0]), float(centre[1])),
@@ -126,14 +130,23 @@ class _Candidate:
     off: Array
     distance2: Array
     scale2: float
-    normal: Array
+    normals: Array
     prior: Array
     terms: Array
+    rights: Array
 
     @property
-    def covariance(self) -> Array:
-        result: Array = np.linalg.pinv(self.normal / self.scale2 + self.prior)
+    def normal(self) -> Array:
+        result: Array = self.normals.sum(0)
         return result
+
+    def covariance(self, blocks: npt.NDArray[np.int_]) -> Array:
+        """(P, P) of the parameters: by the jackknife; where tiles are few, the formal one if larger."""
+        formal: Array = np.linalg.pinv(self.normal / self.scale2 + self.prior)
+        found = jackknife.covariance(self.normals, self.rights, self.scale2 * self.prior, blocks)
+        if found is None or (len(blocks) < FEW_TILES and np.trace(found) < np.trace(formal)):
+            return formal
+        return found
 
     def evidence(self, scale2: float) -> float:
         """Log evidence up to what all models share (Laplace's approximation; MacKay 1992, eq. 5)."""
@@ -170,10 +183,11 @@ def _solve(
     weight = np.ones(len(points))
     solution = np.zeros(count)
     for round_ in range(30):
-        normal = np.einsum("tip,tij,tjq->pq", basis, information * weight[:, None, None], basis)
-        right = np.einsum("tip,tij,tj->p", basis, information * weight[:, None, None], target)
+        weighted = information * weight[:, None, None]
+        normals = np.einsum("tip,tij,tjq->tpq", basis, weighted, basis)
+        right = np.einsum("tip,tij,tj->p", basis, weighted, target)
         before = solution
-        solution = np.linalg.lstsq(normal + prior, right, rcond=None)[0]
+        solution = np.linalg.lstsq(normals.sum(0) + prior, right, rcond=None)[0]
         off = target - basis @ solution
         distance2 = np.einsum("ti,tij,tj->t", off, information, off)
         # Errors grow beyond what noise predicts; the scale is read off the better half of the tiles.
@@ -184,7 +198,8 @@ def _solve(
     plane = _plane(solution[:parameters], centre, radius)
     terms = dict(zip(names, solution[parameters:].tolist(), strict=True))
     found = replace(warp, outer=warp.outer @ plane, lens=warp.lens.with_terms(terms))
-    return _Candidate(found, off, distance2, scale2, normal, prior, solution[parameters:])
+    rights = np.einsum("tip,tij,tj->tp", basis, weighted, off)
+    return _Candidate(found, off, distance2, scale2, normals, prior, solution[parameters:], rights)
 
 
 def _target(warp: Warp, points: Array, shift: Array) -> Array:

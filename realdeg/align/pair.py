@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
-from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness
+from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness, rough_tone
 from realdeg.align.classic import two_passes
 from realdeg.align.coarse import rough
 from realdeg.align.crop import Box, common_field
@@ -28,9 +28,10 @@ from realdeg.align.error import bending, grid, predicted_p95
 from realdeg.align.fit import Fit
 from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
-from realdeg.align.polish import FIELD_MARGIN, LR_BLUR, Polished, look, polish
+from realdeg.align.polish import FIELD_MARGIN, Polished, look, polish
 from realdeg.align.psf import Psf
 from realdeg.align.residual import Residual, measure
+from realdeg.align.scene import LR_BLUR, Plane
 from realdeg.align.settings import AlignSettings
 from realdeg.align.tiles import Tiles
 from realdeg.align.verdict import Rejection
@@ -123,9 +124,9 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     assert field is not None
     if settings.recipe == "d2crealsr":
         warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
-        found = look(grey_lr, _grey_like_lr(lr, hr, warp, field), warp, LR_BLUR)
+        found = look(Plane.of(lr), _like_lr(lr, hr, warp, field), warp, LR_BLUR)
     else:
-        found = polish(grey_lr, partial(_grey_like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
+        found = polish(Plane.of(lr), partial(_like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
     if not isinstance(found, Polished):
         return verdict.small_field(found, settings, zoom) or verdict.no_texture(zoom)
     if settings.recipe == "realdeg":
@@ -266,22 +267,19 @@ def _colour_tone(
     seen = np.clip(seen / np.float32(np.iinfo(hr.dtype).max), 0, 1)
     there = there.astype(np.float32) / np.float32(np.iinfo(lr.dtype).max)
     if not final:
-        return match_brightness(seen, there, "curve")
+        return rough_tone(seen, there)
     source, target = (seen, there) if settings.adjust == "hr" else (there, seen)
     vignetting = settings.vignetting and settings.brightness == "curve"
     return match_brightness(source, target, settings.brightness, vignetting=vignetting)
 
 
-def _grey_like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> Array:
-    """(H, W) uint8 luma of HR with its colours brought to LR's.
+def _like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> Plane:
+    """HR with its colours brought to LR's.
 
     Otherwise other channels would make the edges of one photo than of the other, and its blur would not
     be one of the light that LR saw.
     """
-    tone = _colour_tone(lr, hr, warp, field, 1.0, AlignSettings(), final=False)
-    levels = tone(np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None, None], 3, axis=2))
-    eight = hr if hr.dtype == np.uint8 else (hr >> 8).astype(np.uint8)
-    return cv2.cvtColor(cv2.LUT(eight, np.rint(255 * levels).astype(np.uint8)), cv2.COLOR_RGB2GRAY)
+    return Plane.of(hr, _colour_tone(lr, hr, warp, field, 1.0, AlignSettings(), final=False))
 
 
 def _grey8(image: Image) -> Array:

@@ -18,7 +18,6 @@ Image = npt.NDArray[Any]
 
 TILES_A_SIDE = 16
 TILE_PX = (12, 96)
-CLIPPED = (3 / 255, 246 / 255)
 MAX_SD_PX = 0.5
 
 
@@ -60,7 +59,7 @@ def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
     Args:
         fixed: (h, w) float32, sRGB-encoded grey without its slow part; LR.
         moving: (h, w) float32, HR drawn on LR's grid at LR's sharpness, likewise.
-        usable: (h, w) float32, 0 for pixels that do not count (`valid`).
+        usable: (h, w) float32, 0 for pixels that do not count.
     """
     tile = tile_side(fixed.shape[:2])
     rows, columns = fixed.shape[0] // tile, fixed.shape[1] // tile
@@ -110,12 +109,3 @@ def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
 def tile_side(size_hw: tuple[int, ...]) -> int:
     """Side of the tiles for an image of this size, px."""
     return int(np.clip(min(size_hw[:2]) // TILES_A_SIDE, *TILE_PX))
-
-
-def valid(fixed: Image, moving: Image) -> Image:
-    """(h, w) float32 mask, 0 within 2 px of clipped pixels: clipping moves edges."""
-    low, high = CLIPPED
-    clipped = (fixed < low) | (fixed > high) | (moving < low) | (moving > high)
-    spread = cv2.dilate(clipped.astype(np.uint8), np.ones((5, 5), np.uint8))
-    result: Image = (1 - spread).astype(np.float32)
-    return result
