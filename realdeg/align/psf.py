@@ -14,6 +14,7 @@ WINDOW = 64
 MAX_WINDOWS = 144
 BAND = (0.04, 0.38)  # cycles per px; above, aliases rule
 MIN_COHERENCE = 0.15
+QUIET = 0.1  # of a textured window's power: what has less counts less
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ def estimate(fixed: Array, drawn: Array, base: float) -> Psf | None:
         f, d = f[best], d[best]
     taper = np.outer(np.hanning(side), np.hanning(side))
     spectra_f, spectra_d = (np.fft.rfft2((x - x.mean((1, 2), keepdims=True)) * taper) for x in (f, d))
-    # Every window has the same say: otherwise a few with strong contrast would decide.
-    loudness = 1 / np.maximum((np.abs(spectra_d) ** 2).mean((1, 2), keepdims=True), 1e-12)
+    # Textured windows have the same say: otherwise a few with strong contrast would decide. Windows of sky
+    # or wall have less: their noise, which both photos do not share, would pass for a lack of contrast.
+    power = (np.abs(spectra_d) ** 2).mean((1, 2), keepdims=True)
+    loudness = 1 / np.maximum(power, max(QUIET * float(np.percentile(power, 90)), 1e-12))
     cross = (loudness * spectra_f * spectra_d.conj()).sum(0).real
     power_d = (loudness * np.abs(spectra_d) ** 2).sum(0)
     power_f = (loudness * np.abs(spectra_f) ** 2).sum(0)
