@@ -72,6 +72,7 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
     if residual:
         measured = {
             "residual_lr_px": round(residual.p95, 4),
+            "residual_noise_lr_px": round(residual.noise, 4),
             "residual_median_lr_px": round(residual.median, 4),
             "shift_x_lr_px": round(residual.mean_x, 4),
             "shift_y_lr_px": round(residual.mean_y, 4),
@@ -199,6 +200,7 @@ def _blind(residual: Residual) -> dict[str, Any]:
     return {
         "method": "phase correlation of windows on the finished pair",
         "p95_lr_px": _short(residual.p95),
+        "noise_lr_px": _short(residual.noise),
         "median_lr_px": _short(residual.median),
         "mean_x": _short(residual.mean_x),
         "mean_y": _short(residual.mean_y),

@@ -105,8 +105,10 @@ def _blocks(
 
 def _sampled(image: Array, at: Array) -> Array:
     """float32 of the image at positions; only the part around them is looked at."""
-    (left, top), (right, bottom) = at.min((0, 1)), at.max((0, 1))
-    if not (np.isfinite(left + right + top + bottom)):
+    x, y = np.ascontiguousarray(at[..., 0]), np.ascontiguousarray(at[..., 1])
+    left, right, _, _ = cv2.minMaxLoc(x)
+    top, bottom, _, _ = cv2.minMaxLoc(y)
+    if not np.isfinite(left + right + top + bottom):
         raise ValueError("positions are not finite")
     height, width = image.shape[:2]
     x0, x1 = _range(left, right, width)
@@ -114,8 +116,8 @@ def _sampled(image: Array, at: Array) -> Array:
     part = image[y0:y1, x0:x1]
     return cv2.remap(
         part.astype(np.float32),
-        at[..., 0] - np.float32(x0),
-        at[..., 1] - np.float32(y0),
+        x - np.float32(x0),
+        y - np.float32(y0),
         cv2.INTER_LANCZOS4,
         borderMode=cv2.BORDER_REFLECT,
     )

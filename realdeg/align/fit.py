@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,10 @@ class Fit:
         off: (T, 2) displacement of each tile that the map leaves, LR px; NaN for tiles without texture.
         information: (T, 2, 2) inverse covariance of a tile's displacement from the common map, px^-2.
         scale2: by how much tiles scatter beyond their own noise (variance ratio, at least 1).
-        covariance: (P, P) of the parameters of `doubted`, px^2.
         parameters: of the plane's motion.
         doubted: key of `MODELS` whose parameters the stated error allows for; `model` or a richer one.
         centre, radius: by which LR points are normalised.
+        candidate, blocks: the fit of `doubted`, and the block of each of its tiles.
     """
 
     warp: Warp
@@ -46,11 +47,17 @@ class Fit:
     off: Array
     information: Array
     scale2: float
-    covariance: Array
     parameters: int
     doubted: str
     centre: tuple[float, float]
     radius: float
+    candidate: _Candidate
+    blocks: npt.NDArray[np.int_]
+
+    @cached_property
+    def covariance(self) -> Array:
+        """(P, P) of the parameters of `doubted`, px^2."""
+        return INFLATION**2 * self.candidate.covariance(self.blocks)
 
     def basis(self, points: Array) -> Array:
         """(N, 2, P) derivative of the map's displacement by the parameters at LR points, LR px."""
@@ -116,11 +123,12 @@ def fit(
         off,
         full,
         chosen.scale2,
-        INFLATION**2 * candidates[doubted].covariance(blocks),
         parameters,
         choices[doubted],
         (float(centre[0]), float(centre[1])),
         radius,
+        candidates[doubted],
+        blocks,
     )
 
 
@@ -187,7 +195,7 @@ def _solve(
         normals = np.einsum("tip,tij,tjq->tpq", basis, weighted, basis)
         right = np.einsum("tip,tij,tj->p", basis, weighted, target)
         before = solution
-        solution = np.linalg.lstsq(normals.sum(0) + prior, right, rcond=None)[0]
+        solution = _solved(normals.sum(0) + prior, right)
         off = target - basis @ solution
         distance2 = np.einsum("ti,tij,tj->t", off, information, off)
         # Errors grow beyond what noise predicts; the scale is read off the better half of the tiles.
@@ -200,6 +208,14 @@ def _solve(
     found = replace(warp, outer=warp.outer @ plane, lens=warp.lens.with_terms(terms))
     rights = np.einsum("tip,tij,tj->tp", basis, weighted, off)
     return _Candidate(found, off, distance2, scale2, normals, prior, solution[parameters:], rights)
+
+
+def _solved(normal: Array, right: Array) -> Array:
+    """Solution of the normal equations; the shortest one where the tiles leave a parameter open."""
+    try:
+        return np.linalg.solve(normal, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(normal, right, rcond=None)[0]
 
 
 def _target(warp: Warp, points: Array, shift: Array) -> Array:

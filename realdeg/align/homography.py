@@ -67,8 +67,13 @@ class Homography:
     def __call__(self, points: npt.ArrayLike) -> Array:
         """Map points (..., 2), x before y."""
         xy = np.asarray(points, dtype=np.float64)
-        mapped = xy @ self.matrix[:, :2].T + self.matrix[:, 2]
-        result: Array = mapped[..., :2] / mapped[..., 2:]
+        x, y = xy[..., 0], xy[..., 1]
+        (a, b, c), (d, e, f), (g, h, i) = self.matrix.tolist()
+        result = np.empty(xy.shape)
+        result[..., 0] = a * x + b * y + c
+        result[..., 1] = d * x + e * y + f
+        if g or h or i != 1:
+            result /= (g * x + h * y + i)[..., None]
         return result
 
     def jacobian(self, point: tuple[float, float]) -> Array:

@@ -140,12 +140,11 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     against = contradicting(
         found.tiles.grid_hw, found.fit.off, found.fit.information, COHERENT_PX * softness(found.psf.sigma)
     )
-    share = float(against.sum() / max(1, found.tiles.usable.sum()))
     refused = (
         verdict.soft_hr(found.psf, zoom)
         or verdict.soft_lr(found.psf, settings, zoom)
         or verdict.repeated(found.likeness, zoom)
-        or verdict.disagreeing(share, settings, zoom)
+        or verdict.disagreeing(int(against.sum()), int(found.tiles.usable.sum()), settings, zoom)
     )
     return Registration(
         hr_from_lr=warp,

@@ -24,6 +24,8 @@ BAND = 0.30  # cycles per px; above, aliases and JPEG rule
 MAX_SD_PX = 0.15
 MIN_WINDOWS = 6
 ROUNDS = 4
+OVERLAP = 9 / 4  # by how much neighbours that share pixels overstate what they know together
+RAYLEIGH_P95 = 2.448  # of the length of a vector whose components have sd 1
 COARSE = 0.08  # cycles per px of the first look, where shifts of several px do not wrap
 
 
@@ -32,9 +34,9 @@ class Residual:
     """Displacement left in a pair, LR px.
 
     Attributes:
-        p95: 95th percentile over the windows of the displacement, averaged over 3 x 3 neighbours; what a
-            pair is judged by.
-        median: median of the same.
+        p95: 95th percentile over the windows of the displacement, averaged over 3 x 3 neighbours.
+        noise: the p95 that the measurement's own noise would give by itself.
+        median: median of the same displacements.
         mean_x, mean_y: mean displacement of HR against LR: a shift that p95 alone would not show.
         zncc: zero-mean normalised cross-correlation of LR and reduced HR.
         centre: (N, 2) window centres (x, y), px of LR.
@@ -43,6 +45,7 @@ class Residual:
     """
 
     p95: float
+    noise: float
     median: float
     mean_x: float
     mean_y: float
@@ -50,6 +53,11 @@ class Residual:
     centre: Array
     shift: Array
     sd: Array
+
+    @property
+    def beyond_noise(self) -> float:
+        """What is left of `p95` without the noise; what a pair is judged by."""
+        return float(np.sqrt(max(0.0, self.p95**2 - self.noise**2)))
 
 
 def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
@@ -76,12 +84,14 @@ def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
     known = sd < MAX_SD_PX
     if known.sum() < MIN_WINDOWS:
         return None
-    smooth = _smoothed(shift, np.where(known, sd, np.inf), (len(rows), len(columns)))[known]
+    smooth, spread = _smoothed(shift, np.where(known, sd, np.inf), (len(rows), len(columns)))
+    smooth, spread = smooth[known], spread[known]
     size = np.hypot(*smooth.T)
     weight = 1 / (sd[known] ** 2 + 0.01**2)
     mean = (shift[known] * weight[:, None]).sum(0) / weight.sum()
     return Residual(
         float(np.percentile(size, 95)),
+        RAYLEIGH_P95 * float(np.sqrt((spread**2).mean() / 2)),
         float(np.median(size)),
         float(mean[0]),
         float(mean[1]),
@@ -126,8 +136,8 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
     return np.concatenate(shifts), np.concatenate(sds)
 
 
-def _smoothed(shift: Array, sd: Array, grid_hw: tuple[int, int]) -> Array:
-    """(N, 2) mean over each window's 3 x 3 neighbours, weighted by certainty."""
+def _smoothed(shift: Array, sd: Array, grid_hw: tuple[int, int]) -> tuple[Array, Array]:
+    """(N, 2) mean over each window's 3 x 3 neighbours, weighted by certainty, and (N,) its own sd."""
     weight = np.where(np.isfinite(sd), 1 / (sd**2 + 0.02**2), 0.0).reshape(grid_hw)
     total = cv2.boxFilter(weight, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     result = np.empty_like(shift)
@@ -135,7 +145,12 @@ def _smoothed(shift: Array, sd: Array, grid_hw: tuple[int, int]) -> Array:
         part = np.where(weight > 0, shift[:, i].reshape(grid_hw), 0) * weight
         around = cv2.boxFilter(part, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
         result[:, i] = (around / np.maximum(total, 1e-12)).ravel()
-    return result
+    # Half-overlapping windows share pixels: nine neighbours are worth four.
+    own = OVERLAP * np.where(
+        weight > 0, weight**2 * np.where(np.isfinite(sd), sd, 0).reshape(grid_hw) ** 2, 0
+    )
+    around = cv2.boxFilter(own, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return result, (np.sqrt(np.maximum(around, 0)) / np.maximum(total, 1e-12)).ravel()
 
 
 def _starts(length: int, side: int) -> list[int]:

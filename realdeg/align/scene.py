@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.align.brightness import Tone, match_brightness
+from realdeg.align.brightness import Tone
 from realdeg.align.crop import Box
 from realdeg.align.draw import draw, draw_nearest, rounding
 from realdeg.align.homography import Homography
@@ -44,11 +45,10 @@ class Plane:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
         eight = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
         low, high = CLIPPED
-        table = np.zeros(256, np.uint8)
-        table[high:] = 1
-        dark = np.zeros(256, np.uint8)
-        dark[:low] = 1
-        clipped = cv2.LUT(eight, table).max(axis=2) | cv2.LUT(eight, dark).min(axis=2)
+        brightest, darkest = (functools.reduce(take, cv2.split(eight)) for take in (cv2.max, cv2.min))
+        level = np.arange(256)
+        white, black = (level >= high).astype(np.uint8), (level < low).astype(np.uint8)
+        clipped = cv2.LUT(brightest, white) | cv2.LUT(darkest, black)
         if tone is not None:
             levels = tone(np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None, None], 3, axis=2))
             eight = cv2.LUT(eight, np.rint(255 * levels).astype(np.uint8))
@@ -122,12 +122,10 @@ class Scene:
         )
 
     def drawn(self, warp: Warp) -> Array:
-        """(h, w) float32: HR as LR would see it under a map, encoded, at LR's brightness."""
+        """(h, w) float32: HR as LR would see it under a map, encoded; each tile has its own brightness."""
         light = draw(self.light, self.light_from_hr @ warp @ self.lr_from_grid, self.fixed.shape)
         seen = linear_to_srgb(np.clip(light, 0, 1))
-        if self.extra:
-            seen = cv2.GaussianBlur(seen, (0, 0), self.extra)
-        return match_brightness(seen, self.fixed, "linear")(seen)
+        return cv2.GaussianBlur(seen, (0, 0), self.extra) if self.extra else seen
 
     def tiles(self, warp: Warp) -> Tiles:
         """Displacements of the tiles under a map."""

@@ -16,7 +16,8 @@ MIN_USABLE_TILES = 12
 MIN_ZNCC = 0.80
 SOFT_HR = 0.20
 MAX_MASKED = 0.5
-MAX_LIKENESS = 0.92
+CHANCE_TILES = 5  # so many contradict by chance in pictures of some hundred tiles
+MAX_LIKENESS = 0.97
 MAX_DIGITAL_ZOOM = 1.02
 
 
@@ -81,10 +82,11 @@ def little_texture(tiles: Tiles, zoom: float) -> Rejection | None:
     return Rejection(f"too little texture: {count} tiles fix the position; use a scene with detail", zoom)
 
 
-def disagreeing(share: float, settings: AlignSettings, zoom: float) -> Rejection | None:
+def disagreeing(against: int, usable: int, settings: AlignSettings, zoom: float) -> Rejection | None:
     """Tiles contradict the common map: parallax, or something moved."""
     limit = MAX_MASKED if settings.mask else settings.max_disagreeing
-    if share <= limit:
+    share = against / max(1, usable)
+    if share <= limit or against <= CHANCE_TILES:
         return None
     remedy = "" if settings.mask else "; --mask keeps the rest"
     return Rejection(
@@ -141,7 +143,7 @@ def large_error(
     if residual is None:
         return Rejection("too little texture to measure the residual; use a scene with detail", zoom)
     limit = settings.max_error * softness
-    for value, what in ((predicted, "expected error"), (residual.p95, "residual")):
+    for value, what in ((predicted, "expected error"), (residual.beyond_noise, "residual")):
         if value > limit:
             return Rejection(
                 f"{what} is {value:.3f} LR px (limit {limit:.3g}); "
