@@ -19,9 +19,9 @@ def shuffled(tmp_path_factory, photograph, scene):
     """Three scenes at x2, named in opposite orders, with an intruder and a broken file among LR."""
     root = tmp_path_factory.mktemp("shuffled")
     for i, name in enumerate(SCENES):
-        lr, hr, _ = photograph(scene(name), 2, turn=1.5, exposure=0.7)
-        write_image(root / "lr" / f"{i}.png", lr)
-        write_image(root / "hr" / f"{9 - i}.png", hr if i else hr.astype(np.uint16) * 257)
+        shot = photograph(scene(name), 2, turn=1.5, lr={"exposure": 0.7})
+        write_image(root / "lr" / f"{i}.png", shot.lr)
+        write_image(root / "hr" / f"{9 - i}.png", shot.hr if i else shot.hr.astype(np.uint16) * 257)
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     write_image(root / "lr" / "noise.png", noise)
     write_image(root / "lr" / "dot.png", noise[:1, :1])
