@@ -106,7 +106,9 @@ def photograph(
 
     scene_from_hr = look(hr_hw, 0.95, 0.0, (0, 0), 0.0)
     scene_from_lr = look(lr_hw, 0.95 * (zoom or 1.01 * scale), turn, shift, keystone)
-    lr_camera = Camera(lr_hw, **{"blur": 0.5, "exposure": 0.9, "gamma": 1.05, "noise_8bit": 1.2, **(lr or {})})
+    lr_camera = Camera(
+        lr_hw, **{"blur": 0.5, "exposure": 0.9, "gamma": 1.05, "noise_8bit": 1.2, **(lr or {})}
+    )
     hr_camera = Camera(hr_hw, **{"blur": 0.6, "noise_8bit": 1.0, **(hr or {})})
     return Captured(
         capture(picture, scene_from_lr.matrix, lr_camera, rng),

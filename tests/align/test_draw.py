@@ -59,7 +59,9 @@ def test_positions_are_exact_at_every_phase(phase, kind):
         assert abs(position_error(light, warp, size)) < 0.004
         y, x = np.mgrid[: size[0], : size[1]].astype(float)
         at = warp(np.stack([x, y], -1))
-        assert np.abs(light - waves(at[..., 0], at[..., 1]))[4:-4, 4:-4].max() < 0.004 + 0.6 / np.iinfo(kind).max
+        assert (
+            np.abs(light - waves(at[..., 0], at[..., 1]))[4:-4, 4:-4].max() < 0.004 + 0.6 / np.iinfo(kind).max
+        )
 
 
 def test_opencv_alone_would_be_off():

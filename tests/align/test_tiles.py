@@ -52,7 +52,9 @@ def test_the_stated_information_is_the_scatter_of_noisy_shifts(texture):
     rng = np.random.default_rng(1)
     moving = band_limited(texture)
     draws = [
-        tile_shifts(moving + 0.01 * rng.standard_normal(moving.shape).astype(np.float32), moving, ones(moving))
+        tile_shifts(
+            moving + 0.01 * rng.standard_normal(moving.shape).astype(np.float32), moving, ones(moving)
+        )
         for _ in range(30)
     ]
     scatter = np.var([tiles.shift for tiles in draws], axis=0, ddof=1)

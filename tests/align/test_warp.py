@@ -50,7 +50,10 @@ def test_the_lens_acts_on_pixels_of_the_lr_photo():
 @given(st.floats(-4, 4), st.floats(-4, 4), st.floats(-1, 1), st.floats(-30, 30), st.floats(0.3, 3))
 def test_it_composes_with_homographies_from_both_sides(r, s, t, shift, zoom):
     warp = Warp(WARP.outer, bent(r, s, t), Homography.identity())
-    before, after = Homography.translation(shift, 2) @ Homography.zoom(zoom), some(shift / 30, 0, 0.2, 0, 0, 1)
+    before, after = (
+        Homography.translation(shift, 2) @ Homography.zoom(zoom),
+        some(shift / 30, 0, 0.2, 0, 0, 1),
+    )
     whole = after @ warp @ before
     assert isinstance(whole, Warp)
     assert_allclose(whole(POINTS), after(warp(before(POINTS))), atol=1e-7)
