@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_array_equal
 
-from realdeg.align.crop import Box, _largest_rectangle, common_field, draw
+from realdeg.align.crop import Box, _largest_rectangle, common_field
 from realdeg.align.homography import Homography
+from realdeg.align.lens import Lens
+from realdeg.align.warp import Warp
 
 
 def test_a_perfect_zoom_shares_the_whole_photo():
-    assert common_field((50, 60), (100, 120), Homography.zoom(2)) == Box(0, 0, 60, 50)
+    assert common_field((50, 60), (100, 120), Warp.plain(Homography.zoom(2))) == Box(0, 0, 60, 50)
 
 
 def test_a_tele_photo_shares_its_own_field():
     """HR of 100 x 80 at zoom 4 covers 25 x 20 LR px, from (30, 10) on."""
     hr_from_lr = Homography.zoom(4) @ Homography.translation(-30, -10)
-    assert common_field((80, 100), (80, 100), hr_from_lr) == Box(30, 10, 25, 20)
+    assert common_field((80, 100), (80, 100), Warp.plain(hr_from_lr)) == Box(30, 10, 25, 20)
 
 
 @pytest.mark.parametrize("turn", [0.0, 1.0, 20.0, 45.0, 90.0])
@@ -27,7 +29,7 @@ def test_every_pixel_of_the_field_lies_in_hr(turn):
     angle = np.radians(turn)
     rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     middle = Homography.translation(150, 100) @ Homography(rotation) @ Homography.translation(-60, -40)
-    field = common_field((300, 300), (200, 300), middle @ Homography.zoom(1), margin=3)
+    field = common_field((300, 300), (200, 300), Warp.plain(middle), margin=3)
     assert field.width > 60
     assert field.height > 60
     mapped = middle(field.corners + np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]))
@@ -36,7 +38,7 @@ def test_every_pixel_of_the_field_lies_in_hr(turn):
 
 
 def test_photos_that_do_not_overlap_share_nothing():
-    assert common_field((50, 50), (50, 50), Homography.translation(200, 0)) is None
+    assert common_field((50, 50), (50, 50), Warp.plain(Homography.translation(200, 0))) is None
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=5, max_size=5))
@@ -59,11 +61,35 @@ def test_largest_rectangle_is_the_largest(rows):
         assert (right - left) * (bottom - top) == max(areas)
 
 
-def test_drawing_follows_the_map():
-    """Value = position; OpenCV's bicubic (a = -0.75, positions rounded to 1/32) is off by up to 0.06 px."""
-    x, y = np.meshgrid(np.arange(80, dtype=np.float32), np.arange(60, dtype=np.float32))
-    image_from_grid = Homography.translation(10, 8) @ Homography.zoom(1 / 2)
-    drawn = np.stack([draw(axis, image_from_grid, (30, 40)) for axis in (x, y)], -1)
-    gx, gy = np.meshgrid(np.arange(40), np.arange(30))
-    at = image_from_grid(np.stack([gx, gy], -1))
-    assert_allclose(drawn, at, atol=0.07)
+@pytest.mark.parametrize("radial", [-4.0, 4.0])
+def test_a_bent_frame_holds_the_field_along_its_whole_border(radial):
+    lens = Lens((99.5, 74.5), 125.0, (99.5, 74.5), 60.0, {"radial_lr": radial})
+    warp = Warp(Homography.zoom(2) @ Homography.translation(-50, -40), lens, Homography.identity())
+    field = common_field((150, 200), (140, 200), warp, margin=2)
+    assert field.width > 70
+    along = np.linspace(0, 1, 200)[:, None]
+    outer = field.corners + 0.5 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    border = np.concatenate([a + along * (b - a) for a, b in zip(outer, np.roll(outer, -1, 0), strict=True)])
+    hr = warp(border)
+    assert (hr >= 1.5 - 1e-2).all()
+    assert (hr <= np.array([197.5, 137.5]) + 1e-2).all()
+    # A row more on any side would not fit.
+    for x, y, w, h in ((-1, 0, 1, 0), (0, -1, 0, 1), (0, 0, 1, 0), (0, 0, 0, 1)):
+        more = Box(field.x + x, field.y + y, field.width + w, field.height + h)
+        hr = warp(more.corners + 0.5 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]))
+        assert (hr < 1.5).any() or (hr > np.array([197.5, 137.5])).any()
+
+
+def test_what_lies_behind_the_camera_is_not_seen():
+    """Beyond x = 100 this map turns round; positions there may still fall into HR."""
+    behind = Warp.plain(Homography(np.array([[1.0, 0, 0], [0, 1, 0], [-0.01, 0, 1]])))
+    field = common_field((100, 300), (4000, 4000), behind)
+    assert field.x + field.width <= 101
+
+
+def test_a_box_cuts_counts_and_shrinks():
+    image, box = np.arange(60).reshape(6, 10), Box(2, 1, 5, 3)
+    assert_array_equal(image[box.slices], image[1:4, 2:7])
+    assert box.centre == (4, 2)
+    assert box.corners.tolist() == [[2, 1], [6, 1], [6, 3], [2, 3]]
+    assert box.inset(1) == Box(3, 2, 3, 1)

@@ -1,5 +1,7 @@
 """Truth: closed forms, the simulator's own lens, and numerical derivatives."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,7 +79,7 @@ def test_models_grow_from_the_plainest_to_all_terms():
     assert sizes[0] == 0
     assert set(tuple(MODELS.values())[-1]) == set(PRIORS)
     nested = list(MODELS.values())
-    assert all(set(a) <= set(b) for a, b in zip(nested, nested[1:], strict=False))
+    assert all(set(a) <= set(b) for a, b in itertools.pairwise(nested))
 
 
 def test_priors_are_in_half_diagonals_of_the_terms_own_photo():

@@ -70,7 +70,7 @@ def test_a_bent_pair_shows_its_p95(texture):
     found = measure(rgb(reduced(big, 2)), rgb(away), 2)
     assert found.shift[:, 0].mean() == pytest.approx(0.2, abs=0.02)
     assert 0.14 < found.mean_x < 0.21  # certain windows count more, and still ones are more certain
-    assert found.p95 == pytest.approx(0.36, abs=0.03)
+    assert found.p95 == pytest.approx(0.34, abs=0.04)
     assert np.corrcoef(found.centre[:, 0], found.shift[:, 0])[0, 1] > 0.98
 
 

@@ -1,0 +1,75 @@
+"""Truth: a patch that the test moved, and tiles named by hand."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from realdeg.align.crop import Box
+from realdeg.align.mask import validity, write_mask
+from realdeg.align.pair import register
+from realdeg.align.settings import AlignSettings
+
+
+AREA = Box(10, 20, 60, 48)
+
+
+def registration(against, field, area=AREA, side=12):
+    contradicting = np.zeros((4, 5), bool)
+    for row, column in against:
+        contradicting[row, column] = True
+    tiles = SimpleNamespace(grid_hw=(4, 5), side=side)
+    return SimpleNamespace(tiles=tiles, contradicting=contradicting.ravel(), polished_field=area, field=field)
+
+
+def test_all_is_valid_where_nothing_contradicts():
+    assert (validity(registration([], Box(14, 24, 50, 40))) == 255).all()
+
+
+def test_a_tile_takes_its_neighbours_with_it():
+    """Tile (1, 2) covers LR x 34..45, y 32..43; with its neighbours x 22..57, y 20..55."""
+    mask = validity(registration([(1, 2)], AREA))
+    assert mask.shape == (48, 60)
+    expected = np.full((48, 60), 255, np.uint8)
+    expected[0:36, 12:48] = 0
+    assert_array_equal(mask, expected)
+
+
+def test_the_mask_is_of_the_crop_not_of_the_polished_field():
+    whole = validity(registration([(1, 2)], AREA))
+    crop = validity(registration([(1, 2)], Box(15, 27, 40, 33)))
+    assert_array_equal(crop, whole[7:40, 5:45])
+
+
+def test_beyond_the_last_tile_its_neighbour_speaks():
+    """Fields are no multiple of the tiles: what is left over goes with the last tile."""
+    mask = validity(registration([(3, 4)], Box(10, 20, 66, 53), Box(10, 20, 66, 53)))
+    assert (mask[24:, 36:] == 0).all()
+    assert (mask[:24] == 255).all()
+
+
+def test_a_patch_that_moved_is_masked(photograph, scene, tmp_path):
+    """2 LR px: the patch is masked but for bits of it, the rest is not, and the file says the same."""
+    picture = scene()
+    other = picture.copy()
+    height, width = picture.shape[:2]
+    part = np.s_[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
+    other[part] = np.roll(picture, 4, axis=1)[part]
+    photos = photograph(picture, 2, hr_picture=other)
+    found = register(photos.lr, photos.hr, AlignSettings(scale=2, mask=True))
+    share = write_mask(tmp_path / "a.png", found)
+    mask = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (found.field.height, found.field.width)
+    assert set(np.unique(mask)) == {0, 255}
+    assert share == pytest.approx((mask == 255).mean())
+    y, x = np.mgrid[: found.field.height, : found.field.width].astype(float)
+    at = photos.scene_from_lr(np.stack([x + found.field.x, y + found.field.y], -1))
+    inside = (at > [width / 3 + 2, height / 3 + 2]).all(-1) & (
+        at < [2 * width / 3 - 2, 2 * height / 3 - 2]
+    ).all(-1)
+    far = (at < [width / 3 - 60, np.inf]).all(-1) | (at > [2 * width / 3 + 60, 0]).all(-1)
+    assert (mask[inside] == 0).mean() > 0.8
+    assert (mask[far] == 0).mean() < 0.02
