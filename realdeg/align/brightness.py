@@ -24,14 +24,14 @@ LEVELS = 1024
 TABLE = 65536  # steps to which a curve is read: those of 16 bits
 BINS = 24
 MIN_IN_BIN = 30
-MAX_SAMPLES = 400_000
+MAX_SAMPLES = 120_000
 TERMS = 6
 MIN_FOR_QUADRATIC = 400
 QUADRATIC_PRIOR = (0, 1e-6, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6)  # towards the identity
 GAIN_CELLS = 24
 GAIN_ROUNDS = 3
 GAIN_PRIOR = 0.5  # expected size of a term, natural logarithm of the gain
-WORTHWHILE = 0.003  # smallest share of the residual that a gain field must take away
+WORTHWHILE = 0.0005  # smallest share of the residual that a gain field must take away
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from realdeg.align.homography import Homography
 
 Grey = npt.NDArray[Any]
 
-MAX_PIXELS = 2_000_000  # SIFT holds about 250 bytes per pixel
+MAX_PIXELS = 1_000_000  # SIFT holds about 250 bytes per pixel
 MAX_FEATURES = 8000  # far below the 2**18 descriptors at which OpenCV's matcher gives up
 MIN_INLIERS = 12
 LOWE_RATIO = 0.85

@@ -44,7 +44,11 @@ class Box:
 
 
 def common_field(
-    lr_size_hw: tuple[int, ...], hr_size_hw: tuple[int, ...], hr_from_lr: Warp, margin: float = 0.0
+    lr_size_hw: tuple[int, ...],
+    hr_size_hw: tuple[int, ...],
+    hr_from_lr: Warp,
+    margin: float = 0.0,
+    cells: int = FIELD_CELLS,
 ) -> Box | None:
     """Largest LR box whose every pixel both photos fill.
 
@@ -53,13 +57,14 @@ def common_field(
         hr_size_hw: size of the HR photo.
         hr_from_lr: where LR pixels lie in HR.
         margin: HR px to stay away from HR's border.
+        cells: the box is exact to the photo's side divided by so many.
 
     Returns:
-        The box, exact to 1/256 of the photo's side; None where the photos do not overlap.
+        The box; None where the photos do not overlap.
     """
     height, width = lr_size_hw
-    xs = np.unique(np.linspace(0, width, min(width, FIELD_CELLS) + 1).round()).astype(int)
-    ys = np.unique(np.linspace(0, height, min(height, FIELD_CELLS) + 1).round()).astype(int)
+    xs = np.unique(np.linspace(0, width, min(width, cells) + 1).round()).astype(int)
+    ys = np.unique(np.linspace(0, height, min(height, cells) + 1).round()).astype(int)
     # A cell is filled when its four outer pixel corners are: both frames are convex, or nearly so.
     nodes = np.stack(np.meshgrid(xs - 0.5, ys - 0.5), axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -85,14 +85,12 @@ class Lens:
 
 
 def _displacement(name: str, u: Array, v: Array) -> Array:
+    if name.startswith("radial"):
+        at = v if name == "radial_hr" else u
+        square = at[..., :1] ** 2 + at[..., 1:] ** 2
+        return at * (square**2 if name == "radial_lr_5" else square)
     x, y = u[..., 0], u[..., 1]
     zero = np.zeros_like(x)
-    if name == "radial_lr":
-        return u * (u * u).sum(-1, keepdims=True)
-    if name == "radial_lr_5":
-        return u * (u * u).sum(-1, keepdims=True) ** 2
-    if name == "radial_hr":
-        return v * (v * v).sum(-1, keepdims=True)
     parts = {
         "bend_x": (y * y, zero),
         "bend_y": (zero, x * x),

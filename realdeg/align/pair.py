@@ -30,6 +30,7 @@ from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
 from realdeg.align.polish import FIELD_MARGIN, Polished, look, polish
 from realdeg.align.psf import Psf
+from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.residual import Residual, measure
 from realdeg.align.scene import LR_BLUR, Plane
 from realdeg.align.settings import AlignSettings
@@ -115,7 +116,8 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         # A wrong scale hides the scene from SIFT; look again without it, so that the reason is the zoom.
         start = rough(grey_lr, grey_hr) if settings.scale else start
         if refused := verdict.no_start(start):
-            return refused
+            likeness = max(second_peak(high_pass(g), high_pass(g)) for g in (grey_lr, grey_hr))
+            return verdict.repeats_itself(start) if likeness > verdict.SELF_LIKENESS else refused
     plane = _rough_again(grey_lr, grey_hr, start.hr_from_lr)
     warp = replace(Warp.plain(plane), lens=_lens(grey_lr, grey_hr, plane))
     field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, 0)
@@ -246,7 +248,7 @@ def _rough_again(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
 def _colour_tone(
     lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings, *, final: bool
 ) -> Tone:
-    """Tone of the adjusted image, from both photos at one sharpness on a grid of at most 400,000 pixels."""
+    """Tone of the adjusted image, from both photos at one sharpness on a grid of at most 120,000 pixels."""
     if settings.brightness == "none" and final:
         return Tone.none()
     step = max(1, round(np.sqrt(field.width * field.height / MAX_SAMPLES)))

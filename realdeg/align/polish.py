@@ -34,19 +34,21 @@ class Level:
         parameters: of the plane's motion.
         models: lens models to choose from.
         tolerance: in units of the settings' tolerance.
+        cells: exactness of the field, in shares of the photo's side.
     """
 
     blur: float
     parameters: int
     models: tuple[str, ...]
     tolerance: float
+    cells: int
 
 
 LEVELS = (
-    Level(3.0, 4, ("homography",), 40),
-    Level(1.5, 8, ("homography", "radial", "two radial"), 10),
-    Level(0.0, 8, tuple(MODELS), 3),
-    Level(0.0, 8, tuple(MODELS), 1),
+    Level(3.0, 4, ("homography",), 40, 64),
+    Level(1.5, 8, ("homography", "radial", "two radial"), 10, 64),
+    Level(0.0, 8, tuple(MODELS), 3, 256),
+    Level(0.0, 8, tuple(MODELS), 1, 256),
 )
 
 
@@ -86,7 +88,7 @@ def polish(
     """
     psf, rounds, end, field = Psf(LR_BLUR, LR_BLUR, 0.0), 0, None, None
     for number, level in enumerate(LEVELS):
-        field = common_field(lr.luma.shape, hr_size_hw, warp, FIELD_MARGIN)
+        field = common_field(lr.luma.shape, hr_size_hw, warp, FIELD_MARGIN, level.cells)
         if field is None or min(field.width, field.height) < 24:
             return None
         if number in TONED:

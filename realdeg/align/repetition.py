@@ -11,9 +11,16 @@ from scipy.signal import fftconvolve
 
 Array = npt.NDArray[Any]
 
+HIGH_PASS = 8.0  # px
 MAX_SIDE = 384
 MIN_DISTANCE = 8  # px; nearer, every texture resembles itself
 MIN_OVERLAP = 0.25  # of the field, for a displacement to count
+
+
+def high_pass(image: Array) -> Array:
+    """(h, w) float32 without what varies slowly: brightness and vignetting are no texture."""
+    smooth = image.astype(np.float32)
+    return smooth - cv2.GaussianBlur(smooth, (0, 0), HIGH_PASS)
 
 
 def second_peak(fixed: Array, moving: Array) -> float:

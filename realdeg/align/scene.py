@@ -15,7 +15,7 @@ from realdeg.align.crop import Box
 from realdeg.align.draw import draw, draw_nearest, rounding
 from realdeg.align.homography import Homography
 from realdeg.align.psf import Psf, estimate
-from realdeg.align.repetition import second_peak
+from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.tiles import Tiles, tile_shifts, tile_side
 from realdeg.align.warp import Warp
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
@@ -23,8 +23,7 @@ from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 Array = npt.NDArray[Any]
 
 LR_BLUR = 0.45  # HR is blurred by this many LR px before it is drawn on LR's grid
-HIGH_PASS = 8.0  # px; what varies more slowly is brightness and vignetting, not texture
-CLIPPED = (2, 252)  # 8-bit levels beyond which a channel says nothing of the light
+CLIPPED = (2, 252)  # 8-bit levels beyond which the brightest channel says nothing of the light
 CLIPPED_REACH = 2  # px around clipped ones that do not count either: clipping moves edges
 
 
@@ -34,7 +33,7 @@ class Plane:
 
     Attributes:
         luma: (h, w) uint8.
-        clipped: (h, w) uint8, 1 where a channel is at its end.
+        clipped: (h, w) uint8, 1 where a channel is at its upper end, or all are at their lower one.
     """
 
     luma: Array
@@ -45,10 +44,9 @@ class Plane:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
         eight = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
         low, high = CLIPPED
-        brightest, darkest = (functools.reduce(take, cv2.split(eight)) for take in (cv2.max, cv2.min))
+        brightest = functools.reduce(cv2.max, cv2.split(eight))
         level = np.arange(256)
-        white, black = (level >= high).astype(np.uint8), (level < low).astype(np.uint8)
-        clipped = cv2.LUT(brightest, white) | cv2.LUT(darkest, black)
+        clipped = cv2.LUT(brightest, ((level < low) | (level >= high)).astype(np.uint8))
         if tone is not None:
             levels = tone(np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None, None], 3, axis=2))
             eight = cv2.LUT(eight, np.rint(255 * levels).astype(np.uint8))
@@ -62,10 +60,9 @@ class Scene:
     Attributes:
         fixed: (h, w) float32, LR, reduced by `step`.
         light: (H, W) float32, linear light of HR, reduced by whole factors and blurred.
+        counts: (h, w) float32, 0 at and around pixels that are clipped in one of the photos.
         light_from_hr: where HR's pixels lie in `light`.
         lr_from_grid: from `fixed`'s pixels to the LR photo's.
-        blind: (h, w) uint8, 1 for pixels of `fixed` that do not count.
-        blind_hr: (H, W) uint8, likewise of `light`.
         zoom: HR px per LR px.
         step: LR px per grid px.
         base, extra: blur of HR to begin with, and of both, grid px.
@@ -73,8 +70,7 @@ class Scene:
 
     fixed: Array
     light: Array
-    blind: Array
-    blind_hr: Array
+    counts: Array
     light_from_hr: Homography
     lr_from_grid: Homography
     zoom: float
@@ -109,11 +105,12 @@ class Scene:
             fixed = cv2.GaussianBlur(fixed, (0, 0), extra)
         zoom = warp.zoom_at(field.centre)
         light, light_from_hr = _light(hr.luma, zoom * step, blur)
-        blind_hr = _reduced_mask(hr.clipped, factor_of(zoom * step))
         lr_from_grid = Homography.translation(box.x, box.y) @ Homography.zoom(step)
+        blind_hr = _reduced_mask(hr.clipped, factor_of(zoom * step))
+        blind = blind | draw_nearest(blind_hr, light_from_hr @ warp @ lr_from_grid, fixed.shape)
         spread = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * CLIPPED_REACH + 1,) * 2)
-        blind = cv2.dilate(blind, spread)
-        return cls(fixed, light, blind, blind_hr, light_from_hr, lr_from_grid, zoom, step, blur, extra)
+        counts = (1 - cv2.dilate(blind, spread)).astype(np.float32)
+        return cls(fixed, light, counts, light_from_hr, lr_from_grid, zoom, step, blur, extra)
 
     def with_axes(self, psf: Psf, warp: Warp, field: Box) -> Scene:
         """The same with HR's blur brought from round to the two axes of `psf`."""
@@ -130,15 +127,12 @@ class Scene:
     def tiles(self, warp: Warp) -> Tiles:
         """Displacements of the tiles under a map."""
         light_from_grid = self.light_from_hr @ warp @ self.lr_from_grid
-        blind = draw_nearest(self.blind_hr, light_from_grid, self.fixed.shape)
-        spread = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * CLIPPED_REACH + 1,) * 2)
-        counts = (1 - (self.blind | cv2.dilate(blind, spread))).astype(np.float32)
-        found = tile_shifts(_high_pass(self.fixed), _high_pass(self.drawn(warp)), counts)
+        found = tile_shifts(high_pass(self.fixed), high_pass(self.drawn(warp)), self.counts)
         return found.moved(_mean_rounding(light_from_grid, found, self.fixed.shape))
 
     def likeness(self, warp: Warp) -> float:
         """Second best correlation of both pictures over all displacements, as a share of the best."""
-        return second_peak(_high_pass(self.fixed), _high_pass(self.drawn(warp)))
+        return second_peak(high_pass(self.fixed), high_pass(self.drawn(warp)))
 
     def psf(self, warp: Warp) -> Psf | None:
         """Blur between HR and LR, LR px; None where it cannot be told."""
@@ -185,10 +179,6 @@ def _mean_rounding(light_from_grid: Warp, tiles: Tiles, size_hw: tuple[int, ...]
     offsets = np.stack(np.meshgrid(some, some), axis=-1).reshape(-1, 2) * side
     points = np.rint(tiles.centre[:, None] + offsets[None])
     return rounding(light_from_grid, points).mean(1)
-
-
-def _high_pass(image: Array) -> Array:
-    return image - cv2.GaussianBlur(image, (0, 0), HIGH_PASS)
 
 
 def _with_axes(light: Array, psf: Psf, jacobian: Array) -> Array:

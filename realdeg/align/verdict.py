@@ -18,6 +18,7 @@ SOFT_HR = 0.20
 MAX_MASKED = 0.5
 CHANCE_TILES = 5  # so many contradict by chance in pictures of some hundred tiles
 MAX_LIKENESS = 0.97
+SELF_LIKENESS = 0.7  # of a photo with itself, noise included
 MAX_DIGITAL_ZOOM = 1.02
 
 
@@ -41,6 +42,14 @@ def no_start(start: Start) -> Rejection | None:
     return Rejection(
         f"no common scene found ({start.inliers} SIFT matches agree, {MIN_INLIERS} needed); "
         "different scenes, or a surface without texture"
+    )
+
+
+def repeats_itself(start: Start) -> Rejection:
+    """SIFT failed on a scene that looks the same when moved."""
+    return Rejection(
+        f"repeated texture: the scene looks the same when moved, and {start.inliers} SIFT matches agree "
+        f"({MIN_INLIERS} needed); use a scene that looks different everywhere"
     )
 
 
