@@ -7,8 +7,9 @@ from pathlib import Path
 
 from realdeg.align import verdict
 from realdeg.align.certificate import exif_zoom, figures, write_certificate
-from realdeg.align.mask import MASKS, write_mask
+from realdeg.align.mask import MASKS, validity, write_mask
 from realdeg.align.pair import Registration, make_pair, register
+from realdeg.align.residual import measure
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection
 from realdeg.io.find import Match
@@ -42,6 +43,8 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
     refused = found.refused
     if refused is None or settings.keep_rejects:
         pair_lr, pair_hr, found = make_pair(lr.pixels, hr.pixels, found)
+        if settings.mask:  # a pair is judged where it is said to be valid
+            found = replace(found, residual=measure(pair_lr, pair_hr, found.scale, validity(found)))
         refused = refused or verdict.large_error(
             found.error, found.residual, settings, found.zoom, found.softness
         )

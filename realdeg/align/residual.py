@@ -60,20 +60,24 @@ class Residual:
         return float(np.sqrt(max(0.0, self.p95**2 - self.noise**2)))
 
 
-def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
+def measure(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Residual | None:
     """Residual of a pair.
 
     Args:
         lr: (h, w, 3) uint8 or uint16.
         hr: (scale*h, scale*w, 3) of the same kind.
         scale: HR size / LR size.
+        valid: (h, w), 0 where the pair is not valid: windows that touch such pixels are left out.
 
     Returns:
         The figures, or None where fewer than six windows show anything.
     """
     small = _grey(lr)
     seen = resize(_grey(hr), 1 / scale).astype(np.float32)
-    a, b = small - small.mean(dtype=np.float64), seen - seen.mean(dtype=np.float64)
+    inside = np.ones(small.shape, bool) if valid is None else valid > 0
+    if not inside.any():
+        return None
+    a, b = (image[inside] - image[inside].mean(dtype=np.float64) for image in (small, seen))
     zncc = float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
     side = max((w for w in WINDOWS if w * 6 <= min(small.shape)), default=WINDOWS[0])
     if min(small.shape) < side:
@@ -81,7 +85,8 @@ def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
     rows, columns = (_starts(n, side) for n in small.shape)
     centre = np.array([(x + (side - 1) / 2, y + (side - 1) / 2) for y in rows for x in columns])
     shift, sd = _window_shifts(small, seen, rows, columns, side)
-    known = sd < MAX_SD_PX
+    whole = [bool(inside[y : y + side, x : x + side].all()) for y in rows for x in columns]
+    known = (sd < MAX_SD_PX) & np.array(whole)
     if known.sum() < MIN_WINDOWS:
         return None
     smooth, spread = _smoothed(shift, np.where(known, sd, np.inf), (len(rows), len(columns)))
@@ -103,37 +108,48 @@ def measure(lr: Array, hr: Array, scale: int) -> Residual | None:
 
 
 def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side: int) -> tuple[Array, Array]:
-    """(N, 2) shifts d with b(x + d) = a(x) and (N,) their standard deviations, window by window row."""
-    taper = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1]).astype(np.float32)
+    """(N, 2) shifts d with b(x + d) = a(x) and (N,) their standard deviations, row by row of windows."""
     fy, fx = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")
     radius = np.hypot(fx, fy)
     use = (radius > 0) & (radius <= BAND)
     use[side // 2 + 1 :, 0] = False  # conjugates of those above
     f = 2 * np.pi * np.stack([fx[use], fy[use]], axis=-1)
+    first, second = (_spectra(image, rows, columns, side, use) for image in (a, b))
+    cross = first * second.conj()
+    size = np.abs(cross)
+    # What LR does not show (it is soft, or noisy there) has no say: coherence over all windows tells.
+    loudness = 1 / np.maximum(size.mean(1, keepdims=True), 1e-20)
+    powers = [(loudness * np.abs(spectrum) ** 2).sum(0) for spectrum in (first, second)]
+    coherence = np.abs((loudness * cross).sum(0)) ** 2 / np.maximum(powers[0] * powers[1], 1e-30)
+    # The root of the magnitude is the weight in a window: loud frequencies stand above noise, edges do not rule.
+    weight = np.sqrt(size) * (coherence / (1.05 - coherence))
+    phase = cross / np.maximum(size, 1e-20)
     coarse = radius[use] <= COARSE
-    shifts, sds = [], []
+    shift = np.zeros((len(cross), 2))
+    for round_ in range(ROUNDS):
+        w = weight * coarse if round_ == 0 else weight
+        left = np.angle(phase * np.exp(-1j * shift @ f.T))
+        robust = w / (1 + (left / 0.8) ** 2)
+        normal = np.einsum("nk,ki,kj->nij", robust, f, f, optimize=True) + 1e-9 * np.eye(2)
+        right = np.einsum("nk,nk,ki->ni", robust, left, f, optimize=True)
+        shift = shift + np.linalg.solve(normal, right[..., None])[..., 0]
+    total = np.maximum(robust.sum(1), 1e-20)
+    variance = (robust * left**2).sum(1) / total
+    # The taper correlates neighbouring frequencies: about one in 2.25 is a new observation.
+    effective = total**2 / np.maximum((robust**2).sum(1), 1e-20) / 2.25
+    spread = np.linalg.inv(normal / total[:, None, None]) * (variance / effective)[:, None, None]
+    return shift, np.sqrt(np.trace(spread, axis1=1, axis2=2))
+
+
+def _spectra(image: Array, rows: list[int], columns: list[int], side: int, use: Array) -> Array:
+    """(N, K) complex64 spectra of tapered windows at the frequencies that are used."""
+    taper = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1]).astype(np.float32)
+    found = []
     for top in rows:
-        cut = [np.stack([image[top : top + side, x : x + side] for x in columns]) for image in (a, b)]
-        first, second = (np.fft.rfft2((w - w.mean((1, 2), keepdims=True)) * taper)[:, use] for w in cut)
-        cross = first * second.conj()
-        # The magnitude is the weight: loud frequencies stand above noise; its root keeps edges from ruling.
-        weight = np.sqrt(np.abs(cross))
-        phase = cross / np.maximum(np.abs(cross), 1e-20)
-        shift = np.zeros((len(columns), 2))
-        for round_ in range(ROUNDS):
-            w = weight * coarse if round_ == 0 else weight
-            left = np.angle(phase * np.exp(-1j * shift @ f.T))
-            robust = w / (1 + (left / 0.8) ** 2)
-            normal = np.einsum("nk,ki,kj->nij", robust, f, f) + 1e-9 * np.eye(2)
-            right = np.einsum("nk,nk,ki->ni", robust, left, f)
-            shift = shift + np.linalg.solve(normal, right[..., None])[..., 0]
-        variance = (robust * left**2).sum(1) / np.maximum(robust.sum(1), 1e-20)
-        # The taper correlates neighbouring frequencies: about one in 2.25 is a new observation.
-        effective = robust.sum(1) ** 2 / np.maximum((robust**2).sum(1), 1e-20) / 2.25
-        spread = np.linalg.inv(normal / robust.sum(1)[:, None, None]) * (variance / effective)[:, None, None]
-        shifts.append(shift)
-        sds.append(np.sqrt(np.trace(spread, axis1=1, axis2=2)))
-    return np.concatenate(shifts), np.concatenate(sds)
+        windows = np.stack([image[top : top + side, x : x + side] for x in columns])
+        centred = (windows - windows.mean((1, 2), keepdims=True)) * taper
+        found.append(np.fft.rfft2(centred)[:, use].astype(np.complex64))
+    return np.concatenate(found)
 
 
 def _smoothed(shift: Array, sd: Array, grid_hw: tuple[int, int]) -> tuple[Array, Array]:

@@ -12,7 +12,6 @@ from realdeg.align.mask import validity, write_mask
 from realdeg.align.pair import register
 from realdeg.align.settings import AlignSettings
 
-
 AREA = Box(10, 20, 60, 48)
 
 

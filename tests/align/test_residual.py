@@ -113,6 +113,19 @@ def test_a_moved_patch_is_seen(texture):
     assert found.median < 0.05
 
 
+def test_what_is_masked_does_not_count(texture):
+    big = hr_picture(texture, 2)
+    away = big.copy()
+    away[160:320, 200:400] = shift(big, (0, 2.0), order=3, mode="reflect")[160:320, 200:400]
+    valid = np.full((240, 288), 255, np.uint8)
+    valid[78:162, 98:202] = 0
+    found, whole = (measure(rgb(reduced(big, 2)), rgb(away), 2, mask) for mask in (valid, None))
+    assert found.p95 < 0.03
+    assert found.zncc > whole.zncc
+    assert 20 < len(found.centre) < len(whole.centre)
+    assert measure(rgb(reduced(big, 2)), rgb(away), 2, 0 * valid) is None
+
+
 def test_eight_and_sixteen_bits_agree(texture):
     big = hr_picture(texture, 2)
     lr = reduced(big, 2)
@@ -127,7 +140,7 @@ def test_nothing_to_see_gives_no_figure():
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (n, n, 3)).astype(np.uint8) for n in (60, 120)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("error")
         assert measure(*flat, 2) is None
         assert measure(*noise, 2) is None
         assert measure(flat[0][:20, :20], flat[1][:40, :40], 2) is None
