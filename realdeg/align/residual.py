@@ -24,6 +24,9 @@ BAND = 0.30  # cycles per px; above, aliases and JPEG rule
 MAX_SD_PX = 0.15
 MIN_WINDOWS = 6
 ROUNDS = 4
+TAPER = 2.25  # equivalent noise bandwidth of a two-dimensional Hann window, bins
+QUIET = 0.1  # of a textured window's power: what has less counts less
+SILENT = 1e-3  # power of windows of a single value, but for the arithmetic (8-bit levels)
 OVERLAP = 9 / 4  # by how much neighbours that share pixels overstate what they know together
 RAYLEIGH_P95 = 2.448  # of the length of a vector whose components have sd 1
 COARSE = 0.08  # cycles per px of the first look, where shifts of several px do not wrap
@@ -118,10 +121,12 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
     cross = first * second.conj()
     size = np.abs(cross)
     # What LR does not show (it is soft, or noisy there) has no say: coherence over all windows tells.
-    loudness = 1 / np.maximum(size.mean(1, keepdims=True), 1e-20)
+    # Windows that hardly show anything are not made loud: one clipped corner would speak for all.
+    power = size.mean(1, keepdims=True)
+    loudness = 1 / np.maximum(power, max(QUIET * float(np.percentile(power, 90)), 1e-20))
     powers = [(loudness * np.abs(spectrum) ** 2).sum(0) for spectrum in (first, second)]
     coherence = np.abs((loudness * cross).sum(0)) ** 2 / np.maximum(powers[0] * powers[1], 1e-30)
-    # The root of the magnitude is the weight in a window: loud frequencies stand above noise, edges do not rule.
+    # The root of the magnitude is the weight in a window: loud frequencies stand above noise.
     weight = np.sqrt(size) * (coherence / (1.05 - coherence))
     phase = cross / np.maximum(size, 1e-20)
     coarse = radius[use] <= COARSE
@@ -133,12 +138,11 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
         normal = np.einsum("nk,ki,kj->nij", robust, f, f, optimize=True) + 1e-9 * np.eye(2)
         right = np.einsum("nk,nk,ki->ni", robust, left, f, optimize=True)
         shift = shift + np.linalg.solve(normal, right[..., None])[..., 0]
-    total = np.maximum(robust.sum(1), 1e-20)
-    variance = (robust * left**2).sum(1) / total
-    # The taper correlates neighbouring frequencies: about one in 2.25 is a new observation.
-    effective = total**2 / np.maximum((robust**2).sum(1), 1e-20) / 2.25
-    spread = np.linalg.inv(normal / total[:, None, None]) * (variance / effective)[:, None, None]
-    return shift, np.sqrt(np.trace(spread, axis1=1, axis2=2))
+    # The sandwich estimate; the taper correlates neighbouring frequencies: one in 2.25 is a new observation.
+    scatter = np.einsum("nk,ki,kj->nij", TAPER * (robust * left) ** 2, f, f, optimize=True)
+    inverse = np.linalg.inv(normal)
+    sd = np.sqrt(np.trace(inverse @ scatter @ inverse, axis1=1, axis2=2))
+    return shift, np.where(power[:, 0] > SILENT, sd, np.inf)
 
 
 def _spectra(image: Array, rows: list[int], columns: list[int], side: int, use: Array) -> Array:

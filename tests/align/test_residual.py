@@ -113,6 +113,23 @@ def test_a_moved_patch_is_seen(texture):
     assert found.median < 0.05
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_clipped_parts_say_nothing(texture, noisy):
+    """A corner that is white in HR, and in LR nearly so, neither counts as exact nor silences the rest."""
+    big = hr_picture(texture, 2)
+    away = shift(big, (0, 1.0), order=5, mode="reflect")
+    lr, hr = rgb(reduced(big, 2)), rgb(away)
+    lr[:120, :144], hr[:260, :300] = 65535, 65535
+    if noisy:
+        lr[:120, :144] -= np.random.default_rng(0).integers(0, 500, (120, 144, 1)).astype(np.uint16)
+    found = measure(lr, hr, 2)
+    seen = (found.centre > [170, 150]).any(1)
+    assert_allclose(np.median(found.shift[seen], axis=0), (0.5, 0), atol=0.04)
+    assert found.p95 > 0.45
+    hidden = (found.centre < [120, 100]).all(1)
+    assert not hidden.any()
+
+
 def test_what_is_masked_does_not_count(texture):
     big = hr_picture(texture, 2)
     away = big.copy()
