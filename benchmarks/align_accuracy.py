@@ -183,7 +183,8 @@ def line(row: dict) -> str:
 def table(rows: list[dict], scales: list[int]) -> str:
     head = (
         "scale | good | kept | median | worst | HR px | found again | worst | bias | stated within 1.5x "
-        "| not above 1.5x | residual | photometric | SIFT median | worst | bad | kept | SIFT kept | CPU s | CPU s/MP"
+        "| not above 1.5x | residual | photometric | SIFT median | worst | bad | kept | SIFT kept "
+        "| CPU s | CPU s/MP"
     )
     lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
     for scale in [*scales, "all"]:

@@ -11,16 +11,22 @@ from scipy.signal import fftconvolve
 
 Array = npt.NDArray[Any]
 
-HIGH_PASS = 8.0  # px
+HIGH_PASS = 8.0  # px, for a sharp picture
+SHARP = 0.8  # blur of a picture that resolves its pixels, px
 MAX_SIDE = 384
 MIN_DISTANCE = 8  # px; nearer, every texture resembles itself
 MIN_OVERLAP = 0.25  # of the field, for a displacement to count
 
 
-def high_pass(image: Array) -> Array:
-    """(h, w) float32 without what varies slowly: brightness and vignetting are no texture."""
+def high_pass(image: Array, blur: float = 0.0) -> Array:
+    """(h, w) float32 without what varies slowly: brightness and vignetting are no texture.
+
+    Args:
+        image: (h, w).
+        blur: standard deviation of the picture's own blur, px; a soft picture has no finer texture.
+    """
     smooth = image.astype(np.float32)
-    return smooth - cv2.GaussianBlur(smooth, (0, 0), HIGH_PASS)
+    return smooth - cv2.GaussianBlur(smooth, (0, 0), HIGH_PASS * max(1.0, blur / SHARP))
 
 
 def second_peak(fixed: Array, moving: Array) -> float:

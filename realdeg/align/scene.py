@@ -127,12 +127,16 @@ class Scene:
     def tiles(self, warp: Warp) -> Tiles:
         """Displacements of the tiles under a map."""
         light_from_grid = self.light_from_hr @ warp @ self.lr_from_grid
-        found = tile_shifts(high_pass(self.fixed), high_pass(self.drawn(warp)), self.counts)
+        found = tile_shifts(*self._details(warp), self.counts)
         return found.moved(_mean_rounding(light_from_grid, found, self.fixed.shape))
+
+    def _details(self, warp: Warp) -> tuple[Array, Array]:
+        """Both pictures without what varies slowly."""
+        return high_pass(self.fixed, self.base), high_pass(self.drawn(warp), self.base)
 
     def likeness(self, warp: Warp) -> float:
         """Second best correlation of both pictures over all displacements, as a share of the best."""
-        return second_peak(high_pass(self.fixed), high_pass(self.drawn(warp)))
+        return second_peak(*self._details(warp))
 
     def psf(self, warp: Warp) -> Psf | None:
         """Blur between HR and LR, LR px; None where it cannot be told."""

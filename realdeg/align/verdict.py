@@ -55,7 +55,7 @@ def repeats_itself(start: Start) -> Rejection:
 
 def wrong_zoom(zoom: float, scale: int, settings: AlignSettings) -> Rejection | None:
     """HR is not larger than LR, or the lenses' zoom is not the scale asked for."""
-    if zoom < MIN_ZOOM:
+    if zoom < MIN_ZOOM and scale != 1:  # one grid for both was asked for: a camera against a better one
         which = "HR is smaller than LR" if zoom < 0.95 else "HR is no larger than LR"
         return Rejection(f"{which} (zoom x{zoom:.3f}); swap the folders, or use a longer focal length", zoom)
     if scale and scale > zoom * settings.max_enlargement:

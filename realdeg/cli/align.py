@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @pairing_options
 @click.option(
     "--scale",
-    type=click.IntRange(2, 16),
+    type=click.IntRange(1, 16),
     default=AlignSettings.scale,
-    help="HR size / LR size of the pairs; without it, the whole scale nearest to the measured zoom.",
+    help="HR size / LR size of the pairs (1: two cameras, one grid); else the scale nearest to the zooms.",
 )
 @click.option(
     "--recipe",
