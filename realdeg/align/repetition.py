@@ -15,6 +15,7 @@ HIGH_PASS = 8.0  # px, for a sharp picture
 SHARP = 0.8  # blur of a picture that resolves its pixels, px
 MAX_SIDE = 384
 MIN_DISTANCE = 8  # px; nearer, every texture resembles itself
+NO_TEXTURE = 5e-4  # standard deviation, whether white is 1 or 255
 MIN_OVERLAP = 0.25  # of the field, for a displacement to count
 
 
@@ -36,6 +37,8 @@ def second_peak(fixed: Array, moving: Array) -> float:
         fixed: (h, w) float32 without its slow part.
         moving: (h, w) likewise, registered to `fixed`.
     """
+    if min(fixed.std(), moving.std()) < NO_TEXTURE:
+        return 0.0  # a wall does not repeat itself: there is nothing to repeat
     step = max(1, -(-max(fixed.shape) // MAX_SIDE))
     size = fixed.shape[1] // step, fixed.shape[0] // step
     a, b = (cv2.resize(i, size, interpolation=cv2.INTER_AREA) if step > 1 else i for i in (fixed, moving))

@@ -14,7 +14,7 @@ from realdeg.align.tiles import Tiles
 MIN_ZOOM = 1.15
 MIN_USABLE_TILES = 12
 MIN_ZNCC = 0.80
-SOFT_HR = 0.20
+SOFT_HR = 0.15  # exact means of 2 x 2 HR pixels, the sharpest LR there is, have 0.25, seen as 0.19 to 0.26
 MAX_MASKED = 0.5
 CHANCE_TILES = 5  # so many contradict by chance in pictures of some hundred tiles
 MAX_LIKENESS = 0.97

@@ -125,6 +125,16 @@ def test_sixteen_bit_stays_sixteen_bit(photograph, scene):
     assert np.abs(pair_hr / 257 - pair_hr8).max() < 2
 
 
+def test_the_sharpest_lr_there_is_does_not_pass_for_a_soft_hr(photo, scene):
+    """LR made of exact means of 2 x 2 HR pixels: a blur of 0.25 LR px."""
+    image = scene(photo)[:300, :450]
+    hr = np.ascontiguousarray(image[5:-4, 7:-6])
+    lr = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    found = register(lr, hr, AlignSettings(scale=2))
+    assert found.refused is None
+    assert found.psf.sigma == pytest.approx(0.25, abs=0.07)
+
+
 @pytest.mark.parametrize("name", ["tmshre_riaphotographs_srgb8.png", "coffee.png"])
 def test_a_sky_over_half_of_the_photo_does_no_harm(photograph, scene, name):
     """Windows that show noise only must not pass for a lack of sharpness."""
