@@ -175,6 +175,12 @@ def _grid(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """On small pictures threads cost more than they bring, all the more beside other tests."""
+    cv2.setNumThreads(1)
+
+
 @pytest.fixture(name="photo", scope="session", params=PHOTOS)
 def _photo(request: pytest.FixtureRequest) -> str:
     return str(request.param)
