@@ -17,7 +17,7 @@ from realdeg.align.warp import Warp
 
 Array = npt.NDArray[Any]
 
-INFLATION = 1.1  # of predicted standard deviations: what tuning pairs with known truth asked for
+INFLATION = 1.15  # of predicted standard deviations: what tuning pairs with known truth asked for
 FEW_TILES = 60
 FLOOR_PX = 0.015  # what a tile may be off for reasons that its noise does not show
 CAUCHY = 3.0
