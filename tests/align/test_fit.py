@@ -65,6 +65,18 @@ def test_tiles_of_a_reduced_grid_count_in_pixels_of_the_photo(step):
     assert lr_error(found.warp, true_map(), far).max() < 5e-3
 
 
+@pytest.mark.parametrize("step", [1, 4])
+def test_one_step_is_exact_where_the_motion_is_affine(step):
+    """Displacements that grow by 0.3 % a pixel: counted from pixels half a step off, all would be."""
+    middle = Homography.translation(-200 * step, -150 * step)
+    truth = Warp.plain(
+        Homography.zoom(2) @ middle.inverse() @ Homography(np.diag([1.003, 0.998, 1])) @ middle
+    )
+    warp = Warp.plain(Homography.zoom(2))
+    found = fit(seen(truth, warp, sd=1e-6, step=step), warp, CORNER, parameters=6, step=step)
+    assert lr_error(found.warp, truth, POINTS * step).max() < 1e-3
+
+
 def test_a_similarity_has_four_parameters():
     turn = np.radians(0.4)
     c, s = 2.01 * np.cos(turn), 2.01 * np.sin(turn)

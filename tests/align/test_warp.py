@@ -58,6 +58,8 @@ def test_it_composes_with_homographies_from_both_sides(r, s, t, shift, zoom):
     assert isinstance(whole, Warp)
     assert_allclose(whole(POINTS), after(warp(before(POINTS))), atol=1e-7)
     assert_allclose((after @ (warp @ before))(POINTS), ((after @ warp) @ before)(POINTS), atol=1e-9)
+    shifted = Homography.translation(7, -3)
+    assert_allclose((warp @ before @ shifted)(POINTS), warp(before(shifted(POINTS))), atol=1e-7)
     assert_allclose((warp @ before @ before.inverse())(POINTS), warp(POINTS), atol=1e-7)
 
 
