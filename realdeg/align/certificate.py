@@ -111,7 +111,8 @@ def exif_zoom(lr: Photo, hr: Photo) -> float | None:
     one, other = lr.focal_35mm_mm, hr.focal_35mm_mm
     if not (one and other):
         same = lr.camera and lr.camera == hr.camera
-        one, other = (lr.focal_length_mm, hr.focal_length_mm) if same else (None, None)
+        # The lens's own focal length stays what it is when the camera zooms digitally.
+        one, other = ((p.focal_length_mm or 0) * (p.digital_zoom or 1) if same else None for p in (lr, hr))
     if not (one and other):
         return None
     return round(other / one * float(np.hypot(*hr.size_hw) / np.hypot(*lr.size_hw)), 4)

@@ -189,13 +189,13 @@ def _solve(
     for i, name in enumerate(names, start=parameters):
         prior[i, i] = 1 / warp.lens.prior_sd(name) ** 2
     weight = np.ones(len(points))
-    solution = np.zeros(count)
+    solution, scale2 = np.zeros(count), 1.0
     for round_ in range(30):
         weighted = information * weight[:, None, None]
         normals = np.einsum("tip,tij,tjq->tpq", basis, weighted, basis)
         right = np.einsum("tip,tij,tj->p", basis, weighted, target)
         before = solution
-        solution = _solved(normals.sum(0) + prior, right)
+        solution = _solved(normals.sum(0) + scale2 * prior, right)
         off = target - basis @ solution
         distance2 = np.einsum("ti,tij,tj->t", off, information, off)
         # Errors grow beyond what noise predicts; the scale is read off the better half of the tiles.

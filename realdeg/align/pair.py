@@ -55,7 +55,7 @@ class Registration:
         adjusted: "hr" or "lr": which one.
         psf: blur of HR that matches LR best, LR px.
         fit, tiles, polished_field: the last fit, the tiles it used, and the LR box that they cover.
-        contradicting: (T,) tiles that contradict the map together with their neighbours.
+        contradicting: (T,) tiles that contradict the map with their neighbours, or show something else.
         error: predicted 95th percentile of the map's error over the field, LR px.
         inliers: SIFT matches that agreed on the start.
         rounds: registration passes until nothing moved.
@@ -89,7 +89,7 @@ class Registration:
     @property
     def disagreeing(self) -> float:
         """Share of the tiles with a say that contradict the map."""
-        return float(self.contradicting.sum() / max(1, self.tiles.usable.sum()))
+        return float(self.contradicting.sum() / max(1, (self.tiles.usable | self.tiles.unlike).sum()))
 
     @property
     def sd(self) -> float:
@@ -142,11 +142,13 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     against = contradicting(
         found.tiles.grid_hw, found.fit.off, found.fit.information, COHERENT_PX * softness(found.psf.sigma)
     )
+    against |= found.tiles.unlike
+    say = int((found.tiles.usable | found.tiles.unlike).sum())
     refused = (
         verdict.soft_hr(found.psf, zoom)
         or verdict.soft_lr(found.psf, settings, zoom)
         or verdict.repeated(found.likeness, zoom)
-        or verdict.disagreeing(int(against.sum()), int(found.tiles.usable.sum()), settings, zoom)
+        or verdict.disagreeing(int(against.sum()), say, settings, zoom)
     )
     return Registration(
         hr_from_lr=warp,
@@ -180,7 +182,9 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
     source = hr
     if found.zoom > 1.02 * scale:
         # HR is reduced a little here: take away what its new grid cannot hold.
-        source = cv2.GaussianBlur(hr, (0, 0), 0.45 * np.sqrt((found.zoom / scale) ** 2 - 1))
+        sigma = 0.45 * np.sqrt((found.zoom / scale) ** 2 - 1)
+        side = 2 * int(np.ceil(4 * sigma)) + 1  # OpenCV takes three sigma for 8 bits, too few here
+        source = cv2.GaussianBlur(hr, (side, side), sigma)
     height, width = field.height * scale, field.width * scale
 
     def finish(block: Array, rows: slice) -> Array:

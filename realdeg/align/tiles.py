@@ -19,6 +19,8 @@ Image = npt.NDArray[Any]
 TILES_A_SIDE = 16
 TILE_PX = (12, 96)
 MAX_SD_PX = 0.5
+TEXTURED = 8.0  # variance of a texture that noise cannot make, in units of the noise's
+UNLIKE = 0.5  # correlation below which two textures are different ones
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Tiles:
         centre: (T, 2) tile centres (x, y), px of the box that was compared.
         shift: (T, 2) displacement u with moving(x + u) = fixed(x), px.
         information: (T, 2, 2) inverse covariance of `shift`, px^-2.
+        unlike: (T,) tiles in which one picture has texture well above noise and the other shows something
+            else: what moved too far to be followed.
     """
 
     grid_hw: tuple[int, int]
     centre: Array
     shift: Array
     information: Array
+    unlike: npt.NDArray[np.bool_]
 
     @property
     def side(self) -> int:
@@ -45,8 +50,7 @@ class Tiles:
     @property
     def usable(self) -> npt.NDArray[Any]:
         """Tiles with enough texture to fix both components to `MAX_SD_PX`."""
-        weakest: Array = np.linalg.eigvalsh(self.information)[:, 0]
-        return weakest > 1 / MAX_SD_PX**2
+        return weakest(self.information) > 1 / MAX_SD_PX**2
 
     def moved(self, by: Array) -> Tiles:
         """The same tiles with `by` (T, 2) px added to their displacements."""
@@ -102,11 +106,22 @@ def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
     variance = residual + (0.5 / 255) ** 2
     information = normal / variance[:, None, None]
     information[n < 0.3 * tile * tile] = 0
+    likeness = c["mf"] / np.sqrt(np.maximum(c["mm"] * c["ff"], 1e-12 * n**2))
+    seen = (weakest(information) > 1 / MAX_SD_PX**2) & (n >= 0.3 * tile * tile)
+    noise = float(np.median(residual[seen])) if seen.any() else np.inf
+    textured = np.maximum(c["mm"], c["ff"]) / n > TEXTURED * (noise + (0.5 / 255) ** 2)
+    unlike = textured & (likeness < UNLIKE) & (n >= 0.3 * tile * tile)
     y, x = np.mgrid[:rows, :columns]
     centre = np.stack([x.ravel(), y.ravel()], axis=-1) * tile + (tile - 1) / 2
-    return Tiles((rows, columns), centre.astype(np.float64), shift, information)
+    return Tiles((rows, columns), centre.astype(np.float64), shift, information, unlike)
 
 
 def tile_side(size_hw: tuple[int, ...]) -> int:
     """Side of the tiles for an image of this size, px."""
     return int(np.clip(min(size_hw[:2]) // TILES_A_SIDE, *TILE_PX))
+
+
+def weakest(information: Array) -> Array:
+    """(T,) information along the direction that is known least, px^-2."""
+    result: Array = np.linalg.eigvalsh(information)[:, 0]
+    return result

@@ -36,7 +36,7 @@ def seen(truth, warp, sd=0.02, seed=0, step=1, usable=None):
     if usable is not None:
         information[~usable(points)] = 0
         shift[~usable(points)] = 0
-    return Tiles((ROWS, COLUMNS), centre, shift, information)
+    return Tiles((ROWS, COLUMNS), centre, shift, information, np.zeros(len(shift), bool))
 
 
 def settle(truth, warp, models=("homography",), rounds=4, **how):
@@ -173,7 +173,7 @@ def test_a_patch_that_moves_does_not_pull():
 def test_scatter_beyond_the_tiles_own_noise_is_felt():
     truth = true_map()
     tiles = seen(truth, truth, sd=0.1)
-    bold = Tiles(tiles.grid_hw, tiles.centre, tiles.shift, 100 * tiles.information)
+    bold = Tiles(tiles.grid_hw, tiles.centre, tiles.shift, 100 * tiles.information, tiles.unlike)
     honest, found = (fit(t, truth, CORNER) for t in (tiles, bold))
     assert honest.scale2 < 1.3
     assert found.scale2 == pytest.approx(0.1**2 / (0.01**2 + 0.015**2), rel=0.3)

@@ -218,9 +218,6 @@ def test_refuses_what_moved_unless_a_mask_is_asked_for(photograph, scene):
     assert register(still.lr, still.hr, AlignSettings(scale=2)).disagreeing == 0
 
 
-@pytest.mark.xfail(
-    reason="tiles and windows of other content have no say, so what moved by more than some 10 LR px is not seen"
-)
 def test_refuses_what_moved_far(photograph, scene):
     """15 % of the field shows something else."""
     picture = scene()
