@@ -105,6 +105,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write rejected pairs, where one can be made, into rejected/ for study.",
 )
+@click.option(
+    "--memory",
+    default=None,
+    metavar="SIZE",
+    help="Memory for all workers together, e.g. 8G; else 80 % of what is free. Fewer workers run if need be.",
+)
 @job_options
 @click.pass_context
 def align(
@@ -113,6 +119,7 @@ def align(
     job: JobOptions,
     lr: tuple[Path, ...],
     hr: Path | None,
+    memory: str | None,
     **params: Any,
 ) -> None:
     """Register LR/HR photos of the same scenes into training pairs.
@@ -123,7 +130,9 @@ def align(
     """
     settings = pick(AlignSettings, params)
     pairing = pick(PairingSettings, params)
+    budget = _budget(memory)
     parts = planned(job, lr, hr, pairing, settings.scale)
+    job = _within(job, parts, budget)
     if job.dry_run:
         show_plan(job, parts, pairing, "register")
         return
@@ -136,6 +145,28 @@ def align(
         return
     sets = [_summary(part, report) for part, report in zip(parts, reports, strict=True)]
     finish(ctx, _together(parts, reports), job, extra={"sets": sets}, manifests="x*/manifest.csv")
+
+
+def _budget(memory: str | None) -> int | None:
+    from realdeg.align.memory import available, parse_size
+
+    return parse_size(memory) if memory else available()
+
+
+def _within(job: JobOptions, parts: Sequence[Part], budget: int | None) -> JobOptions:
+    """As many workers as fit into the memory; says so where that decides."""
+    from realdeg.align.memory import largest, workers_within
+
+    if budget is None:
+        return job
+    need = largest(match for part in parts for match in part.pairs.matches[: job.limit])
+    workers = workers_within(budget, need, job.workers)
+    room = f"the largest pair takes up to {need / 1e9:.1f} GB of {budget / 1e9:.1f} GB"
+    if need > budget:
+        click.echo(f"memory: {room}; it may not fit", err=True)
+    elif workers < job.workers and not job.quiet:
+        click.echo(f"memory: {room}, so {workers} of {job.workers} workers run", err=True)
+    return replace(job, workers=workers)
 
 
 def _figures(report: JobReport) -> dict[str, Any]:
