@@ -35,8 +35,9 @@ class Split:
 def read_split(data: Path, *, scale: int | None = None, extra: Path | None = None) -> Split:
     """Training and validation pairs of a dataset folder.
 
-    Rows of split "train" are learned from; "val", or else "test", are checked on. In a dataset that was
-    never split, one scene in ten is held out, chosen by a hash of its name.
+    Pairs that are valid in part (`realdeg align --mask`) are left out; `realdeg tile` cuts out what is
+    valid. Rows of split "train" are learned from; "val", or else "test", are checked on. In a dataset that
+    was never split, one scene in ten is held out, chosen by a hash of its name.
 
     Args:
         data: folder with manifest.csv.
@@ -115,7 +116,15 @@ def _usable(data: Path, scale: int | None) -> tuple[int, list[PairRecord]]:
         raise UserError(
             data, f"holds {have} pairs, not x{scale}", f"leave --scale out for {have}", exit_code=EXIT_USAGE
         )
-    return scale, rows
+    whole = [row for row in rows if float(row.detail.get("valid") or 1) >= 1]
+    if not whole:
+        raise UserError(
+            data,
+            "holds only pairs that are valid in part (MASK/)",
+            "cut out what is valid with `realdeg tile`",
+            exit_code=EXIT_USAGE,
+        )
+    return scale, whole
 
 
 def _held_out(data: Path, scale: int, rows: Sequence[PairRecord]) -> Split:

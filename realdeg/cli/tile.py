@@ -13,9 +13,17 @@ from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 @click.argument("dataset", type=FOLDER)
 @click.option("--size", type=click.IntRange(8), default=480, help="Side of a tile, HR px.")
 @click.option("--overlap", type=click.IntRange(0), default=0, help="HR px that neighbours share.")
+@click.option(
+    "--min-valid",
+    type=click.FloatRange(0, 1),
+    default=0.95,
+    help="Leave out tiles of which a smaller share is valid, by the masks of `realdeg align --mask`.",
+)
 @job_options
 @click.pass_context
-def tile(ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overlap: int) -> None:
+def tile(
+    ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overlap: int, min_valid: float
+) -> None:
     """Cut the pairs of DATASET into tiles, LR and HR on one grid; scenes and splits are kept.
 
     For trainers that decode whole images. `python -m train.d2c` does not need it.
@@ -34,6 +42,7 @@ def tile(ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overl
             job.out,
             size=size,
             overlap=overlap,
+            min_valid=min_valid,
             running=job.running(teller),
         )
     # What --size was brought down to, a multiple of the scale.

@@ -17,6 +17,8 @@ from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import write_run
 
+MIN_VALID = 0.95
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -36,6 +38,7 @@ def tile_dataset(
     *,
     size: int = 480,
     overlap: int = 0,
+    min_valid: float = MIN_VALID,
     running: Running = Running(),
 ) -> JobReport:
     """Cut every pair of a dataset; the tiles are a dataset again, with the pairs' scenes and splits.
@@ -48,6 +51,7 @@ def tile_dataset(
         size: side of a tile in HR px; brought down to a multiple of the scale. The last tile of a row or
             column ends at the border; images smaller than a tile stay whole.
         overlap: HR px that neighbours share, brought down likewise.
+        min_valid: where a pair has a validity mask, tiles of which a smaller share is valid are left out.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -59,7 +63,7 @@ def tile_dataset(
     tiles, lost = [], []
     for record in records:
         try:
-            tiles += _grid(dataset, record, size, overlap)
+            tiles += _valid(dataset, record, _grid(dataset, record, size, overlap), min_valid)
         except UserError as error:
             if error.exit_code == EXIT_USAGE:
                 raise
@@ -68,7 +72,7 @@ def tile_dataset(
         partial(cut, dataset=dataset, out=out),
         tiles,
         out,
-        settings={"how": "tile", "size": size, "overlap": overlap},
+        settings={"how": "tile", "size": size, "overlap": overlap, "min_valid": min_valid},
         given=lost,
         scenes={
             tile.key: (tile.record.scene or tile.record.key, tile.record.split)
@@ -77,7 +81,9 @@ def tile_dataset(
         },
         running=running,
     )
-    write_run(out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap})
+    write_run(
+        out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap, "min_valid": min_valid}
+    )
     write_metadata(out, report.records)
     return report
 
@@ -107,6 +113,17 @@ def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
             detail={"lr_crop": [tile.x, tile.y, tile.width, tile.height]},
         ),
     )
+
+
+def _valid(dataset: Path, record: PairRecord, tiles: list[Tile], min_valid: float) -> list[Tile]:
+    """The tiles that lie where the pair is valid, by its mask; all where it has none."""
+    if not record.detail.get("mask"):
+        return tiles
+    path = dataset / str(record.detail["mask"])
+    mask = read(path).pixels[..., 0] > 0
+    if mask.shape != read_size(dataset / record.lr):
+        raise UserError(path, "has another size than its LR image", "make the dataset again")
+    return [t for t in tiles if mask[t.y : t.y + t.height, t.x : t.x + t.width].mean() >= min_valid]
 
 
 @lru_cache(maxsize=2)
