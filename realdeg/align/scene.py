@@ -132,7 +132,11 @@ class Scene:
 
     def _details(self, warp: Warp) -> tuple[Array, Array]:
         """Both pictures without what varies slowly."""
-        return high_pass(self.fixed, self.base), high_pass(self.drawn(warp), self.base)
+        return self._detail, high_pass(self.drawn(warp), self.base)
+
+    @functools.cached_property
+    def _detail(self) -> Array:
+        return high_pass(self.fixed, self.base)
 
     def likeness(self, warp: Warp) -> float:
         """Second best correlation of both pictures over all displacements, as a share of the best."""
@@ -153,9 +157,9 @@ def _reduced_mask(mask: Array, factor: int) -> Array:
     if factor == 1:
         return mask
     rows, columns = mask.shape[0] // factor, mask.shape[1] // factor
-    blocks = mask[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-    result: Array = blocks.max(axis=3).max(axis=1)
-    return result
+    cut = 255 * mask[: rows * factor, : columns * factor]
+    # Means are rounded to whole levels: one pixel of a block of 16 x 16 still shows.
+    return (cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
 
 
 def _light(hr: Array, zoom: float, blur: float) -> tuple[Array, Homography]:
