@@ -7,7 +7,7 @@ of the vignetting of both lenses.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
 from realdeg.align.settings import Brightness
+from realdeg.align.vignetting import TERMS, fields, fit_gain
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
 Image = npt.NDArray[Any]
@@ -25,12 +26,9 @@ TABLE = 65536  # steps to which a curve is read: those of 16 bits
 BINS = 24
 MIN_IN_BIN = 30
 MAX_SAMPLES = 120_000
-TERMS = 6
 MIN_FOR_QUADRATIC = 400
 QUADRATIC_PRIOR = (0, 1e-6, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6)  # towards the identity
-GAIN_CELLS = 24
 GAIN_ROUNDS = 3
-GAIN_PRIOR = 0.5  # expected size of a term, natural logarithm of the gain
 WORTHWHILE = 0.0005  # smallest share of the residual that a gain field must take away
 
 
@@ -40,7 +38,7 @@ class Tone:
 
     Attributes:
         curves: (C, LEVELS) float32; values of the target for source values 0..1 in equal steps.
-        gain: coefficients of `_field`: logarithm of the gain on linear light (vignetting); all 0 = none.
+        gain: coefficients of `vignetting.fields`: logarithm of the gain on linear light; all 0 = none.
         residual_8bit: root mean square of target - tone(source) on flat areas, 8-bit levels.
     """
 
@@ -81,13 +79,13 @@ class Tone:
         start, whole = (rows.start, height or size_hw[0]) if rows else (0, size_hw[0])
         y = (np.arange(start, start + size_hw[0]) + 0.5) / whole * 2 - 1
         x = (np.arange(size_hw[1]) + 0.5) / size_hw[1] * 2 - 1
-        return np.exp(_field(x[None], y[:, None]) @ np.array(self.gain)).astype(np.float32)
+        return np.exp(fields(x[None], y[:, None]) @ np.array(self.gain)).astype(np.float32)
 
     @property
     def corner_gain(self) -> float:
         """Mean gain at the four corners of the field, relative to its centre."""
-        corners = _field(np.array([-1.0, 1, -1, 1]), np.array([-1.0, -1, 1, 1])) @ np.array(self.gain)
-        return float(np.exp(corners.mean() - _field(np.zeros(1), np.zeros(1))[0] @ np.array(self.gain)))
+        corners = fields(np.array([-1.0, 1, -1, 1]), np.array([-1.0, -1, 1, 1])) @ np.array(self.gain)
+        return float(np.exp(corners.mean() - fields(np.zeros(1), np.zeros(1))[0] @ np.array(self.gain)))
 
 
 def match_brightness(
@@ -113,7 +111,7 @@ def match_brightness(
     if not vignetting:
         return tone
     for _ in range(GAIN_ROUNDS):
-        gain = _gain(tone, source, target, flat)
+        gain = fit_gain(replace(tone, gain=(0.0,) * TERMS)(source), target, flat)
         even = replace(tone, gain=gain).gain_at(source.shape)[..., None]
         flattened = linear_to_srgb(srgb_to_linear(target) / even)
         shaped = replace(_curves(source, flattened, flat, method), gain=gain)
@@ -184,52 +182,6 @@ def _residual(tone: Tone, source: Image, target: Image, flat: npt.NDArray[Any]) 
     keep &= source < 253 / 255
     off = (seen - target)[keep]
     return 255 * float(np.sqrt((off.astype(np.float64) ** 2).mean())) if len(off) else float("nan")
-
-
-def _gain(tone: Tone, source: Image, target: Image, flat: npt.NDArray[Any]) -> tuple[float, ...]:
-    """Low-order gain on linear light that is left between tone(source) and target.
-
-    Medians of small cells, so that neither noise nor what moved decides; a weak prior keeps the terms
-    small where the cells say nothing.
-    """
-    curved = replace(tone, gain=(0.0,) * TERMS)(source)
-    usable = flat & (curved.min(-1) > 8 / 255) & (target.min(-1) > 8 / 255)
-    usable &= (curved.max(-1) < 245 / 255) & (target.max(-1) < 245 / 255)
-    ratio = np.log(srgb_to_linear(target).mean(-1) + 1e-6) - np.log(srgb_to_linear(curved).mean(-1) + 1e-6)
-    rows, columns = (max(2, min(GAIN_CELLS, side // 8)) for side in ratio.shape)
-    places, values, weights = [], [], []
-    for i, j in product(range(rows), range(columns)):
-        top, bottom = i * ratio.shape[0] // rows, (i + 1) * ratio.shape[0] // rows
-        left, right = j * ratio.shape[1] // columns, (j + 1) * ratio.shape[1] // columns
-        inside = ratio[top:bottom, left:right][usable[top:bottom, left:right]]
-        if len(inside) >= 6:
-            places.append(((left + right) / ratio.shape[1] - 1, (top + bottom) / ratio.shape[0] - 1))
-            values.append(float(np.median(inside)))
-            weights.append(np.sqrt(len(inside)))
-    if len(values) < 3 * TERMS:
-        return (0.0,) * TERMS
-    x, y = np.array(places).T
-    basis, value = np.column_stack([np.ones(len(x)), _field(x, y)]), np.array(values)
-    prior = np.diag([0.0] + [1 / GAIN_PRIOR] * TERMS)
-    weight = np.array(weights)
-    robust = np.ones(len(x))
-    for _ in range(5):
-        w = weight * robust
-        spread = 1.4826 * np.median(np.abs(value - np.median(value))) + 1e-4
-        a = np.vstack([basis * (w / spread / weight.mean())[:, None], prior])
-        b = np.concatenate([value * (w / spread / weight.mean()), np.zeros(TERMS + 1)])
-        solution = np.linalg.lstsq(a, b, rcond=None)[0]
-        off = np.abs(value - basis @ solution)
-        robust = 1 / np.sqrt(1 + (off / (2 * np.median(off) + 1e-6)) ** 2)
-    return tuple(float(v) for v in solution[1:])
-
-
-def _field(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(..., TERMS) low-order fields over [-1, 1] x [-1, 1] without a constant, which the curves hold."""
-    x, y = np.broadcast_arrays(x, y)
-    r2 = x * x + y * y
-    fields = [x, y, x * x - 1 / 3, x * y, y * y - 1 / 3, r2 * r2 - 28 / 45]
-    return np.stack(fields, axis=-1)
 
 
 def _flatness(source: Image, target: Image) -> npt.NDArray[Any]:

@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
-from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness, rough_tone
+from realdeg.align.brightness import Tone
 from realdeg.align.classic import two_passes
 from realdeg.align.coarse import rough
+from realdeg.align.colours import final_tone, like_lr
 from realdeg.align.crop import Box, common_field
-from realdeg.align.draw import draw, draw_integer
+from realdeg.align.draw import draw_integer
 from realdeg.align.error import bending, grid, predicted_p95
 from realdeg.align.fit import Fit
 from realdeg.align.homography import Homography
@@ -126,9 +127,9 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     assert field is not None
     if settings.recipe == "d2crealsr":
         warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
-        found = look(Plane.of(lr), _like_lr(lr, hr, warp, field), warp, LR_BLUR)
+        found = look(Plane.of(lr), like_lr(lr, hr, warp, field), warp, LR_BLUR)
     else:
-        found = polish(Plane.of(lr), partial(_like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
+        found = polish(Plane.of(lr), partial(like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
     if not isinstance(found, Polished):
         return verdict.small_field(found, settings, zoom) or verdict.no_texture(zoom)
     if settings.recipe == "realdeg":
@@ -156,7 +157,7 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         zoom=zoom,
         rotation=warp.rotation_at(field.centre),
         field=field,
-        tone=_colour_tone(lr, hr, warp, field, found.psf.sigma, settings, final=True),
+        tone=final_tone(lr, hr, warp, field, found.psf.sigma, settings),
         adjusted=settings.adjust,
         psf=found.psf,
         fit=found.fit,
@@ -247,44 +248,6 @@ def _rough_again(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
     if verdict.no_start(inner):
         return hr_from_lr
     return inner.hr_from_lr @ Homography.translation(-field.x, -field.y)
-
-
-def _colour_tone(
-    lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings, *, final: bool
-) -> Tone:
-    """Tone of the adjusted image, from both photos at one sharpness on a grid of at most 120,000 pixels."""
-    if settings.brightness == "none" and final:
-        return Tone.none()
-    step = max(1, round(np.sqrt(field.width * field.height / MAX_SAMPLES)))
-    box = Box(field.x, field.y, field.width // step * step, field.height // step * step)
-    there = lr[box.slices]
-    if step > 1:
-        there = cv2.resize(there, (box.width // step, box.height // step), interpolation=cv2.INTER_AREA)
-    zoom = warp.zoom_at(field.centre) * step
-    factor = max(1, int(zoom / 2))
-    height, width = (side // factor * factor for side in hr.shape[:2])
-    light = hr[:height, :width]
-    if factor > 1:
-        light = cv2.resize(light, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
-    light = cv2.GaussianBlur(light, (0, 0), zoom / factor * max(blur / step, 0.3))
-    small_from_grid = Homography.zoom(factor).inverse() @ warp @ Homography.translation(box.x, box.y)
-    seen = draw(light, small_from_grid @ Homography.zoom(step), there.shape[:2])
-    seen = np.clip(seen / np.float32(np.iinfo(hr.dtype).max), 0, 1)
-    there = there.astype(np.float32) / np.float32(np.iinfo(lr.dtype).max)
-    if not final:
-        return rough_tone(seen, there)
-    source, target = (seen, there) if settings.adjust == "hr" else (there, seen)
-    vignetting = settings.vignetting and settings.brightness == "curve"
-    return match_brightness(source, target, settings.brightness, vignetting=vignetting)
-
-
-def _like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> Plane:
-    """HR with its colours brought to LR's.
-
-    Otherwise other channels would make the edges of one photo than of the other, and its blur would not
-    be one of the light that LR saw.
-    """
-    return Plane.of(hr, _colour_tone(lr, hr, warp, field, 1.0, AlignSettings(), final=False))
 
 
 def _grey8(image: Image) -> Array:
