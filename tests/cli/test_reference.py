@@ -16,27 +16,25 @@ from train.upscale import main as upscale
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-def text_of(command: click.Command, name: str) -> str:
+def text_of(program: click.Command, name: str, *words: str) -> str:
     # A fixed width: the page must not depend on the terminal.
     settings = {"terminal_width": 100, "max_content_width": 100}
-    return CliRunner().invoke(command, ["--help"], prog_name=name, **settings).output.rstrip()
+    return CliRunner().invoke(program, [*words, "--help"], prog_name=name, **settings).output.rstrip()
 
 
 def reference() -> str:
     parts = ["# Commands\n\nWhat `--help` prints; kept by tests/cli/test_reference.py.\n"]
-    programs = [(cli, "realdeg")]
-    for names in COMMANDS.values():
-        for name in names:
-            command = cli.get_command(click.Context(cli), name)
-            assert command is not None
-            programs.append((command, f"realdeg {name}"))
+    # Through `realdeg`, as users ask: what a command prints by itself depends on who asked it before.
+    programs: list[tuple[click.Command, tuple[str, ...]]] = [(cli, ("realdeg",))]
+    programs += [(cli, ("realdeg", name)) for names in COMMANDS.values() for name in names]
     programs += [
-        (d2c, "python -m train.d2c"),
-        (evaluate, "python -m train.evaluate"),
-        (upscale, "python -m train.upscale"),
+        (d2c, ("python -m train.d2c",)),
+        (evaluate, ("python -m train.evaluate",)),
+        (upscale, ("python -m train.upscale",)),
     ]
-    for command, name in programs:
-        parts.append(f"## {name}\n\n```\n{text_of(command, name)}\n```\n")
+    for program, (name, *words) in programs:
+        text = text_of(program, name, *words)
+        parts.append(f"## {' '.join((name, *words))}\n\n```\n{text}\n```\n")
     return "\n".join(parts)
 
 
