@@ -266,7 +266,7 @@ def finish(
     Args:
         extra: further figures by name, shown below the counts and put into the JSON; a list of
             mappings becomes a line each.
-        manifests: where every reason is written, below the output folder.
+        manifests: where every reason is written, below the output folder; "" = nowhere.
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
@@ -298,7 +298,7 @@ def finish(
                 click.echo(f"  {', '.join(told)}")
         for reason, count in reasons.most_common(8):
             click.echo(f"  {count:>4} x {reason}")
-        if report.problems:
+        if report.problems and manifests:
             click.echo(f"  every reason: {job.out / manifests}")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)

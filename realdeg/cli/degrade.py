@@ -6,49 +6,75 @@ from pathlib import Path
 
 import click
 
-from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
-from realdeg.degrade.settings import DegradeSettings
+from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
 
 
 @click.command(
     context_settings={"show_default": True},
-    short_help="Make LR images of clean images: blur, subsample, add noise.",
+    short_help="Make LR images of clean images: blur, reduce, add noise, compress.",
 )
-@click.argument("hr", type=FOLDER)
+@click.argument("hr", type=FOLDER, nargs=-1, required=True)
 @click.option("--scale", type=click.IntRange(2, 16), required=True, help="HR size / LR size.")
+@click.option(
+    "--recipe",
+    default=DegradeSettings.recipe,
+    help=f"A preset ({', '.join(PRESETS)}) or a TOML file; else kernels and noise as far as there are pools.",
+)
 @click.option(
     "--kernel-pool",
     type=FOLDER,
     default=DegradeSettings.kernel_pool,
-    help="Blur kernels: .npz, .npy or .mat, or a folder (KernelGAN's too); without it MATLAB's bicubic.",
+    help="Blur kernels: .npz, .npy or .mat, or a folder (KernelGAN's too).",
 )
 @click.option(
     "--noise-pool",
     type=FOLDER,
     default=DegradeSettings.noise_pool,
-    help="Noise patches: a folder of images, .npz or .npy; without it no noise.",
+    help="Noise patches: a folder of images, .npz or .npy.",
 )
 @click.option("--seed", type=int, default=DegradeSettings.seed, help="Of every draw; same seed, same bytes.")
+@click.option(
+    "--alpha",
+    type=Choice(ALPHA),
+    default=DegradeSettings.alpha,
+    help="Background of transparent pixels; refuse: such images fail.",
+)
+@click.option(
+    "--preview",
+    type=click.IntRange(1, 100),
+    default=None,
+    help="Write OUT/preview.png, one image under N draws, and nothing else.",
+)
 @job_options
 @click.pass_context
 def degrade(
     ctx: click.Context,
     /,
     job: JobOptions,
-    hr: Path,
+    hr: tuple[Path, ...],
     scale: int,
+    recipe: str | None,
     kernel_pool: Path | None,
     noise_pool: Path | None,
     seed: int,
+    alpha: str,
+    preview: int | None,
 ) -> None:
-    """Make LR images of the clean images in HR: blur, subsample, add noise (RealSR, Algorithm 1).
+    """Make LR images of the clean images in the folders HR, as a recipe says.
 
     HR is cut at the right and bottom to a multiple of SCALE; PNG files that need no cut are linked, not
-    encoded again. What was drawn for each image stands in manifest.csv.
+    encoded again. What was drawn for each image stands in manifest.csv, number by number, and `realdeg
+    replay` makes the LR images again from it. Without a recipe and pools LR is MATLAB's bicubic.
     """
-    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed)
+    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha)  # type: ignore[arg-type]
     if job.dry_run:
         _plan(job, settings, hr)
+        return
+    if preview:
+        from realdeg.degrade.preview import write_preview
+
+        click.echo(f"{write_preview(hr, job.out, settings, preview)}: {preview} draws, seeds as in a run")
         return
     from realdeg.degrade.folder import degrade_folder
 
@@ -62,21 +88,20 @@ def degrade(
     finish(ctx, report, job)
 
 
-def _plan(job: JobOptions, settings: DegradeSettings, hr: Path) -> None:
-    from realdeg.degrade.pools import KernelPool, NoisePool
-    from realdeg.io.find import find_images
+def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...]) -> None:
+    from realdeg.degrade.folder import find_sources
+    from realdeg.degrade.given import given
 
-    images = find_images(hr)[: job.limit]
-    how = "MATLAB's bicubic"
-    if settings.kernel_pool:
-        kernels = KernelPool.read(settings.kernel_pool, settings.scale)
-        how = f"{len(kernels.names)} kernels from {settings.kernel_pool}"
-    if settings.noise_pool:
-        noises = NoisePool.read(settings.noise_pool)
-        how += f", {len(noises.names)} noise patches from {settings.noise_pool}"
-    else:
-        how += ", no noise"
+    made_with = given(settings)
+    images, twins = find_sources(hr)
+    images, kernels, noises = images[: job.limit], made_with.kernels, made_with.noises
     click.echo(
         f"would degrade {len(images)} images by x{settings.scale} into {job.out}, {job.workers} workers"
     )
-    click.echo(f"  {how}; seed {settings.seed}")
+    click.echo(f"  recipe {made_with.recipe.name} ({made_with.recipe.digest}); seed {settings.seed}")
+    if kernels:
+        click.echo(f"  {len(kernels.names)} kernels from {settings.kernel_pool}")
+    if noises:
+        click.echo(f"  {len(noises.names)} noise patches from {settings.noise_pool}")
+    for twin in twins:
+        click.echo(f"  would fail: {twin.reason}")

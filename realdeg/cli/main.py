@@ -14,6 +14,7 @@ from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, User
 
 COMMANDS = {
     "Make pairs": ("align", "degrade", "adopt"),
+    "Degradation": ("recipes", "pool", "replay"),
     "Work on a dataset": ("split", "tile", "export", "report"),
     "This installation": ("doctor", "completion"),
 }
@@ -58,7 +59,7 @@ class _Commands(click.Group):
 
 EXAMPLES = (
     "realdeg align --lr wide/ --hr tele/ -o pairs     register photos of one scene",
-    "realdeg degrade clean/ --scale 4 -o synthetic    make LR from clean images",
+    "realdeg degrade clean/ --scale 4 --recipe realesrgan -o synthetic    make LR from clean images",
     "realdeg split pairs --test 15                    keep scenes apart",
     "python -m train.d2c --data pairs -o run          train D2C-SR on the pairs",
     "realdeg report pairs --run run                   a page to look at",

@@ -1,29 +1,38 @@
-"""The job of `realdeg degrade`: a folder of clean images in, a dataset of LR/HR pairs out."""
+"""The job of `realdeg degrade`: folders of clean images in, a dataset of LR/HR pairs out."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from realdeg.degrade.image import apply, draw, mod_crop
-from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
+from realdeg.atomic import write_text
+from realdeg.degrade.drawing import Plan
+from realdeg.degrade.given import Given, given
+from realdeg.degrade.image import Image, apply, mod_crop
 from realdeg.degrade.settings import DegradeSettings
-from realdeg.errors import UserError
-from realdeg.io.find import Found, find_images
-from realdeg.io.photo import read
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.resample import resize
+from realdeg.io.find import Found, find_all
+from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
 from realdeg.ledger import with_hashes
 from realdeg.records import PairRecord
-from realdeg.settings import write_run
+from realdeg.settings import versions, write_run
+
+KERNELS, RECIPE = "kernels.npz", "recipe.toml"
+GREY = "grey expanded to RGB"  # what reading notes of an image without colours
 
 
 def degrade_folder(
-    hr: Path,
+    hr: Path | Sequence[Path],
     out: Path,
     settings: DegradeSettings,
     *,
@@ -32,62 +41,85 @@ def degrade_folder(
     """Make LR images of clean images (docs/dataset.md).
 
     Args:
-        hr: folder of clean images.
-        out: receives LR/, HR/, manifest.csv and the rest.
-        settings: scale, pools and seed.
+        hr: folder of clean images; of several, each image's key begins with its folder's name.
+        out: receives LR/, HR/, manifest.csv, recipe.toml, kernels.npz and the rest.
+        settings: scale, recipe, pools and seed.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: no images, an unusable pool, or `out` cannot be used or overlaps with `hr`.
+        UserError: no images, an unusable recipe or pool, or `out` cannot be used or overlaps with `hr`.
     """
-    _refuse_overlap(hr, out)
-    kernels: PoolFile[KernelPool] | None = None
-    noises: PoolFile[NoisePool] | None = None
-    digests: dict[str, str | None] = {"kernel_pool": None, "noise_pool": None}
-    if settings.kernel_pool:
-        kernels, kernel_pool = PoolFile.read(KernelPool, settings.kernel_pool, settings.scale)
-        digests["kernel_pool"] = kernel_pool.digest
-    if settings.noise_pool:
-        noises, noise_pool = PoolFile.read(NoisePool, settings.noise_pool)
-        digests["noise_pool"] = noise_pool.digest
+    folders = [hr] if isinstance(hr, Path) else list(hr)
+    for folder in folders:
+        _refuse_overlap(folder, out)
+    made_with = given(settings)
+    found, twins = find_sources(folders)
     report = run_job(
-        partial(degrade_image, out=out, settings=settings, kernel_file=kernels, noise_file=noises),
-        find_images(hr),
+        partial(degrade_image, out=out, settings=settings, given=made_with, versions=versions()),
+        found,
         out,
         settings={
             "how": "degradation",
             "scale": settings.scale,
             "seed": settings.seed,
-            **digests,
+            "alpha": settings.alpha,
+            **made_with.identity(),
         },
+        given=twins,
         running=running,
     )
-    write_run(out, "realdeg degrade", {"hr": hr, **asdict(settings)})
+    # All that is needed to make the LR images again lies with them, but for noise pools, which are large.
+    write_text(out / RECIPE, made_with.recipe.text)
+    if made_with.kernels:
+        made_with.kernels.save(out / KERNELS)
+    write_run(out, "realdeg degrade", {"hr": folders, **asdict(settings)})
     write_metadata(out, report.records)
     return report
 
 
+def find_sources(folders: Sequence[Path]) -> tuple[list[Found], list[PairRecord]]:
+    """Images of the folders, and a failed record for each of those that share a name.
+
+    Raises:
+        UserError: a folder is unusable, or two folders have one name.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        twin = next(folder for i, folder in enumerate(folders) if names[i] in names[:i])
+        problem = "has the same name as another of the folders, and keys begin with it"
+        raise UserError(twin, problem, "rename it", exit_code=EXIT_USAGE)
+    groups: dict[str, list[Found]] = {}
+    for folder, name in zip(folders, names, strict=True):
+        for one in find_all(folder):
+            key = f"{name}/{one.key}" if len(folders) > 1 else one.key
+            groups.setdefault(key.casefold(), []).append(Found(key, one.path))
+    single = [group[0] for group in groups.values() if len(group) == 1]
+    twins = []
+    for group in groups.values():
+        for one in group if len(group) > 1 else ():
+            others = " and ".join(other.path.name for other in group if other is not one)
+            reason = f"{one.path}: has the same name as {others}, so both would be {one.key}.png; rename one"
+            twins.append(PairRecord(f"{one.key}{one.path.suffix}", "failed", reason, source_hr=str(one.path)))
+    return single, twins
+
+
 def degrade_image(
-    found: Found,
-    out: Path,
-    settings: DegradeSettings,
-    kernel_file: PoolFile[KernelPool] | None = None,
-    noise_file: PoolFile[NoisePool] | None = None,
+    found: Found, out: Path, settings: DegradeSettings, given: Given, versions: str = ""
 ) -> PairRecord:
     """Degrade one image and write the pair: the work of one item."""
-    photo, scale = read(found.path), settings.scale
-    kernels = kernel_file.pool() if kernel_file else None
-    noises = noise_file.pool() if noise_file else None
-    height, width = (n // scale for n in photo.size_hw)
-    if not height or not width:
-        problem = f"is {photo.size_hw[1]}x{photo.size_hw[0]} px, too small for x{scale}"
-        raise UserError(found.path, problem, "use larger images or a smaller --scale")
-    pixels = np.ascontiguousarray(mod_crop(photo.pixels, scale))
-    plan = draw(settings, found.key, (height, width), kernels, noises)
+    photo, scale = read(found.path, alpha=settings.alpha), settings.scale
+    pixels = prepared(photo, given.recipe.cleanup, scale)
+    kernels, noises = given.kernels, given.noises
+    grey = GREY in photo.notes
+    plan = given.recipe.draw(
+        settings.seed, found.key, pixels.shape[:2], scale, kernels=kernels, noises=noises, grey=grey
+    )
     try:
-        lr = apply(plan, pixels, scale, kernels, noises)
+        lr = apply(plan, pixels, kernels=kernels, noises=noises)
     except UserError as error:
-        raise UserError(found.path, f"{error.subject}: {error.problem}", error.remedy) from None
+        raise UserError(
+            found.path, f"{error.subject}: {error.problem}", error.remedy, exit_code=error.exit_code
+        ) from None
     to_lr, to_hr = pair_paths(found.key)
     if pixels.shape == photo.pixels.shape:
         keep_or_encode(photo, out / to_hr)
@@ -103,9 +135,39 @@ def degrade_image(
         scene=found.key,
         how="degradation",
         source_hr=str(found.path),
-        detail=plan,
+        detail=columns(plan, settings.seed, given, photo.notes, versions),
     )
     return with_hashes(out, record)
+
+
+def prepared(photo: Photo, cleanup: int, scale: int) -> Image:
+    """HR of a photo: reduced by `cleanup`, cut to multiples of the scale.
+
+    Raises:
+        UserError: nothing is left of it.
+    """
+    pixels = resize(photo.pixels, 1 / cleanup) if cleanup > 1 else photo.pixels
+    if min(pixels.shape[:2]) < scale:
+        after = f" after a clean-up by {cleanup}" if cleanup > 1 else ""
+        problem = f"is {pixels.shape[1]}x{pixels.shape[0]} px{after}, too small for x{scale}"
+        raise UserError(photo.path, problem, "use larger images or a smaller --scale")
+    return np.ascontiguousarray(mod_crop(pixels, scale))
+
+
+def columns(plan: Plan, seed: int, given: Given, notes: Sequence[str], versions: str) -> dict[str, Any]:
+    """Columns of the manifest: the plan whole, and what people look for in it by name."""
+    made: dict[str, Any] = {"seed": seed, "recipe": given.recipe.name, "recipe_sha": given.recipe.digest}
+    shown = ("kernel", "kernel_sha", "kernel_moved", "noise", "noise_sha", "noise_y", "noise_x")
+    for step in plan:
+        made |= {name: step[name] for name in (*shown, "noise_mirrored", "displaced") if name in step}
+    if "noise" not in made and "kernel" not in made and [step["op"] for step in plan] == ["resize"]:
+        made["kernel"] = "bicubic"
+    if given.recipe.cleanup > 1:
+        made["cleanup"] = given.recipe.cleanup
+    if notes:
+        made["source_notes"] = "; ".join(notes)
+    text = json.dumps(plan, ensure_ascii=False, separators=(",", ":"))
+    return {**made, "plan": text, "versions": versions}
 
 
 def _refuse_overlap(hr: Path, out: Path) -> None:

@@ -1,26 +1,30 @@
-"""One image degraded: what is drawn (a plan of plain numbers), and what is done with it.
+"""One image degraded: a plan of plain numbers applied to it, step by step.
 
-Algorithm 1 of RealSR (Ji et al., CVPRW 2020) in its order: blur by a kernel of the pool, subsample, add a
-noise patch of the pool. All in float; rounded and clipped once, at the end.
+All in float between steps that are defined on 8 bits (codecs); rounded half to even and clipped once, at
+the end. `realdeg.degrade.batch` does the same to tensors; a parity test covers every operation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.degrade.drawing import Plan, Step
+from realdeg.degrade.ops.blur import kernel_of
 from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample, placed
-from realdeg.imaging.resample import resize
+from realdeg.imaging import noise
+from realdeg.imaging.blur import blur, blur_subsample
+from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
+from realdeg.imaging.resample import resample, resize
+from realdeg.imaging.sharpen import unsharp
 from realdeg.io.save import to_uint
-from realdeg.seeds import stream
 
 Image = npt.NDArray[Any]
-Plan = dict[str, Any]
 
 
 def mod_crop(hr: Image, scale: int) -> Image:
@@ -29,91 +33,190 @@ def mod_crop(hr: Image, scale: int) -> Image:
     return hr[:height, :width]
 
 
-def draw(
-    settings: DegradeSettings,
-    key: str,
-    lr_size_hw: tuple[int, int],
-    kernels: KernelPool | None,
-    noises: NoisePool | None,
-) -> Plan:
-    """Draw what happens to one image; a function of (seed, key, pools, size) alone.
-
-    Args:
-        settings: the seed and the scale.
-        key: the image's key.
-        lr_size_hw: size of LR.
-        kernels: pool to draw the kernel from, or None for MATLAB's bicubic.
-        noises: pool to draw the noise from, or None.
-
-    Returns:
-        Names, content hashes and offsets: manifest columns, all that `apply` needs.
-    """
-    plan: Plan = {"seed": settings.seed, "kernel": "bicubic"}
-    if kernels:
-        index = int(stream(settings.seed, key, "kernel").integers(len(kernels.names)))
-        at = placed(kernels.kernels[index], settings.scale)
-        plan |= {"kernel": kernels.names[index], "kernel_sha": kernels.hash_of(index)}
-        plan["kernel_moved"] = [round(part, 4) for part in at.moved]
-    if noises:
-        rng = stream(settings.seed, key, "noise")
-        index = int(rng.integers(len(noises.names)))
-        patch = noises.patches[index].shape[:2]
-        # A patch larger than LR gives a random window; a smaller one is mirrored on from its corner.
-        y, x = (int(rng.integers(max(1, p - n + 1))) for p, n in zip(patch, lr_size_hw, strict=True))
-        plan |= {"noise": noises.names[index], "noise_sha": noises.hash_of(index), "noise_y": y, "noise_x": x}
-        plan["noise_mirrored"] = any(p < n for p, n in zip(patch, lr_size_hw, strict=True))
-    return plan
-
-
 def apply(
-    plan: Plan, hr: Image, scale: int, kernels: KernelPool | None = None, noises: NoisePool | None = None
+    plan: Plan, hr: Image, *, kernels: KernelPool | None = None, noises: NoisePool | None = None
 ) -> Image:
     """LR of an HR image, as the plan says.
 
     Args:
-        plan: from `draw`, or a manifest row.
-        hr: (H, W, 3) uint8 or uint16, H and W multiples of scale.
-        scale: HR size / LR size.
+        plan: from `Recipe.draw`, or a manifest row.
+        hr: (H, W, 3) uint8 or uint16, of the size the plan was drawn for.
         kernels: the pool that the plan was drawn from.
         noises: likewise.
 
     Returns:
-        (H / scale, W / scale, 3) of HR's type. Without pools: MATLAB's bicubic, byte for byte.
+        (h, w, 3) of HR's type.
 
     Raises:
-        UserError: the plan names a kernel or patch that the pool does not have, or the kernel is larger
-            than the image.
+        UserError: the plan names a kernel or patch that the pool does not have, a kernel is larger than the
+            image, or a codec is not installed.
     """
-    dtype, bicubic = hr.dtype, plan["kernel"] == "bicubic"
-    if bicubic and not plan.get("noise"):
-        return resize(hr, 1 / scale)
-    image = hr.astype(np.float32) / np.float32(np.iinfo(dtype).max)
-    if bicubic:
-        lr = resize(image, 1 / scale)
-    else:
-        kernel = _find(plan["kernel"], kernels.names if kernels else (), "kernel")
-        assert kernels is not None
-        at = placed(kernels.kernels[kernel], scale)
-        if max(at.kernel.shape) > min(hr.shape[:2]):
-            sizes = ("x".join(str(n) for n in a.shape[1::-1]) for a in (kernels.kernels[kernel], hr))
-            problem = "kernel of {} px is larger than the image of {} px".format(*sizes)
-            raise UserError(plan["kernel"], problem, "use larger images or smaller kernels")
-        lr = blur_subsample(image, at, scale)
-    if plan.get("noise"):
-        index = _find(plan["noise"], noises.names if noises else (), "noise patch")
-        assert noises is not None
-        lr = lr + _window(noises.residual(index), int(plan["noise_y"]), int(plan["noise_x"]), lr.shape[:2])
-    return to_uint(lr, dtype.type)
+    image = hr
+    for step in plan:
+        image = APPLY[step["op"]](image, step, Pools(kernels, noises))
+    if image.dtype == hr.dtype:
+        return np.ascontiguousarray(image)
+    return to_uint(as_float(image), hr.dtype.type)
 
 
-def _find(name: str, names: tuple[str, ...], what: str) -> int:
-    if name not in names:
-        raise UserError(name, f"{what} is not in the pool", "give the pool that the plan was drawn from")
-    return names.index(name)
+class Pools:
+    """The pools a plan was drawn from."""
+
+    def __init__(self, kernels: KernelPool | None, noises: NoisePool | None) -> None:
+        self.kernels = kernels
+        self.noises = noises
 
 
-def _window(patch: Image, y: int, x: int, size_hw: tuple[int, ...]) -> Image:
+def as_float(image: Image) -> Image:
+    """(H, W, 3) float32 in [0, 1] of an image of any type."""
+    if image.dtype == np.float32:
+        return image
+    return np.multiply(image, np.float32(1 / np.iinfo(image.dtype).max), dtype=np.float32)
+
+
+def as_8bit(image: Image) -> Image:
+    """(H, W, 3) uint8 of an image of any type, rounded half to even and clipped."""
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.uint16:
+        image = as_float(image)
+    # The same as to_uint, in half the time: OpenCV rounds half to even and clips at the top.
+    return cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
+
+
+def _blur(image: Image, step: Step, pools: Pools) -> Image:
+    at = kernel_of(step, pools.kernels, 1)
+    _refuse_large(step, image, pools)
+    return blur(as_float(image), at, step.get("border", "symmetric"))
+
+
+def _reduce(image: Image, step: Step, pools: Pools) -> Image:
+    at = kernel_of(step, pools.kernels, step["factor"])
+    _refuse_large(step, image, pools)
+    ready = image if image.dtype == np.uint8 else as_float(image)
+    return blur_subsample(ready, at, step["factor"], step.get("border", "symmetric"))
+
+
+def _refuse_large(step: Step, image: Image, pools: Pools) -> None:
+    """A camera's kernel says nothing of an image that it is larger than; formulas see mirrored borders."""
+    if step["kind"] != "pool" or pools.kernels is None:
+        return
+    kernel = pools.kernels.kernels[pools.kernels.names.index(step["kernel"])]
+    if max(kernel.shape) > min(image.shape[:2]):
+        sizes = ("x".join(str(n) for n in array.shape[1::-1]) for array in (kernel, image))
+        problem = "kernel of {} px is larger than the image of {} px".format(*sizes)
+        raise UserError(step["kernel"], problem, "use larger images or smaller kernels")
+
+
+def _resize(image: Image, step: Step, pools: Pools) -> Image:
+    height, width = step["size"]
+    if step.get("integers"):
+        whole = image if image.dtype != np.float32 else as_8bit(image)
+        return resize(whole, height / image.shape[0], (height, width))
+    options = {"antialias": step.get("antialias", True), "border": step.get("border", "symmetric")}
+    return resample(as_float(image), (height, width), step["method"], **options)
+
+
+def _noise(image: Image, step: Step, pools: Pools) -> Image:
+    image, key = as_float(image), int(step["key"], 16)
+    if step["law"] == "poisson":
+        photons = noise.distinct_levels(image) if step["photons"] == "levels" else step["photons"]
+        return noise.poisson(image, key, photons, step["channels"], step.get("amount", 1))
+    sigma, covariance = step.get("sigma_8bit", 0), step.get("covariance", ())
+    speckle = step["law"] == "speckle"
+    return noise.gaussian(image, key, sigma, step["channels"], covariance, speckle=speckle)
+
+
+def _inject(image: Image, step: Step, pools: Pools) -> Image:
+    patch = window(step, image.shape[:2], pools.noises)
+    amount = step.get("amount", 1)
+    result: Image = as_float(image) + (patch if amount == 1 else patch * np.float32(amount))
+    return result
+
+
+def window(step: Step, size_hw: tuple[int, ...], noises: NoisePool | None) -> Image:
+    """The part of a noise patch that a step adds to an image of this size, (h, w, 3) float32.
+
+    Raises:
+        UserError: the pool lacks the patch, or has another of its name.
+    """
+    name = step["noise"]
+    if noises is None or name not in noises.names:
+        raise UserError(name, "noise patch is not in the pool", "give the pool that the plan was drawn from")
+    index = noises.names.index(name)
+    if noises.hash_of(index) != step["noise_sha"]:
+        problem = "noise patch of this name has other content than the one that was drawn"
+        raise UserError(name, problem, "give the pool that the plan was drawn from")
+    patch, y, x = noises.residual(index), int(step["noise_y"]), int(step["noise_x"])
     short = [max(0, start + n - p) for start, n, p in zip((y, x), size_hw, patch.shape[:2], strict=True)]
     if any(short):
         patch = np.pad(patch, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
     return patch[y : y + size_hw[0], x : x + size_hw[1]]
+
+
+def _codec(image: Image, step: Step, pools: Pools) -> Image:
+    if step["format"] == "jpeg_differentiable":
+        from realdeg.degrade.batch import jpeg_model
+
+        return jpeg_model(as_float(image), step["quality"])
+    from realdeg.imaging.codec import roundtrip
+
+    subsampling = step.get("subsampling", "420")
+    return roundtrip(as_8bit(image), step["format"], step["quality"], subsampling=subsampling)
+
+
+def _video(image: Image, step: Step, pools: Pools) -> Image:
+    from realdeg.imaging.video import roundtrip
+
+    dx, dy = step["pan"]
+    return roundtrip(as_8bit(image), step["codec"], step["crf"], frames=step["frames"], pan=(dx, dy))
+
+
+def _camera(image: Image, step: Step, pools: Pools) -> Image:
+    from realdeg.imaging import isp
+
+    made = isp.of_numbers(step)
+    raw = isp.mosaic(isp.unprocess(as_float(image), made), step["pattern"])
+    z = noise.normal(int(step["key"], 16), raw.shape)
+    noisy = raw + z * np.sqrt(np.maximum(raw, 0) * np.float32(step["shot"]) + np.float32(step["read"]))
+    return isp.process(isp.demosaic(noisy, step["pattern"], step["demosaic"]), made)
+
+
+def _sharpen(image: Image, step: Step, pools: Pools) -> Image:
+    settings = step["weight"], step["radius"], step["threshold"]
+    return unsharp(as_float(image), *settings, step.get("border", "symmetric"))
+
+
+def _clip(image: Image, step: Step, pools: Pools) -> Image:
+    return np.clip(image, 0, 1) if image.dtype == np.float32 else image
+
+
+def _light(image: Image, step: Step, pools: Pools) -> Image:
+    change = srgb_to_linear if step["to"] == "linear" else linear_to_srgb
+    if image.dtype == np.uint8:
+        table = change(np.arange(256, dtype=np.float32) / 255)
+        return np.take(table, image)
+    return change(as_float(image))
+
+
+def _grey(image: Image, step: Step, pools: Pools) -> Image:
+    if image.dtype != np.float32 and (image == image[..., :1]).all():
+        return image
+    luma = as_float(image) @ np.array(noise.LUMA, np.float32)
+    return np.repeat(luma[..., None], 3, axis=2)
+
+
+APPLY: dict[str, Callable[[Image, Step, Pools], Image]] = {
+    "blur": _blur,
+    "reduce": _reduce,
+    "resize": _resize,
+    "noise": _noise,
+    "inject": _inject,
+    "codec": _codec,
+    "video": _video,
+    "camera": _camera,
+    "sharpen": _sharpen,
+    "clip": _clip,
+    "light": _light,
+    "grey": _grey,
+}

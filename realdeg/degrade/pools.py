@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.errors import UserError
+from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, header, write_mat, write_pool
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.blur import placed
 from realdeg.imaging.kernels import centre_of_mass
-from realdeg.io.find import IMAGE_SUFFIXES, natural
+from realdeg.io.find import IMAGE_SUFFIXES
 from realdeg.io.photo import read
+from realdeg.io.save import write_image
 from realdeg.records import fingerprint
 
 Array = npt.NDArray[Any]
 Pool = TypeVar("Pool", "KernelPool", "NoisePool")
 
-ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
 SUM_TOLERANCE = 0.01
 KERNELGAN_NAME = re.compile(r"_kernel_x(\d+)$")
 
@@ -33,10 +35,12 @@ class KernelPool:
     Attributes:
         names: unique, e.g. "kernels_12/3" for the fourth of a file.
         kernels: in the order of the names.
+        about: where they come from, as the file says; JSON values.
     """
 
     names: tuple[str, ...]
     kernels: tuple[Array, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, scale: int) -> KernelPool:
@@ -49,14 +53,19 @@ class KernelPool:
             UserError: nothing there, unreadable, not 2-D, not finite, a sum more than 1 % from 1, a centre
                 of mass outside of the kernel, or two kernels of one name.
         """
+        if head := header(path, "kernel"):
+            content = tuple(_checked(array, path) for _, array in arrays(path))
+            if not content:
+                raise UserError(path, "holds no kernel", "give .mat, .npy or .npz files with kernels")
+            return cls(tuple(head["names"]), content, head.get("about", {}))
         found: dict[str, Array] = {}
         others: set[int] = set()
-        for file, name in _files(path, ARRAY_SUFFIXES):
+        for file, name in files(path, ARRAY_SUFFIXES):
             made_for = KERNELGAN_NAME.search(file.stem)
             if made_for and int(made_for[1]) != scale:
                 others.add(int(made_for[1]))
                 continue
-            for part, array in _arrays(file):
+            for part, array in arrays(file):
                 kernels = _stack(array, file)
                 for index, kernel in enumerate(kernels):
                     _add(found, _name(name, part, index, len(kernels)), _checked(kernel, file), file)
@@ -67,6 +76,41 @@ class KernelPool:
             raise UserError(path, problem, "give .mat, .npy or .npz files with kernels for this scale")
         return cls(tuple(found), tuple(found.values()))
 
+    def save(self, path: Path, scale: int | None = None) -> None:
+        """Write the pool: .npz with names and origin, .mat (one cell array `kernels`), or KernelGAN's folder.
+
+        Args:
+            path: ends in .npz or .mat; anything else becomes a folder with `NAME/NAME_kernel_xS.mat`.
+            scale: S, needed for a folder; there kernels lie as KernelGAN's imresize wants them, with the
+                centre of mass at size // 2 + (S - size % 2) / 2 when they are placed for S.
+
+        Raises:
+            UserError: it cannot be written, a folder without a scale, or two of one file name.
+        """
+        if path.suffix.lower() == ".npz":
+            write_pool(path, "kernel", self.names, self.kernels, self.about)
+        elif path.suffix.lower() == ".mat":
+            cells = np.empty((1, len(self.kernels)), object)
+            cells[0, :] = [np.asarray(kernel) for kernel in self.kernels]
+            write_mat(path, {"kernels": cells})
+        elif path.suffix:
+            raise UserError(
+                path, f"pools are not written as {path.suffix}", "end it in .npz or .mat, or name a folder"
+            )
+        elif scale is None:
+            raise UserError(
+                path, "a folder of kernels is for one scale", "give --scale", exit_code=EXIT_USAGE
+            )
+        else:
+            plain = {name: KERNELGAN_NAME.sub("", name.split("/")[-1]) for name in self.names}
+            if len(set(plain.values())) < len(plain):  # the last part alone does not tell them apart
+                plain = {name: KERNELGAN_NAME.sub("", name).replace("/", "_") for name in self.names}
+            if len(set(plain.values())) < len(plain):
+                raise UserError(path, "two kernels would have one file name", "write .npz")
+            for name, kernel in zip(self.names, self.kernels, strict=True):
+                file = path / plain[name] / f"{plain[name]}_kernel_x{scale}.mat"
+                write_mat(file, {"Kernel": kernelgans(kernel, scale)})
+
     @property
     def digest(self) -> str:
         """Content hash of the whole pool."""
@@ -76,6 +120,20 @@ class KernelPool:
         """Content hash of one kernel."""
         return _digest(self.kernels[index])
 
+    def facts(self, index: int) -> dict[str, Any]:
+        """What is worth knowing of a kernel: size, centre, standard deviations of its two axes (px), hash."""
+        kernel = self.kernels[index]
+        x, y = centre_of_mass(kernel)
+        axes = np.indices(kernel.shape)[::-1].reshape(2, -1) - np.array([[x], [y]])
+        spread = np.linalg.eigvalsh((axes * kernel.ravel()) @ axes.T)[::-1]
+        return {
+            "name": self.names[index],
+            "size": "x".join(str(n) for n in kernel.shape[::-1]),
+            "centre": f"{x:.2f} {y:.2f}",
+            "sigma": " ".join(f"{np.sqrt(max(value, 0)):.2f}" for value in spread),
+            "sha": self.hash_of(index),
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class NoisePool:
@@ -84,10 +142,12 @@ class NoisePool:
     Attributes:
         names: unique, e.g. "iphone/img_007".
         patches: in the order of the names; (h, w, 3), pixel values (uint8, uint16) or residuals (float).
+        about: where they come from, as the file says; JSON values.
     """
 
     names: tuple[str, ...]
     patches: tuple[Array, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> NoisePool:
@@ -99,10 +159,15 @@ class NoisePool:
         Raises:
             UserError: nothing there, unreadable, of another shape, not finite, or floats in other units.
         """
+        if head := header(path, "noise"):
+            content = tuple(_noise(array, path) for _, array in arrays(path))
+            if not content:
+                raise UserError(path, "holds no noise patch", "give another pool")
+            return cls(tuple(head["names"]), content, head.get("about", {}))
         found: dict[str, Array] = {}
-        for file, name in _files(path, (*IMAGE_SUFFIXES, ".npz", ".npy")):
+        for file, name in files(path, (*IMAGE_SUFFIXES, ".npz", ".npy")):
             if file.suffix.lower() in ARRAY_SUFFIXES:
-                for part, array in _arrays(file):
+                for part, array in arrays(file):
                     stack = array if array.ndim == 4 else array[None]
                     if stack.ndim != 4 or stack.shape[-1] != 3:
                         raise UserError(
@@ -116,6 +181,56 @@ class NoisePool:
             raise UserError(path, "holds no noise patch", "give a folder of patch images, or .npz or .npy")
         return cls(tuple(found), tuple(found.values()))
 
+    @classmethod
+    def of_pairs(cls, path: Path, noisy: str, clean: str) -> NoisePool:
+        """Differences of noisy photos and clean ones of the same view (the mean of many shots).
+
+        Args:
+            path: folder of both.
+            noisy: end of the noisy photos' stems, e.g. "_real".
+            clean: end of the clean ones', e.g. "_mean".
+
+        Returns:
+            Residuals, float32 in units of [0, 1].
+
+        Raises:
+            UserError: no pair, a photo that cannot be read, or two of different size.
+        """
+        found = {name: file for file, name in files(path, IMAGE_SUFFIXES)}
+        names = [name.removesuffix(noisy) for name in found if name.endswith(noisy)]
+        names = [name for name in names if f"{name}{clean}" in found]
+        if not names:
+            problem = f"holds no two photos NAME{noisy} and NAME{clean}"
+            raise UserError(path, problem, "check the ends of the names")
+        patches = []
+        for name in names:
+            one, other = (read(found[name + end]).as_float() for end in (noisy, clean))
+            if one.shape != other.shape:
+                problem = (
+                    f"is {one.shape[1]}x{one.shape[0]}, its clean photo {other.shape[1]}x{other.shape[0]}"
+                )
+                raise UserError(found[name + noisy], problem, "take both out")
+            patches.append(one - other)
+        return cls(tuple(names), tuple(patches), {"from": path.name, "noisy": noisy, "clean": clean})
+
+    def save(self, path: Path) -> None:
+        """Write the pool: .npz with names and origin, or a folder of PNG files where it holds pixel values.
+
+        Raises:
+            UserError: it cannot be written, or residuals would have to become a folder of pictures.
+        """
+        if path.suffix.lower() == ".npz":
+            write_pool(path, "noise", self.names, self.patches, self.about)
+        elif path.suffix:
+            raise UserError(
+                path, f"pools are not written as {path.suffix}", "end it in .npz, or name a folder"
+            )
+        elif any(patch.dtype.kind == "f" for patch in self.patches):
+            raise UserError(path, "residuals are no pictures", "end it in .npz")
+        else:
+            for name, patch in zip(self.names, self.patches, strict=True):
+                write_image(path / f"{name}.png", patch)
+
     @property
     def digest(self) -> str:
         """Content hash of the whole pool."""
@@ -124,6 +239,19 @@ class NoisePool:
     def hash_of(self, index: int) -> str:
         """Content hash of one patch."""
         return _digest(self.patches[index])
+
+    def facts(self, index: int) -> dict[str, Any]:
+        """What is worth knowing of a patch: size, mean level and standard deviation (8-bit levels), hash."""
+        patch = self.patches[index]
+        unit = 255.0 if patch.dtype.kind == "f" else 255.0 / np.iinfo(patch.dtype).max
+        mean = "" if patch.dtype.kind == "f" else f"{patch.mean(dtype=np.float64) * unit:.1f}"
+        return {
+            "name": self.names[index],
+            "size": "x".join(str(n) for n in patch.shape[1::-1]),
+            **({"level": mean} if mean else {}),
+            "sigma": f"{self.residual(index).std(dtype=np.float64) * 255:.2f}",
+            "sha": self.hash_of(index),
+        }
 
     def residual(self, index: int) -> Array:
         """One patch as what is added to an image: (h, w, 3) float32, units of [0, 1], channel means 0."""
@@ -178,43 +306,22 @@ def _add(found: dict[str, Array], name: str, array: Array, file: Path) -> None:
     found[name] = array
 
 
-def _files(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
-    """Files of a pool with their names, in natural order."""
-    if path.is_file():
-        yield path, path.stem
-        return
-    if not path.is_dir():
-        raise UserError(path, "does not exist", "give a pool file or folder")
-    files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and not _hidden(p.relative_to(path))]
-    for file in sorted(files, key=lambda p: natural(p.relative_to(path).as_posix())):
-        yield file, file.relative_to(path).with_suffix("").as_posix()
+def kernelgans(kernel: Array, scale: int) -> Array:
+    """A kernel where KernelGAN's imresize expects it: odd, centre of mass at side // 2 + (scale - 1) / 2.
 
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _arrays(file: Path) -> list[tuple[str, Array]]:
-    """Numeric arrays of a file by name; nothing in it is ever executed."""
-    try:
-        if file.suffix.lower() == ".npy":
-            return [("", np.load(file, allow_pickle=False))]
-        if file.suffix.lower() == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                return [(name if len(archive.files) > 1 else "", archive[name]) for name in archive.files]
-        from scipy.io import loadmat
-
-        content = {k: v for k, v in loadmat(file).items() if not k.startswith("__")}
-    except NotImplementedError:
-        raise UserError(file, "is a MATLAB 7.3 file", "save it with -v7, or as .npz") from None
-    except Exception as error:  # loadmat and np.load raise anything at all on broken files
-        text = " ".join(str(error).split())[:100]
-        if "pickle" in text:  # so NumPy calls whatever it does not know
-            text = "no array of numbers"
-        raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None
-    if "Kernel" in content:
-        content = {"": content["Kernel"]}
-    return [("" if len(content) == 1 else name, value) for name, value in content.items()]
+    Args:
+        kernel: (h, w), its centre of mass anywhere in it.
+        scale: of the subsampling.
+    """
+    at = placed(kernel, scale)
+    height, width = at.kernel.shape
+    # It keeps HR pixels 0, s, 2s ... of the filtered image: the anchor has to lie (s - 1) // 2 off centre.
+    first = (scale - 1) // 2
+    centre = at.anchor[0] - first, at.anchor[1] - first
+    reach = max(centre[0], centre[1], width - 1 - centre[0], height - 1 - centre[1])
+    top, left = reach - centre[1], reach - centre[0]
+    side = 2 * reach + 1
+    return np.pad(at.kernel, ((top, side - height - top), (left, side - width - left)))
 
 
 def _stack(array: Array, file: Path) -> list[Array]:
@@ -243,7 +350,8 @@ def _checked(kernel: Array, file: Path) -> Array:
     if not (0 <= x <= values.shape[1] - 1 and 0 <= y <= values.shape[0] - 1):
         problem = f"holds a kernel whose centre of mass ({x:.4g}, {y:.4g}) lies outside of it"
         raise UserError(file, problem, "estimate it again or remove it")
-    result: Array = values / total
+    # What has been divided before stays as it is, to the bit: its hash is its name.
+    result: Array = values if abs(total - 1) < 1e-12 else values / total
     return result
 
 

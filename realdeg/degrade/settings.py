@@ -1,9 +1,13 @@
-"""Settings of degradation in its first form: RealSR's Algorithm 1 with pools taken from files."""
+"""Settings of degradation; importing them costs nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+ALPHA = ("white", "black", "refuse")
+PRESETS = ("realsr", "samsung", "bsrgan", "bsrgan_plus", "realesrgan", "bicubic", "bicubic_noise")
 
 
 @dataclass(frozen=True)
@@ -12,12 +16,17 @@ class DegradeSettings:
 
     Attributes:
         scale: HR size / LR size.
-        kernel_pool: file or folder of blur kernels; None: MATLAB's bicubic.
-        noise_pool: file or folder of noise patches; None: no noise.
+        kernel_pool: file or folder of blur kernels.
+        noise_pool: file or folder of noise patches.
         seed: of the run; each image draws from (seed, its key), so nothing else matters.
+        recipe: name of a preset or path of a recipe file; None: kernels and noise as far as there are pools
+            (RealSR's Algorithm 1), MATLAB's bicubic in place of missing kernels.
+        alpha: background of transparent pixels, or "refuse".
     """
 
     scale: int
     kernel_pool: Path | None = None
     noise_pool: Path | None = None
     seed: int = 0
+    recipe: str | None = None
+    alpha: Literal["white", "black", "refuse"] = "white"

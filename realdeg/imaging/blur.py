@@ -1,23 +1,28 @@
-"""Blur by a kernel and subsample: what a lens and a coarser sensor do to an image.
+"""Blur by a kernel, and blur and subsample: what a lens and a coarser sensor do to an image.
 
-Correlation, symmetric border (edge pixel repeated). LR pixel i sits at HR s i + (s - 1) / 2 whatever the
-kernel's size: the kernel's centre of mass is brought to that point (`placed`). Three conventions for it
-are in use (KernelGAN and DIV2KRK, FKP, KAIR), up to seven HR px apart; the centre of mass fits all three.
+Correlation; the border is symmetric (edge pixel repeated) unless told otherwise. LR pixel i sits at HR
+s i + (s - 1) / 2 whatever the kernel's size: the kernel's centre of mass is brought to that point
+(`placed`). Three conventions for it are in use (KernelGAN and DIV2KRK, FKP, KAIR), up to seven HR px
+apart; the centre of mass fits all three.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.imaging.kernels import centre_of_mass, shifted
+from realdeg.imaging.border import OPENCV, Border, padded
+from realdeg.imaging.kernels import centre_of_mass, shifted, trimmed
 
 Image = npt.NDArray[Any]
 NEGLIGIBLE_PX = 5e-4
+NEGLIGIBLE_WEIGHT = 1e-5  # of a kernel's sum: 0.0025 grey levels of 255 at most
+BITS = 16  # weights are multiples of 2**-16: 8 bits of the image and 16 of the weight fit float32's 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +45,7 @@ def placed(kernel: npt.NDArray[Any], scale: int) -> Placed:
 
     Args:
         kernel: (h, w), sum about 1.
-        scale: HR size / LR size.
+        scale: HR size / LR size; 1 for a blur without subsampling.
     """
     part = ((scale - 1) % 2) / 2  # LR pixels of even scales sit between HR pixels
     kernel = kernel / kernel.sum()
@@ -55,36 +60,61 @@ def placed(kernel: npt.NDArray[Any], scale: int) -> Placed:
     return Placed(kernel, (int(whole[0]), int(whole[1])), (float(move[0]), float(move[1])))
 
 
-def blur_subsample(image: Image, at: Placed, scale: int) -> Image:
-    """LR image of an HR image, fast (OpenCV); parity-tested with `blur_subsample_reference`.
+def blur(image: Image, at: Placed, border: Border = "symmetric") -> Image:
+    """An image blurred at its own size, fast (OpenCV).
 
     Args:
-        image: (H, W, C) float32, H and W multiples of scale.
-        at: kernel, from `placed` for the same scale.
-        scale: HR size / LR size.
+        image: (H, W, C) float32.
+        at: kernel, from `placed` for scale 1.
+        border: what lies beyond the edge.
 
     Returns:
-        (H / scale, W / scale, C) float32, not clipped.
+        (H, W, C) float32, not clipped.
     """
-    kernel, (x, y) = _enclosing(at)
-    blurred = cv2.filter2D(image, -1, kernel, anchor=(x, y), borderType=cv2.BORDER_REFLECT)
+    kernel, (x, y) = _enclosing(_without_tails(at))
+    if kernel.shape == (1, 1):
+        return image
+    parts = _separated(kernel)
+    if parts:
+        return cv2.sepFilter2D(image, -1, parts[1], parts[0], anchor=(x, y), borderType=OPENCV[border])
+    return cv2.filter2D(image, -1, kernel, anchor=(x, y), borderType=OPENCV[border])
+
+
+def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:
+    """LR image of an HR image, fast; parity-tested with `blur_subsample_reference`.
+
+    8-bit images go through one matrix product of image blocks and kernel (`_by_blocks`), with weights
+    rounded to 2**-16: every product and sum is then exact in float32, so the result does not depend on the
+    machine, the library or the number of threads. Others go through OpenCV's filter.
+
+    Args:
+        image: (H, W, C) uint8, or float32 in any unit; H and W multiples of scale.
+        at: kernel, from `placed` for the same scale.
+        scale: HR size / LR size.
+        border: what lies beyond the edge.
+
+    Returns:
+        (H / scale, W / scale, C) float32 in [0, 1] for uint8, else in the image's unit; not clipped.
+    """
+    if image.dtype == np.uint8:
+        return _by_blocks(image, at, scale, border) * np.float32(1 / 255)
+    blurred = blur(image, at, border)
     first = (scale - 1) // 2
     result: Image = np.ascontiguousarray(blurred[first::scale, first::scale])
     return result
 
 
-def blur_subsample_reference(image: Image, at: Placed, scale: int) -> Image:
+def blur_subsample_reference(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:
     """The definition, in float64: each LR pixel is the weighted sum of the HR pixels under the kernel."""
     kernel, (x, y) = _enclosing(at)
     height, width = kernel.shape
     first = (scale - 1) // 2
     rows, columns = image.shape[0] // scale, image.shape[1] // scale
-    border = ((y, height - 1 - y), (x, width - 1 - x), (0, 0))
-    padded = np.pad(image.astype(np.float64), border, mode="symmetric")
+    around = padded(image.astype(np.float64), y, height - 1 - y, x, width - 1 - x, border)
     result = np.zeros((rows, columns, image.shape[2]))
     for v in range(height):
         for u in range(width):
-            part = padded[first + v :: scale, first + u :: scale][:rows, :columns]
+            part = around[first + v :: scale, first + u :: scale][:rows, :columns]
             result += kernel[v, u] * part
     return result
 
@@ -95,3 +125,111 @@ def _enclosing(at: Placed) -> tuple[npt.NDArray[Any], tuple[int, int]]:
     left, top = max(0, -x), max(0, -y)
     right, bottom = max(0, x - width + 1), max(0, y - height + 1)
     return np.pad(at.kernel, ((top, bottom), (left, right))), (x + left, y + top)
+
+
+def _without_tails(at: Placed) -> Placed:
+    kernel, left, top = trimmed(at.kernel, NEGLIGIBLE_WEIGHT)
+    return Placed(kernel, (at.anchor[0] - left, at.anchor[1] - top), at.moved)
+
+
+def _separated(kernel: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
+    """(column, row) whose product is the kernel, to float32's precision, or None."""
+    if min(kernel.shape) == 1:
+        return None
+    left, values, right = np.linalg.svd(kernel)
+    if values[1] > 1e-8 * values[0]:
+        return None
+    return left[:, 0] * values[0], right[0]
+
+
+def in_steps(kernel: npt.NDArray[Any], bits: int = BITS) -> npt.NDArray[Any]:
+    """The kernel in multiples of 2**-bits, sum kept; what rounding leaves goes where it matters least.
+
+    A kernel whose |weights| sum up to more than 1 (negative lobes) gets so many bits fewer that sums stay
+    below 2**24.
+    """
+    bits -= max(0, int(np.ceil(np.log2(np.abs(kernel).sum() * (1 - 2.0**-bits)))))
+    steps = np.rint(kernel * 2.0**bits)
+    missing = round(float(kernel.sum() * 2.0**bits - steps.sum()))
+    if missing:
+        # The largest weights take a step each, in an order that ties cannot change.
+        order = np.argsort(-np.abs(kernel).ravel(), kind="stable")
+        flat = steps.ravel()
+        for i in range(abs(missing)):
+            flat[order[i % len(order)]] += np.sign(missing)
+    result: npt.NDArray[Any] = steps * 2.0**-bits
+    return result
+
+
+def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
+    """Blur and subsample as one matrix product: (blocks, B^2) pixels times (B^2, taps^2 b^2) weights.
+
+    The image is cut into blocks of B = b s pixels a side; each gives b x b LR pixels, which see
+    taps x taps blocks. Each block is multiplied with all of their weights at once, and the products are
+    added where they belong. A strided convolution computes as much, in shapes that fill no vector unit.
+    """
+    kernel, (x, y) = _enclosing(_without_tails(at))
+    height, width = kernel.shape
+    rows, columns, channels = image.shape[0] // scale, image.shape[1] // scale, image.shape[2]
+    b = _side(max(height, width), scale)
+    block = b * scale
+    first = (scale - 1) // 2
+    up, down = (-(-(extent + (b - 1) * scale) // block) for extent in (height, width))
+    tall, wide = -(-rows // b), -(-columns // b)
+    # The grid of blocks begins where the first LR pixel's window begins, so that windows fill whole blocks.
+    top, left = y - first, x - first
+    around = padded(
+        image,
+        top,
+        (tall + up - 1) * block - top - image.shape[0],
+        left,
+        (wide + down - 1) * block - left - image.shape[1],
+        border,
+    )
+    tall_all, wide_all = tall + up - 1, wide + down - 1
+    weights = _block_weights(in_steps(kernel).tobytes(), height, width, scale, b, up, down)
+    result = np.zeros((tall, wide, channels, b, b), np.float32)
+    # A few rows of blocks at a time, so that their products stay in the cache until they are added.
+    step = max(up, int(2.5e5 / (wide_all * channels * weights.shape[1])))
+    for start in range(0, tall_all, step):
+        stop = min(start + step, tall_all)
+        pixels = around[start * block : stop * block].reshape(stop - start, block, wide_all, block, channels)
+        cut = np.empty((stop - start, wide_all, channels, block, block), np.float32)
+        cut[:] = pixels.transpose(0, 2, 4, 1, 3)
+        products = cut.reshape(-1, block * block) @ weights
+        products = products.reshape(stop - start, wide_all, channels, up, down, b, b)
+        for v in range(up):
+            # Block row r is the v-th that LR block row r - v sees.
+            begin, end = max(start - v, 0), min(stop - v, tall)
+            if begin < end:
+                for u in range(down):
+                    part = products[begin + v - start : end + v - start, u : u + wide, :, v, u]
+                    result[begin:end] += part
+    whole = result.transpose(0, 3, 1, 4, 2).reshape(tall * b, wide * b, channels)
+    return np.ascontiguousarray(whole[:rows, :columns])
+
+
+def _side(extent: int, scale: int) -> int:
+    """LR pixels a side of a block, for the least work: blocks of 16 px or so are what BLAS likes."""
+
+    def work(b: int) -> float:
+        block = b * scale
+        taps = -(-(extent + (b - 1) * scale) // block)
+        return float(taps**2 * b**2 + 3000 / (b * scale))
+
+    return min(range(1, max(2, 32 // scale + 1)), key=work)
+
+
+@lru_cache(maxsize=8)
+def _block_weights(
+    kernel: bytes, height: int, width: int, scale: int, b: int, up: int, down: int
+) -> npt.NDArray[np.float32]:
+    """(B^2, up * down * b^2) weights of each pixel of a block for each LR pixel that sees it."""
+    array = np.frombuffer(kernel).reshape(height, width)
+    block = b * scale
+    window = np.zeros((b, b, up * block, down * block), np.float32)
+    for i in range(b):
+        for j in range(b):
+            window[i, j, i * scale : i * scale + height, j * scale : j * scale + width] = array
+    split = window.reshape(b, b, up, block, down, block).transpose(3, 5, 2, 4, 0, 1)
+    return np.ascontiguousarray(split.reshape(block * block, -1))

@@ -1,4 +1,9 @@
-"""Blur kernels: (k, k) float64, sum 1, applied as correlation; where a kernel sits is said in HR pixels."""
+"""Blur kernels: (h, w) float64, sum 1, applied as correlation; where a kernel sits is said in HR pixels.
+
+A kernel that is a formula is sampled at pixel centres around its own centre. With `half`, it is sampled
+half a pixel beside them and has one row and column more, so that its centre lies between four pixels:
+what a reduction by an even scale needs, where LR pixels sit between HR pixels. Nothing is interpolated.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 Kernel = npt.NDArray[Any]
 
 
-def gaussian(size: int, sigma_x: float, sigma_y: float | None = None, angle: float = 0.0) -> Kernel:
+def gaussian(
+    size: int, sigma_x: float, sigma_y: float | None = None, angle: float = 0.0, *, half: bool = False
+) -> Kernel:
     """Gaussian kernel, sampled at pixel centres.
 
     Args:
@@ -19,19 +26,121 @@ def gaussian(size: int, sigma_x: float, sigma_y: float | None = None, angle: flo
         sigma_x: standard deviation along the first axis of the ellipse, px.
         sigma_y: along the second; default isotropic.
         angle: of the first axis against x, radians, towards y.
+        half: centre between four pixels; the side is then `size` + 1.
 
     Raises:
         ValueError: an even side or a sigma that is not positive.
     """
-    sigma_y = sigma_x if sigma_y is None else sigma_y
-    if size % 2 == 0 or size < 1 or sigma_x <= 0 or sigma_y <= 0:
-        raise ValueError(f"no Gaussian of side {size} and sigma {sigma_x}, {sigma_y}")
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    precision = turn @ np.diag([sigma_x**-2.0, sigma_y**-2.0]) @ turn.T
-    axis = np.arange(size) - size // 2
-    points = np.stack(np.meshgrid(axis, axis), axis=-1)
-    kernel: Kernel = np.exp(-0.5 * np.einsum("...i,ij,...j->...", points, precision, points))
-    return kernel / kernel.sum()
+    return _normed(np.exp(-0.5 * _distance2(size, sigma_x, sigma_y, angle, half)))
+
+
+def generalised_gaussian(
+    size: int,
+    sigma_x: float,
+    sigma_y: float | None = None,
+    angle: float = 0.0,
+    *,
+    beta: float,
+    half: bool = False,
+) -> Kernel:
+    """exp(-d^(2 beta) / 2) of the elliptic distance d: beta 1 is the Gaussian, above flat, below peaked.
+
+    Liu et al., "Estimating Generalized Gaussian Blur Kernels for Out-of-Focus Image Deblurring"; as used
+    by Real-ESRGAN (Wang et al., ICCVW 2021). Arguments as `gaussian`.
+    """
+    return _normed(np.exp(-0.5 * _distance2(size, sigma_x, sigma_y, angle, half) ** beta))
+
+
+def plateau(
+    size: int,
+    sigma_x: float,
+    sigma_y: float | None = None,
+    angle: float = 0.0,
+    *,
+    beta: float,
+    half: bool = False,
+) -> Kernel:
+    """1 / (1 + d^(2 beta)) of the elliptic distance d (Real-ESRGAN's plateau). Arguments as `gaussian`."""
+    return _normed(1 / (_distance2(size, sigma_x, sigma_y, angle, half) ** beta + 1))
+
+
+def sinc(size: int, cutoff: float, *, half: bool = False) -> Kernel:
+    """Circular ideal low-pass: w J1(w r) / (2 pi r), cut off at `size`; it rings, as sharpening cameras do.
+
+    Args:
+        size: side, odd, px.
+        cutoff: angular frequency w, radians a pixel, up to pi.
+        half: as in `gaussian`.
+    """
+    axis = _axis(size, half)
+    radius = np.hypot(*np.meshgrid(axis, axis))
+    centre = cutoff**2 / (4 * np.pi)
+    safe = np.where(radius > 0, radius, 1.0)
+    return _normed(np.where(radius > 0, cutoff * special.j1(cutoff * radius) / (2 * np.pi * safe), centre))
+
+
+def motion(length: float, angle: float = 0.0, *, half: bool = False) -> Kernel:
+    """Linear motion: a segment one pixel thick, weight 1 - distance as in MATLAB's fspecial('motion').
+
+    Args:
+        length: of the path, px, at least 1 (no motion).
+        angle: of the path against x, radians, towards y.
+        half: as in `gaussian`.
+    """
+    reach = max(0.0, (length - 1) / 2)
+    axis = _axis(2 * int(np.ceil(reach)) + 3, half)
+    x, y = np.meshgrid(axis, axis)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    beyond = np.maximum(np.abs(along) - reach, 0.0)
+    return _normed(np.maximum(1 - np.hypot(beyond, across), 0.0))
+
+
+def defocus(radius: float, *, half: bool = False) -> Kernel:
+    """Disk of confusion: each pixel's share of a uniform disk (MATLAB's fspecial('disk')).
+
+    Args:
+        radius: px, > 0.
+        half: as in `gaussian`.
+    """
+    fine = 64  # lines a pixel; chords are exact along x
+    axis = _axis(2 * int(np.ceil(radius)) + 1, half)
+    lines = (np.arange(fine) + 0.5) / fine - 0.5
+    y = axis[:, None] + lines
+    chord = np.sqrt(np.maximum(radius**2 - y**2, 0.0))[..., None]
+    covered = np.minimum(axis + 0.5, chord) - np.maximum(axis - 0.5, -chord)
+    return _normed(np.maximum(covered, 0.0).mean(1))
+
+
+def trimmed(kernel: Kernel, negligible: float) -> tuple[Kernel, int, int]:
+    """The kernel without outer rows and columns that hold no more than a share of its weight.
+
+    Args:
+        kernel: (h, w), sum 1.
+        negligible: sum of |weights| that may go, all four sides together; on an image in 0..255 the
+            result changes by at most 255 times that.
+
+    Returns:
+        (kernel, x, y): its part, sum 1 again, and the place of the part's first pixel.
+    """
+    weight = np.abs(kernel)
+    top, left = 0, 0
+    bottom, right = kernel.shape
+    spent = 0.0
+    while bottom - top > 1 or right - left > 1:
+        part = weight[top:bottom, left:right]
+        sides = [part[0].sum(), part[-1].sum(), part[:, 0].sum(), part[:, -1].sum()]
+        if bottom - top == 1:
+            sides[0] = sides[1] = np.inf
+        if right - left == 1:
+            sides[2] = sides[3] = np.inf
+        least = int(np.argmin(sides))
+        if spent + sides[least] > negligible:
+            break
+        spent += sides[least]
+        top, bottom = top + (least == 0), bottom - (least == 1)
+        left, right = left + (least == 2), right - (least == 3)
+    part = kernel[top:bottom, left:right]
+    return part * (kernel.sum() / part.sum()), left, top
 
 
 def centre_of_mass(kernel: Kernel) -> tuple[float, float]:
@@ -61,4 +170,32 @@ def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
         moved = ndimage.shift(padded, by[::-1], order=3, mode="constant")
     moved = moved * (padded.sum() / moved.sum())
     result: Kernel = moved
+    return result
+
+
+def _axis(size: int, half: bool) -> npt.NDArray[np.float64]:
+    if size % 2 == 0 or size < 1:
+        raise ValueError(f"no kernel of side {size}: an odd number of pixels is meant")
+    place: npt.NDArray[np.float64] = (
+        np.arange(size + 1, dtype=np.float64) if half else np.arange(size, dtype=np.float64)
+    )
+    return place - (size / 2 if half else size // 2)
+
+
+def _distance2(
+    size: int, sigma_x: float, sigma_y: float | None, angle: float, half: bool
+) -> npt.NDArray[np.float64]:
+    """Squared elliptic distance from the centre, in standard deviations."""
+    sigma_y = sigma_x if sigma_y is None else sigma_y
+    axis = _axis(size, half)
+    if sigma_x <= 0 or sigma_y <= 0:
+        raise ValueError(f"no kernel of side {size} and sigma {sigma_x}, {sigma_y}")
+    x, y = np.meshgrid(axis, axis)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    result: npt.NDArray[np.float64] = (along / sigma_x) ** 2 + (across / sigma_y) ** 2
+    return result
+
+
+def _normed(kernel: Kernel) -> Kernel:
+    result: Kernel = kernel / kernel.sum()
     return result

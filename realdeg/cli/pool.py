@@ -1,0 +1,81 @@
+"""`realdeg pool`: look at a pool of kernels or noise, check it, write it in another form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from realdeg.cli.common import FOLDER, Choice, output_options
+from realdeg.errors import EXIT_USAGE, UserError
+
+
+@click.command(
+    context_settings={"show_default": True}, short_help="Check a pool of kernels or noise; write it anew."
+)
+@click.argument("path", type=FOLDER)
+@click.option("--kind", type=Choice(["kernel", "noise"]), required=True, help="What the pool holds.")
+@click.option("--scale", type=click.IntRange(2, 16), default=4, help="Kernels: HR size / LR size.")
+@click.option(
+    "-o",
+    "--out",
+    type=FOLDER,
+    default=None,
+    help="Write it: .npz with names and origin; kernels also .mat, or a folder as KernelGAN's.",
+)
+@click.option(
+    "--noisy-suffix", default="", help="Noise as differences: end of noisy photos' names, e.g. _real."
+)
+@click.option(
+    "--clean-suffix", default="", help="Likewise of the clean photos of the same views, e.g. _mean."
+)
+@output_options
+def pool(
+    path: Path,
+    kind: str,
+    scale: int,
+    out: Path | None,
+    noisy_suffix: str,
+    clean_suffix: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check the pool in PATH (a file or folder), and say what it holds.
+
+    With -o it is written anew. With --noisy-suffix and --clean-suffix the noise is the difference of two
+    photos: a noisy one, and the mean of many shots.
+    """
+    from realdeg.degrade.pools import KernelPool, NoisePool
+
+    if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
+        remedy = "give --noisy-suffix and --clean-suffix with --kind noise"
+        raise UserError("--noisy-suffix", "makes noise of two photos", remedy, exit_code=EXIT_USAGE)
+    rows: list[dict[str, Any]] = []
+    if kind == "kernel":
+        kernels = KernelPool.read(path, scale)
+        rows = [kernels.facts(index) for index in range(len(kernels.names))]
+        digest = kernels.digest
+        if out:
+            kernels.save(out, scale)
+    else:
+        noises = (
+            NoisePool.of_pairs(path, noisy_suffix, clean_suffix) if noisy_suffix else NoisePool.read(path)
+        )
+        rows = [noises.facts(index) for index in range(len(noises.names))]
+        digest = noises.digest
+        if out:
+            noises.save(out)
+    if as_json:
+        click.echo(json.dumps({"pool": str(path), "sha": digest, "entries": rows}))
+    elif not quiet:
+        what = "kernels" if kind == "kernel" else "noise patches"
+        click.echo(f"{path}: {len(rows)} {what}, {digest}")
+        for row in rows[:20]:
+            told = ", ".join(f"{name} {value}" for name, value in row.items() if name != "name")
+            click.echo(f"  {row['name']}: {told}")
+        if len(rows) > 20:
+            click.echo(f"  and {len(rows) - 20} more")
+        if out:
+            click.echo(f"written to {out}")

@@ -1,0 +1,73 @@
+"""What a degradation is made with: the recipe and its pools, found, checked and fit to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
+from realdeg.degrade.recipe import Recipe, read_recipe
+from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import EXIT_USAGE, UserError
+
+
+@dataclass(frozen=True)
+class Given:
+    """A recipe and its pools; small enough to be sent to a worker with each image."""
+
+    recipe: Recipe
+    kernel_file: PoolFile[KernelPool] | None = None
+    noise_file: PoolFile[NoisePool] | None = None
+
+    @property
+    def kernels(self) -> KernelPool | None:
+        """The kernel pool, read once a process."""
+        return self.kernel_file.pool() if self.kernel_file else None
+
+    @property
+    def noises(self) -> NoisePool | None:
+        """The noise pool, read once a process."""
+        return self.noise_file.pool() if self.noise_file else None
+
+    def identity(self) -> dict[str, Any]:
+        """Content hashes of all that an image depends on, for the ledger."""
+        kernels, noises = self.kernels, self.noises
+        return {
+            "recipe": f"{self.recipe.name} {self.recipe.digest}",
+            "kernel_pool": kernels.digest if kernels else None,
+            "noise_pool": noises.digest if noises else None,
+        }
+
+
+def given(settings: DegradeSettings) -> Given:
+    """Read and check recipe and pools.
+
+    Raises:
+        UserError: the recipe is wrong at this scale, a pool is missing, broken or not drawn from.
+    """
+    kernel_file = noise_file = None
+    if settings.kernel_pool:
+        kernel_file, _ = PoolFile.read(KernelPool, settings.kernel_pool, settings.scale)
+    if settings.noise_pool:
+        noise_file, _ = PoolFile.read(NoisePool, settings.noise_pool)
+    recipe = _recipe(settings)
+    recipe.check(settings.scale)
+    for what, pool in (("kernel", settings.kernel_pool), ("noise", settings.noise_pool)):
+        if what in recipe.pools() and pool is None:
+            remedy = f"give --{what}-pool"
+            if settings.recipe in ("realsr", "bicubic_noise"):
+                remedy += ", or leave --recipe out to use the pools there are"
+            raise UserError(recipe.name, f"the recipe draws from a {what} pool", remedy, exit_code=EXIT_USAGE)
+        if what not in recipe.pools() and pool is not None:
+            problem = f"is not drawn from by the recipe {recipe.name}"
+            raise UserError(pool, problem, f"leave --{what}-pool out", exit_code=EXIT_USAGE)
+    return Given(recipe, kernel_file, noise_file)
+
+
+def _recipe(settings: DegradeSettings) -> Recipe:
+    if settings.recipe:
+        return read_recipe(settings.recipe)
+    if settings.kernel_pool:
+        whole = read_recipe("realsr")
+        return whole if settings.noise_pool else whole.without("inject")
+    return read_recipe("bicubic_noise" if settings.noise_pool else "bicubic")

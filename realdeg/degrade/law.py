@@ -1,0 +1,243 @@
+"""How a recipe says what is drawn: numbers, ranges, choices with weights, and sums in the scale s.
+
+In a recipe file:
+
+    3                                    always 3
+    "0.6 * s"                            an expression in s, the scale that is left (HR / LR at the start)
+    [0.2, 3]                             uniform
+    { integers = [2, 25] }               whole numbers, both ends included
+    { odd = [7, 21] }                    odd numbers, both ends included
+    { log10 = [2, 4] }                   10 to the power of a uniform number
+    { sqrt = [0, 8] }                    root of a uniform number: a variance is uniform
+    { reciprocal = [1, 8] }              1 over a uniform number: a factor of reduction is uniform
+    { choice = [7, 9, 21], weights = [1, 1, 2] }
+    { either = [[0.5, 1], [1, 4]], weights = [1, 1] }    one of several of these
+
+Every draw takes uniform numbers from a Philox stream and nothing else of NumPy's distributions.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import difflib
+import math
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+DIGITS = 6  # of drawn numbers: what the plan says is what is applied
+RANGES = ("uniform", "integers", "odd", "log10", "sqrt", "reciprocal")
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+
+
+class LawError(ValueError):
+    """What is wrong with a value of a recipe, for a message that names its place."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, or an expression in s."""
+
+    text: str
+
+    def at(self, s: float) -> float:
+        """Its value at scale s."""
+        return _evaluate(ast.parse(self.text, mode="eval").body, s)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers between two ends; `kind` is one of RANGES."""
+
+    kind: str
+    low: Number
+    high: Number
+
+    def draw(self, rng: np.random.Generator, s: float) -> float:
+        """One number."""
+        u, (low, high) = rng.random(), (self.low.at(s), self.high.at(s))
+        if self.kind == "integers":
+            return float(math.floor(low + u * (high - low + 1)))
+        if self.kind == "odd":
+            first = math.ceil(low) | 1
+            count = (math.floor(high) - first) // 2 + 1
+            return float(first + 2 * math.floor(u * count))
+        return self._turned(low + u * (high - low))
+
+    def ends(self, s: float) -> tuple[float, float]:
+        """Smallest and largest number that can be drawn; the wrong way round where the range is."""
+        low, high = self.low.at(s), self.high.at(s)
+        if self.kind == "reciprocal":
+            low, high = high, low
+        return self._turned(low), self._turned(high)
+
+    def _turned(self, value: float) -> float:
+        if self.kind == "log10":
+            return float(10**value)
+        if self.kind == "sqrt":
+            return math.sqrt(max(value, 0.0))
+        return 1 / value if self.kind == "reciprocal" else value
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of several laws, with cumulative weights."""
+
+    laws: tuple[Number | Range | Either, ...]
+    cumulative: tuple[float, ...]
+
+
+Law = Number | Range | Either
+
+
+def parse(value: Any) -> Law:
+    """A law from what stands in a recipe.
+
+    Raises:
+        LawError: it cannot be understood; says why.
+    """
+    if isinstance(value, bool):
+        raise LawError("a number is meant")
+    if isinstance(value, int | float | str):
+        return _number(value)
+    if isinstance(value, list):
+        return _range("uniform", value)
+    if isinstance(value, dict):
+        return _table(value)
+    raise LawError(f"{value!r} is no number, range or choice")
+
+
+def draw(law: Law, rng: np.random.Generator, s: float) -> float:
+    """One number of a law, rounded to six digits behind the point."""
+    if isinstance(law, Either):
+        return draw(law.laws[pick(law.cumulative, rng)], rng, s)
+    value = law.at(s) if isinstance(law, Number) else law.draw(rng, s)
+    return round(float(value), DIGITS)
+
+
+def ends(law: Law, s: float) -> tuple[float, float]:
+    """Smallest and largest number that a law can give at scale s.
+
+    Raises:
+        LawError: a range that ends before it begins, or holds no number.
+    """
+    if isinstance(law, Either):
+        parts = [ends(one, s) for one in law.laws]
+        return min(low for low, _ in parts), max(high for _, high in parts)
+    if isinstance(law, Number):
+        return law.at(s), law.at(s)
+    low, high = law.ends(s)
+    if not low <= high:
+        raise LawError(f"range [{low:g}, {high:g}] ends before it begins")
+    if law.kind == "odd" and (math.ceil(low) | 1) > high:
+        raise LawError(f"no odd number in [{low:g}, {high:g}]")
+    if law.kind == "integers" and (low != int(low) or high != int(high)):
+        raise LawError(f"integers from {low:g} to {high:g}: whole numbers are meant")
+    return low, high
+
+
+def pick(cumulative: Sequence[float], rng: np.random.Generator) -> int:
+    """Index of a choice."""
+    place = bisect.bisect_right(cumulative, rng.random() * cumulative[-1])
+    return min(place, len(cumulative) - 1)
+
+
+@dataclass(frozen=True)
+class Names:
+    """A choice among names."""
+
+    names: tuple[str, ...]
+    cumulative: tuple[float, ...]
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """One name."""
+        return self.names[0] if len(self.names) == 1 else self.names[pick(self.cumulative, rng)]
+
+
+def parse_names(value: Any, known: Sequence[str]) -> Names:
+    """A choice among known names: "a", ["a", "b"] (equally often), or { a = 0.7, b = 0.3 }.
+
+    Raises:
+        LawError: an unknown name (with the nearest known one), or no choice at all.
+    """
+    if isinstance(value, Mapping):
+        names, weights = list(value), list(value.values())
+    else:
+        names = value if isinstance(value, list) else [value]
+        weights = [1] * len(names)
+    for name in names:
+        if name not in known:
+            raise LawError(f"{name!r} is unknown; {suggest(str(name), known)}")
+    return Names(tuple(names), _cumulative(weights, len(names)))
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """The nearest known name, or all of them."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def _number(value: int | float | str) -> Number:
+    text = value if isinstance(value, str) else repr(value)
+    try:
+        result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
+    except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
+        raise LawError(f"{text!r} is no number, nor an expression in s") from None
+    if not math.isfinite(result):
+        raise LawError(f"{text!r} is not finite")
+    return Number(text)
+
+
+def _evaluate(node: ast.expr, s: float) -> float:
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return float(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name) and node.id == "s":
+        return s
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_evaluate(node.operand, s)
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        result: float = OPERATORS[type(node.op)](_evaluate(node.left, s), _evaluate(node.right, s))
+        return result
+    raise LawError(f"{ast.unparse(node)!r}: only numbers, s, + - * / and brackets are meant")
+
+
+def _range(kind: str, value: Any) -> Range:
+    if not isinstance(value, list) or len(value) != 2:
+        raise LawError(f"{value!r}: a range is [low, high]")
+    if any(isinstance(end, bool) or not isinstance(end, int | float | str) for end in value):
+        raise LawError(f"{value!r}: a range has two numbers")
+    return Range(kind, _number(value[0]), _number(value[1]))
+
+
+def _table(value: dict[str, Any]) -> Law:
+    kinds = (*RANGES[1:], "choice", "either")
+    named = [name for name in value if name != "weights"]
+    if len(named) != 1 or named[0] not in kinds:
+        unknown = [name for name in named if name not in kinds]
+        if unknown:
+            raise LawError(f"{unknown[0]!r} is unknown; {suggest(unknown[0], kinds)}")
+        raise LawError(f"one of {', '.join(kinds)} is meant")
+    kind, content = named[0], value[named[0]]
+    if kind not in ("choice", "either"):
+        if "weights" in value:
+            raise LawError(f"{kind} takes no weights")
+        return _range(kind, content)
+    if not isinstance(content, list) or not content:
+        raise LawError(f"{kind} takes a list")
+    laws = tuple(_number(one) if kind == "choice" else parse(one) for one in content)
+    return Either(laws, _cumulative(value.get("weights", [1] * len(laws)), len(laws)))
+
+
+def _cumulative(weights: Any, count: int) -> tuple[float, ...]:
+    good = isinstance(weights, list) and all(
+        isinstance(w, int | float) and not isinstance(w, bool) and w >= 0 and math.isfinite(w)
+        for w in weights
+    )
+    if not good or len(weights) != count or sum(weights) <= 0:
+        raise LawError(f"{count} weights of 0 or more are meant, and not all 0")
+    return tuple(accumulate(float(w) for w in weights))

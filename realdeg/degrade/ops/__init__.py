@@ -1,0 +1,1 @@
+"""Operations of a recipe, one kind a module: what is drawn for each."""

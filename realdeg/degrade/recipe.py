@@ -1,0 +1,324 @@
+"""Recipes of degradation: a TOML file with every operation, range, probability and order; checked, drawn.
+
+A recipe is a value. `Recipe.draw` makes the plan of one image, a list of plain dictionaries, which
+`realdeg.degrade.image.apply` applies to an image and `realdeg.degrade.batch.apply` to a batch of tensors.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from realdeg.degrade.drawing import Drawing, Op, Plan
+from realdeg.degrade.law import LawError, parse, parse_names, suggest
+from realdeg.degrade.ops.blur import Blur, Reduce
+from realdeg.degrade.ops.camera import Camera
+from realdeg.degrade.ops.codec import Codec, Video
+from realdeg.degrade.ops.noise import Inject, Noise
+from realdeg.degrade.ops.order import OneOf, Sequence, Shuffle, draw_all
+from realdeg.degrade.ops.resize import Resize
+from realdeg.degrade.ops.sharpen import Sharpen
+from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.settings import PRESETS
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.border import BORDERS
+from realdeg.records import fingerprint
+
+OPS: dict[str, type[Op]] = {
+    kind.op: kind
+    for kind in (Blur, Reduce, Resize, Noise, Inject, Codec, Video, Camera, Sharpen, Sequence, Shuffle, OneOf)
+}
+
+COLOURS = ("gamma", "linear")
+KEYS = ("name", "about", "source", "colour", "border", "hr", "define", "steps")
+MAX_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to HR to make LR.
+
+    Attributes:
+        name: short.
+        about: for a person.
+        source: paper and equation or section, code, what was filled in.
+        colour: "gamma": blur, resizing and noise by laws act on sRGB values; "linear": on linear light.
+            Codecs, sharpening and stored noise always act on sRGB values.
+        border: beyond the image's edge, where an operation does not say otherwise.
+        cleanup: HR is its source reduced so many times by MATLAB's bicubic before all else, which removes
+            noise and artefacts (RealSR reduces by 2); 1 = not at all.
+        ops: the operations.
+        text: the file.
+    """
+
+    name: str
+    ops: tuple[Op, ...]
+    about: str = ""
+    source: str = ""
+    colour: str = "gamma"
+    border: str = "symmetric"
+    cleanup: int = 1
+    text: str = ""
+    content: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """Content hash of what it does; name and description are not part of it."""
+        return fingerprint(self.content)
+
+    def pools(self) -> set[str]:
+        """Pools that it may draw from: "kernel", "noise"."""
+        found: set[str] = set()
+        for op in self.ops:
+            found |= op.pools()
+        return found
+
+    def without(self, kind: str) -> Recipe:
+        """The recipe less its top-level operations of one kind ("inject", say)."""
+        ops = tuple(op for op in self.ops if op.op != kind)
+        return Recipe(
+            self.name, ops, self.about, self.source, self.colour, self.border, self.cleanup, self.text,
+            f"{self.content} without {kind}",
+        )  # fmt: skip
+
+    def check(self, scale: int) -> None:
+        """Refuse a recipe that no image of this scale can use.
+
+        Raises:
+            UserError: names the step and the setting, or what is not installed.
+        """
+        for op, where in _everywhere(self.ops, "steps"):
+            op.ready()
+            try:
+                op.check(scale)
+            except LawError as error:
+                raise _wrong(self.name, f"{where}.{error}") from None
+
+    def draw(
+        self,
+        seed: int,
+        key: str,
+        hr_size: tuple[int, int],
+        scale: int,
+        *,
+        kernels: KernelPool | None = None,
+        noises: NoisePool | None = None,
+        group: str = "",
+        grey: bool = False,
+    ) -> Plan:
+        """Draw what is done to one image: a function of the arguments alone.
+
+        Args:
+            seed: of the run.
+            key: of the image.
+            hr_size: (H, W) of HR, multiples of scale.
+            scale: HR size / LR size.
+            kernels, noises: pools, where the recipe draws from any.
+            group: images of one group share order and sizes, so that they fit into one batch.
+            grey: HR has no colours; LR then has none either.
+
+        Returns:
+            Steps with every number; the last gives an image of LR's size.
+
+        Raises:
+            UserError: a pool is missing, or the recipe does not end at LR's size.
+        """
+        height, width = hr_size
+        lr_size = height // scale, width // scale
+        d = Drawing(
+            seed, key, group, scale, hr_size, lr_size, kernels, noises,
+            self.border, self.colour == "linear", grey, s=float(scale),
+        )  # fmt: skip
+        draw_all(self.ops, d, "steps")
+        if d.in_linear:
+            d.steps.append({"op": "light", "to": "gamma"})
+        if grey:
+            d.steps.append({"op": "grey"})
+        if d.size != lr_size:
+            size = f"{d.size[1]}x{d.size[0]} px, LR {lr_size[1]}x{lr_size[0]}"
+            raise _wrong(self.name, f"its last step gives {size}", 'end with { op = "resize" }')
+        return d.steps
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """A preset by name, or a recipe file.
+
+    Raises:
+        UserError: neither (with the nearest preset), or not a recipe: where, what is wrong, what is meant.
+    """
+    if str(name) in PRESETS:
+        text = (resources.files("realdeg.degrade") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        return from_text(text, str(name))
+    path = Path(name)
+    try:
+        return from_text(path.read_text(encoding="utf-8"), str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        problem = "is no preset and no file"
+        raise UserError(str(name), problem, suggest(str(name), PRESETS), exit_code=EXIT_USAGE) from None
+    except UnicodeDecodeError:
+        raise _wrong(str(path), "is not text in UTF-8") from None
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", exit_code=EXIT_USAGE) from None
+
+
+def from_text(text: str, where: str) -> Recipe:
+    """A recipe from its text.
+
+    Args:
+        text: TOML.
+        where: named in messages.
+
+    Raises:
+        UserError: not TOML, an unknown key or name (with the nearest known one), a value that is not meant.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _wrong(where, f"is not TOML ({error})") from None
+    for key in raw:
+        if key not in KEYS:
+            raise _wrong(where, f"unknown key {key!r}", suggest(key, KEYS))
+    for key in ("name", "about", "source"):
+        if not isinstance(raw.get(key, ""), str):
+            raise _wrong(where, f"{key}: text is meant")
+    for key, known in (("colour", COLOURS), ("border", BORDERS)):
+        if raw.get(key, known[0]) not in known:
+            raise _wrong(where, f"{key} {raw[key]!r} is unknown", suggest(str(raw[key]), known))
+    try:
+        ops = _ops(raw.get("steps"), "steps", raw.get("define", {}), 0)
+    except LawError as error:
+        raise _wrong(where, str(error)) from None
+    does = {key: raw.get(key) for key in KEYS[3:]}
+    return Recipe(
+        name=raw.get("name", Path(where).stem),
+        ops=ops,
+        about=raw.get("about", ""),
+        source=raw.get("source", ""),
+        colour=raw.get("colour", COLOURS[0]),
+        border=raw.get("border", BORDERS[0]),
+        cleanup=_cleanup(raw.get("hr", {}), where),
+        text=text,
+        content=fingerprint(does),
+    )
+
+
+def _cleanup(section: Any, where: str) -> int:
+    if not isinstance(section, dict) or any(key != "cleanup" for key in section):
+        raise _wrong(where, "[hr] has one key, cleanup", "write [hr] and below it cleanup = 2")
+    value = section.get("cleanup", 1)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 16:
+        raise _wrong(where, f"hr.cleanup {value!r}: a whole number from 1 to 16 is meant")
+    return value
+
+
+def _ops(tables: Any, where: str, define: Mapping[str, Any], depth: int) -> tuple[Op, ...]:
+    if not isinstance(tables, list) or not tables:
+        raise LawError(f"{where}: a list of operations is meant")
+    if depth > MAX_DEPTH:
+        raise LawError(f"{where}: operations inside of operations, {MAX_DEPTH} deep; does `use` use itself?")
+    made: list[Op] = []
+    for place, table in enumerate(tables):
+        here = f"{where}[{place}]"
+        if not isinstance(table, dict):
+            raise LawError(f"{here}: a table with `op` is meant")
+        if "use" in table:
+            used = table["use"]
+            if len(table) > 1:
+                raise LawError(f"{here}: `use` stands alone")
+            if not isinstance(define, dict) or used not in define:
+                raise LawError(f"{here}: {used!r} is not defined; {suggest(str(used), list(define))}")
+            made += _ops(define[used], f"define.{used}", define, depth + 1)
+        else:
+            made.append(_op(table, here, define, depth))
+    return tuple(made)
+
+
+def _op(table: dict[str, Any], where: str, define: Mapping[str, Any], depth: int) -> Op:
+    kind = table.get("op")
+    if kind not in OPS:
+        raise LawError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
+    where = f"{where} ({kind})"
+    values = {name: value for name, value in table.items() if name != "op"}
+    made: dict[str, Any] = {}
+    if kind in ("sequence", "shuffle"):
+        made["inner"] = _ops(values.pop("steps", None), f"{where}.steps", define, depth + 1)
+    if kind == "one_of":
+        branches = values.pop("branches", None)
+        if not isinstance(branches, list) or not branches:
+            raise LawError(f"{where}.branches: a list of lists of operations is meant")
+        made["branches"] = tuple(
+            _ops(branch, f"{where}.branches[{i}]", define, depth + 1) for i, branch in enumerate(branches)
+        )
+        made["cumulative"] = _weights(values.pop("weights", None), len(branches), where)
+    if kind == "shuffle":
+        made["keep_order"] = tuple(_texts(values.pop("keep_order", []), f"{where}.keep_order"))
+    known = {one.name: one for one in fields(OPS[kind]) if one.metadata}
+    for name, value in values.items():
+        if name not in known:
+            extra = {
+                "sequence": ["steps"],
+                "shuffle": ["steps", "keep_order"],
+                "one_of": ["branches", "weights"],
+            }
+            raise LawError(
+                f"{where}: unknown setting {name!r}; {suggest(name, [*known, *extra.get(kind, [])])}"
+            )
+        try:
+            made[name] = _value(value, known[name].metadata)
+        except LawError as error:
+            raise LawError(f"{where}.{name}: {error}") from None
+    return OPS[kind](**made)
+
+
+def _value(value: Any, meta: Mapping[str, Any]) -> Any:
+    if meta.get("law"):
+        if meta.get("word") and value == meta["word"]:
+            return None
+        return parse(value)
+    if "names" in meta:
+        return parse_names(value, meta["names"])
+    if meta.get("flag"):
+        if not isinstance(value, bool):
+            raise LawError(f"{value!r}: true or false is meant")
+        return value
+    if meta.get("whole"):
+        if not isinstance(value, list) or not all(type(one) is int and one > 0 for one in value):
+            raise LawError(f"{value!r}: a list of whole numbers is meant")
+        return tuple(value)
+    if not isinstance(value, str) or not value or "/" in value or "#" in value:
+        raise LawError(f"{value!r}: a word without / and # is meant")
+    return value
+
+
+def _weights(weights: Any, count: int, where: str) -> tuple[float, ...]:
+    from realdeg.degrade.law import Either
+
+    try:
+        law = parse({"choice": [0] * count, **({} if weights is None else {"weights": weights})})
+    except LawError as error:
+        raise LawError(f"{where}.weights: {error}") from None
+    assert isinstance(law, Either)
+    return law.cumulative
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise LawError(f"{where}: a list of names is meant")
+    return value
+
+
+def _everywhere(ops: tuple[Op, ...], where: str) -> list[tuple[Op, str]]:
+    found = []
+    for place, op in enumerate(ops):
+        here = f"{where}[{place}] ({op.op})"
+        found += [(op, here), *_everywhere(tuple(op.parts()), here)]
+    return found
+
+
+def _wrong(where: str, problem: str, remedy: str = "") -> UserError:
+    return UserError(where, problem, remedy, exit_code=EXIT_USAGE)

@@ -1,0 +1,166 @@
+"""The job of `realdeg replay`: LR images made again from HR and the manifest alone, and compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realdeg import atomic
+from realdeg.degrade.folder import KERNELS
+from realdeg.degrade.image import APPLY, apply
+from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
+from realdeg.errors import UserError
+from realdeg.guard import locked, stop_signals
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
+from realdeg.jobs import JobReport, Progress, Running
+from realdeg.records import MANIFEST, PairRecord, read_manifest
+from realdeg.settings import RUN_FILE, read_yaml
+from realdeg.workers import results
+
+CLOSE = 1  # levels: what rounding may differ by on another machine
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Pools that plans were drawn from, as files."""
+
+    kernel_file: PoolFile[KernelPool] | None = None
+    noise_file: PoolFile[NoisePool] | None = None
+
+
+def replay(
+    manifest: Path,
+    out: Path | None = None,
+    *,
+    kernel_pool: Path | None = None,
+    noise_pool: Path | None = None,
+    running: Running = Running(),
+) -> JobReport:
+    """Make the LR images of a dataset again.
+
+    Args:
+        manifest: the dataset's folder or its manifest.csv.
+        out: receives LR/; None: nothing is written, the images are compared with those in the dataset.
+        kernel_pool: default `kernels.npz` of the dataset, where it is.
+        noise_pool: default the one that run.yaml names.
+        running: limit, workers, when to give up, progress.
+
+    Returns:
+        A record for each pair: `levels`: largest difference from the LR image in the dataset, in its own
+        levels (8 or 16 bit); "rejected" where that is more than rounding.
+
+    Raises:
+        UserError: no dataset, no row with a plan, a pool is missing, or `out` cannot be written.
+    """
+    dataset = manifest.parent if manifest.name == MANIFEST else manifest
+    rows = [row for row in read_manifest(dataset) if row.ok and row.detail.get("plan")]
+    if not rows:
+        raise UserError(dataset, "has no pair with a plan", "give a dataset made by `realdeg degrade`")
+    if out is not None and out.resolve() == dataset.resolve():
+        raise UserError(out, "is the dataset itself", "choose another output folder")
+    pools = _pools(dataset, rows, kernel_pool, noise_pool)
+    work = partial(_again, dataset=dataset, out=out, pools=pools)
+    if out is None:
+        return _run(work, rows, running)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
+    with locked(out):
+        atomic.sweep(out)
+        return _run(work, rows, running)
+
+
+def plan_of(record: PairRecord) -> list[dict[str, Any]]:
+    """The plan in a manifest row.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    try:
+        plan = json.loads(str(record.detail.get("plan", "")))
+        if not isinstance(plan, list) or not all(
+            isinstance(step, dict) and step["op"] in APPLY for step in plan
+        ):
+            raise ValueError("not a list of known steps")
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            record.key, f"its plan in the manifest is damaged ({error})", "restore the manifest"
+        ) from None
+    return plan
+
+
+def _run(work: Any, rows: list[PairRecord], running: Running) -> JobReport:
+    import time
+
+    rows, started, done = rows[: running.limit], time.monotonic(), {}
+    problems = 0
+    with stop_signals() as stop:
+        for record in results(work, rows, running.workers, stop):
+            done[record.key] = record
+            problems += not record.ok
+            if running.on_progress:
+                elapsed = time.monotonic() - started
+                running.on_progress(Progress(len(done), len(rows), 0, problems, elapsed, record))
+            if running.max_failures is not None and problems >= running.max_failures:
+                stop.set()
+    made = tuple(done[row.key] for row in rows if row.key in done)
+    return JobReport(made, 0, time.monotonic() - started, len(rows) - len(made), stop.by_signal)
+
+
+def _again(record: PairRecord, dataset: Path, out: Path | None, pools: Replayed) -> PairRecord:
+    """Make one LR image again: the work of one item."""
+    hr = read(dataset / record.hr).pixels
+    kernels = pools.kernel_file.pool() if pools.kernel_file else None
+    noises = pools.noise_file.pool() if pools.noise_file else None
+    try:
+        lr = apply(plan_of(record), hr, kernels=kernels, noises=noises)
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"its plan in the manifest does not fit the image ({type(error).__name__}: {error})"
+        raise UserError(record.key, problem, "restore the manifest and HR") from None
+    detail: Mapping[str, Any] = {}
+    path = dataset / record.lr
+    if path.is_file():
+        before = read(path).pixels
+        if before.shape != lr.shape or before.dtype != lr.dtype:
+            return replace(
+                record, status="rejected", reason=f"{record.key}: LR in the dataset has another size or depth"
+            )
+        levels = int(np.abs(before.astype(np.int32) - lr).max())
+        detail = {"levels": levels, "equal": bool(levels == 0)}
+        if levels > CLOSE:
+            reason = (
+                f"{record.key}: LR made again differs by up to {levels} levels; HR, LR or a pool was changed"
+            )
+            return replace(record, status="rejected", reason=reason, detail=detail)
+    elif out is None:
+        raise UserError(path, "is missing", "give -o to make it again")
+    if out is not None:
+        write_image(out / record.lr, lr)
+    return replace(record, detail=detail)
+
+
+def _pools(
+    dataset: Path, rows: list[PairRecord], kernel_pool: Path | None, noise_pool: Path | None
+) -> Replayed:
+    wants_kernels = any(row.detail.get("kernel_sha") for row in rows)
+    wants_noise = any(row.detail.get("noise_sha") for row in rows)
+    run = read_yaml(dataset / RUN_FILE) if (dataset / RUN_FILE).is_file() else {}
+    if wants_kernels and kernel_pool is None:
+        kernel_pool = dataset / KERNELS
+    if wants_noise and noise_pool is None:
+        if not run.get("noise_pool"):
+            raise UserError(dataset, "its noise pool is not known", "give --noise-pool")
+        noise_pool = Path(str(run["noise_pool"]))
+    scale = rows[0].scale
+    return Replayed(
+        PoolFile.read(KernelPool, kernel_pool, scale)[0] if wants_kernels and kernel_pool else None,
+        PoolFile.read(NoisePool, noise_pool)[0] if wants_noise and noise_pool else None,
+    )
