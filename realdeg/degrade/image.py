@@ -140,18 +140,14 @@ def window(step: Step, size_hw: tuple[int, ...], noises: NoisePool | None) -> Im
     Raises:
         UserError: the pool lacks the patch, or has another of its name.
     """
-    name = step["noise"]
-    if noises is None or name not in noises.names:
-        raise UserError(name, "noise patch is not in the pool", "give the pool that the plan was drawn from")
-    index = noises.names.index(name)
-    if noises.hash_of(index) != step["noise_sha"]:
-        problem = "noise patch of this name has other content than the one that was drawn"
-        raise UserError(name, problem, "give the pool that the plan was drawn from")
-    patch, y, x = noises.residual(index), int(step["noise_y"]), int(step["noise_x"])
-    short = [max(0, start + n - p) for start, n, p in zip((y, x), size_hw, patch.shape[:2], strict=True)]
-    if any(short):
+    if noises is None:
+        raise UserError(step["noise"], "noise patch is not in the pool", "give the noise pool")
+    index, y, x = noises.index_of(step["noise"], step["noise_sha"]), step["noise_y"], step["noise_x"]
+    patch = noises.residual(index, np.s_[y : y + size_hw[0], x : x + size_hw[1]])
+    short = [n - p for n, p in zip(size_hw, patch.shape[:2], strict=True)]
+    if any(short):  # it starts at the patch's corner then, and all of it is here
         patch = np.pad(patch, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
-    return patch[y : y + size_hw[0], x : x + size_hw[1]]
+    return patch
 
 
 def _codec(image: Image, step: Step, pools: Pools) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, header, write_mat, write_pool
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.imaging.blur import placed
+from realdeg.imaging.blur import Placed, placed
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import IMAGE_SUFFIXES
 from realdeg.io.photo import read
@@ -41,6 +41,8 @@ class KernelPool:
     names: tuple[str, ...]
     kernels: tuple[Array, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+    _hashes: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _placed: dict[tuple[int, int], Placed] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def read(cls, path: Path, scale: int) -> KernelPool:
@@ -118,7 +120,23 @@ class KernelPool:
 
     def hash_of(self, index: int) -> str:
         """Content hash of one kernel."""
-        return _digest(self.kernels[index])
+        if index not in self._hashes:
+            self._hashes[index] = _digest(self.kernels[index])
+        return self._hashes[index]
+
+    def index_of(self, name: str, sha: str) -> int:
+        """Where the kernel of a plan is.
+
+        Raises:
+            UserError: no kernel has this name, or it has other content.
+        """
+        return _index(self.names, name, sha, self.hash_of, "kernel")
+
+    def placed(self, index: int, scale: int) -> Placed:
+        """A kernel at rest on the grid of a scale, worked out once."""
+        if (index, scale) not in self._placed:
+            self._placed[index, scale] = placed(self.kernels[index], scale)
+        return self._placed[index, scale]
 
     def facts(self, index: int) -> dict[str, Any]:
         """What is worth knowing of a kernel: size, centre, standard deviations of its two axes (px), hash."""
@@ -148,6 +166,8 @@ class NoisePool:
     names: tuple[str, ...]
     patches: tuple[Array, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+    _hashes: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _means: dict[int, Array] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def read(cls, path: Path) -> NoisePool:
@@ -238,7 +258,17 @@ class NoisePool:
 
     def hash_of(self, index: int) -> str:
         """Content hash of one patch."""
-        return _digest(self.patches[index])
+        if index not in self._hashes:
+            self._hashes[index] = _digest(self.patches[index])
+        return self._hashes[index]
+
+    def index_of(self, name: str, sha: str) -> int:
+        """Where the patch of a plan is.
+
+        Raises:
+            UserError: no patch has this name, or it has other content.
+        """
+        return _index(self.names, name, sha, self.hash_of, "noise patch")
 
     def facts(self, index: int) -> dict[str, Any]:
         """What is worth knowing of a patch: size, mean level and standard deviation (8-bit levels), hash."""
@@ -253,12 +283,21 @@ class NoisePool:
             "sha": self.hash_of(index),
         }
 
-    def residual(self, index: int) -> Array:
-        """One patch as what is added to an image: (h, w, 3) float32, units of [0, 1], channel means 0."""
+    def residual(self, index: int, part: tuple[slice, slice] = (slice(None), slice(None))) -> Array:
+        """One patch, or a part of it, as what is added to an image.
+
+        Args:
+            index: of the patch.
+            part: rows and columns.
+
+        Returns:
+            (h, w, 3) float32, units of [0, 1]; the means of the whole patch's channels are 0.
+        """
         patch = self.patches[index]
+        if index not in self._means:
+            self._means[index] = patch.mean((0, 1), dtype=np.float64)
         peak = 1.0 if patch.dtype.kind == "f" else float(np.iinfo(patch.dtype).max)
-        values = patch.astype(np.float64) / peak
-        result: Array = (values - values.mean((0, 1))).astype(np.float32)
+        result: Array = ((patch[part] - self._means[index]) / peak).astype(np.float32)
         return result
 
 
@@ -298,6 +337,16 @@ class PoolFile(Generic[Pool]):
 
 _held: dict[str, tuple[PoolFile[Any], Any]] = {}
 """The last pool of each kind that this process has read."""
+
+
+def _index(names: tuple[str, ...], name: str, sha: str, hash_of: Callable[[int], str], what: str) -> int:
+    remedy = "give the pool that the plan was drawn from"
+    if name not in names:
+        raise UserError(name, f"{what} is not in the pool", remedy)
+    index = names.index(name)
+    if hash_of(index) != sha:
+        raise UserError(name, f"{what} of this name has other content than the one that was drawn", remedy)
+    return index
 
 
 def _add(found: dict[str, Array], name: str, array: Array, file: Path) -> None:

@@ -168,10 +168,9 @@ def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
     taps x taps blocks. Each block is multiplied with all of their weights at once, and the products are
     added where they belong. A strided convolution computes as much, in shapes that fill no vector unit.
     """
-    kernel, (x, y) = _enclosing(_without_tails(at))
+    kernel, (x, y), b = _steps_of(at, scale)
     height, width = kernel.shape
     rows, columns, channels = image.shape[0] // scale, image.shape[1] // scale, image.shape[2]
-    b = _side(max(height, width), scale)
     block = b * scale
     first = (scale - 1) // 2
     up, down = (-(-(extent + (b - 1) * scale) // block) for extent in (height, width))
@@ -187,7 +186,7 @@ def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
         border,
     )
     tall_all, wide_all = tall + up - 1, wide + down - 1
-    weights = _block_weights(in_steps(kernel).tobytes(), height, width, scale, b, up, down)
+    weights = _block_weights(at, scale, up, down)
     result = np.zeros((tall, wide, channels, b, b), np.float32)
     # A few rows of blocks at a time, so that their products stay in the cache until they are added.
     step = max(up, int(2.5e5 / (wide_all * channels * weights.shape[1])))
@@ -220,16 +219,22 @@ def _side(extent: int, scale: int) -> int:
     return min(range(1, max(2, 32 // scale + 1)), key=work)
 
 
-@lru_cache(maxsize=8)
-def _block_weights(
-    kernel: bytes, height: int, width: int, scale: int, b: int, up: int, down: int
-) -> npt.NDArray[np.float32]:
+@lru_cache(maxsize=32)
+def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
+    """The kernel in steps, its anchor, and the side of a block in LR pixels."""
+    kernel, anchor = _enclosing(_without_tails(at))
+    return in_steps(kernel), anchor, _side(max(kernel.shape), scale)
+
+
+@lru_cache(maxsize=32)
+def _block_weights(at: Placed, scale: int, up: int, down: int) -> npt.NDArray[np.float32]:
     """(B^2, up * down * b^2) weights of each pixel of a block for each LR pixel that sees it."""
-    array = np.frombuffer(kernel).reshape(height, width)
+    kernel, _, b = _steps_of(at, scale)
+    height, width = kernel.shape
     block = b * scale
     window = np.zeros((b, b, up * block, down * block), np.float32)
     for i in range(b):
         for j in range(b):
-            window[i, j, i * scale : i * scale + height, j * scale : j * scale + width] = array
+            window[i, j, i * scale : i * scale + height, j * scale : j * scale + width] = kernel
     split = window.reshape(b, b, up, block, down, block).transpose(3, 5, 2, 4, 0, 1)
     return np.ascontiguousarray(split.reshape(block * block, -1))

@@ -124,7 +124,9 @@ def kernel_of(step: Step, pool: KernelPool | None, scale: int) -> Placed:
     """
     kind, half = step["kind"], scale % 2 == 0
     if kind == "pool":
-        return placed(_found(step, pool), scale)
+        if pool is None:
+            raise UserError(step["kernel"], "kernel is not in the pool", "give the kernel pool")
+        return pool.placed(pool.index_of(step["kernel"], step["kernel_sha"]), scale)
     angle = math.radians(step.get("angle", 0.0))
     if kind == "motion":
         made = kernels.motion(step["length"], angle, half=half)
@@ -147,23 +149,12 @@ def _of_pool(d: Drawing, rng: np.random.Generator, scale: int) -> Step:
     if d.kernels is None:
         raise missing_pool("kernel", d)
     index = int(rng.random() * len(d.kernels.names))
-    moved = placed(d.kernels.kernels[index], scale).moved
+    moved = d.kernels.placed(index, scale).moved
     return {
         "kernel": d.kernels.names[index],
         "kernel_sha": d.kernels.hash_of(index),
         "kernel_moved": [round(part, 4) for part in moved],
     }
-
-
-def _found(step: Step, pool: KernelPool | None) -> np.ndarray:
-    name = step["kernel"]
-    if pool is None or name not in pool.names:
-        raise UserError(name, "kernel is not in the pool", "give the pool that the plan was drawn from")
-    index = pool.names.index(name)
-    if pool.hash_of(index) != step["kernel_sha"]:
-        problem = "kernel of this name has other content than the one that was drawn"
-        raise UserError(name, problem, "give the pool that the plan was drawn from")
-    return pool.kernels[index]
 
 
 def _odd(value: float) -> int:
