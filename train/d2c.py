@@ -54,6 +54,11 @@ class D2CSettings:
 
     data: Path | None = setting(None, "Dataset folder with manifest.csv.")
     extra: Path | None = setting(None, "Second dataset to learn from, less the scenes that --data holds out.")
+    recipe: str | None = setting(
+        None, "Make LR of each HR crop while training: a preset or file as of `realdeg degrade`."
+    )
+    kernel_pool: Path | None = setting(None, "Blur kernels for the recipe.")
+    noise_pool: Path | None = setting(None, "Noise patches for the recipe.")
     out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
     scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
     seed: int = setting(0, "Of initial weights and crops.", low=0)
@@ -181,9 +186,11 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     folder = cache_folder(s.data, s.cache)
     lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
     keys = tuple(pair.key for pair in split.train)
-    refuse_other_pairs(s.out, fingerprint(keys))
     check_sizes(keys, lr, hr, scale=s.scale, patch=s.patch)
     crops = Crops(keys, tuple(lr), tuple(hr), s.scale, s.patch, s.batch, s.seed)
+    source, identity = _source(s, crops, machine.device.type)
+    learned_from = fingerprint(keys, *identity)
+    refuse_other_pairs(s.out, learned_from)
     steps = s.steps or s.epochs * crops.steps_per_epoch
 
     tree, fusion = (machine.place(net) for net in build(s))
@@ -197,6 +204,10 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     say(f"device: {machine.why}")
     say(f"pairs: {len(keys)} x{s.scale} to learn from; validation: {len(split.val)} ({split.note})")
     say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches, {sizes[1]:,} to join them")
+
+    def bring(i: int, batch: Any) -> tuple[Tensor, Tensor]:
+        lr_image, target = to_device(batch, machine.device)
+        return (source.on_device(i, target) if getattr(source, "grouped", False) else lr_image), target
 
     def divergence(lr_image: Tensor, target: Tensor, i: int) -> tuple[Tensor, dict[str, Any]]:
         """Eq. 1-7: each branch is fitted on its own, and kept apart from the others."""
@@ -222,25 +233,25 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
 
     def joint(i: int, batch: Any) -> dict[str, Any]:
         """The released loop; the second forward pass of the tree is left out, its images are at hand."""
-        lr_image, target = to_device(batch, machine.device)
+        lr_image, target = bring(i, batch)
         pred, told = divergence(lr_image, target, i)
         return {**told, **convergence(pred, target, rate(i, steps))}
 
     def first(i: int, batch: Any) -> dict[str, Any]:
         """The paper's first stage."""
-        return divergence(*to_device(batch, machine.device), i)[1]
+        return divergence(*bring(i, batch), i)[1]
 
     def second(i: int, batch: Any) -> dict[str, Any]:
         """The paper's second stage: the tree is frozen."""
-        lr_image, target = to_device(batch, machine.device)
+        lr_image, target = bring(i, batch)
         with torch.no_grad(), machine.autocast():
             pred = tree(lr_image).float()
         return convergence(pred, target, rate(i - steps, fusion_steps))
 
     parts = {"tree": tree, "fusion": fusion, "opt_d": opt_d, "opt_c": opt_c}
-    about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": fingerprint(keys)}
+    about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
-        fit, batches=crops, parts=parts, out=s.out, about=about, check_every=s.check_every,
+        fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
         save_every=s.save_every, log_every=s.log_every, track=s.track, quiet=quiet,
     )  # fmt: skip
     write_run(s.out, "python -m train.d2c", to_mapping(s))
@@ -254,6 +265,20 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
         go(first, steps=steps, check=mean, what="divergence")
         go(second, steps=steps + fusion_steps, check=whole, what="convergence")
     return s.out
+
+
+def _source(s: D2CSettings, crops: Any, device: str) -> tuple[Any, list[str]]:
+    """Where batches come from, and what of it a resumed run must find again."""
+    if s.recipe is None:
+        return crops, []
+    from realdeg.degrade.given import given
+    from realdeg.degrade.settings import DegradeSettings
+    from train.degraded import DegradedCrops
+
+    assert s.scale is not None
+    made_with = given(DegradeSettings(s.scale, s.kernel_pool, s.noise_pool, s.seed, s.recipe))
+    source = DegradedCrops(crops, made_with, grouped=device != "cpu")
+    return source, [str(value) for value in made_with.identity().values()]
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:
@@ -303,7 +328,9 @@ def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
 def _portable(s: D2CSettings) -> dict[str, Any]:
     """Settings that belong to the network and its training, without this machine's folders."""
     return {
-        name: value for name, value in to_mapping(s).items() if name not in ("data", "extra", "out", "cache")
+        name: value
+        for name, value in to_mapping(s).items()
+        if name not in ("data", "extra", "out", "cache", "kernel_pool", "noise_pool")
     }
 
 
