@@ -41,6 +41,12 @@ from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
     help="Background of transparent pixels; refuse: such images fail.",
 )
 @click.option(
+    "--draws",
+    type=click.IntRange(1),
+    default=DegradeSettings.draws,
+    help="LR images of each HR image.",
+)
+@click.option(
     "--preview",
     type=click.IntRange(1, 100),
     default=None,
@@ -59,6 +65,7 @@ def degrade(
     noise_pool: Path | None,
     seed: int,
     alpha: str,
+    draws: int,
     preview: int | None,
 ) -> None:
     """Make LR images of the clean images in the folders HR, as a recipe says.
@@ -67,7 +74,7 @@ def degrade(
     encoded again. What was drawn for each image stands in manifest.csv, number by number, and `realdeg
     replay` makes the LR images again from it. Without a recipe and pools LR is MATLAB's bicubic.
     """
-    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha)  # type: ignore[arg-type]
+    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha, draws)  # type: ignore[arg-type]
     if job.dry_run:
         _plan(job, settings, hr)
         return
@@ -93,11 +100,9 @@ def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...]) -> N
     from realdeg.degrade.given import given
 
     made_with = given(settings)
-    images, twins = find_sources(hr)
+    images, twins = find_sources(hr, settings.draws)
     images, kernels, noises = images[: job.limit], made_with.kernels, made_with.noises
-    click.echo(
-        f"would degrade {len(images)} images by x{settings.scale} into {job.out}, {job.workers} workers"
-    )
+    click.echo(f"would make {len(images)} pairs by x{settings.scale} into {job.out}, {job.workers} workers")
     click.echo(f"  recipe {made_with.recipe.name} ({made_with.recipe.digest}); seed {settings.seed}")
     if kernels:
         click.echo(f"  {len(kernels.names)} kernels from {settings.kernel_pool}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def degrade_folder(
     for folder in folders:
         _refuse_overlap(folder, out)
     made_with = given(settings)
-    found, twins = find_sources(folders)
+    found, twins = find_sources(folders, settings.draws)
     report = run_job(
         partial(degrade_image, out=out, settings=settings, given=made_with, versions=versions()),
         found,
@@ -63,6 +63,7 @@ def degrade_folder(
             "scale": settings.scale,
             "seed": settings.seed,
             "alpha": settings.alpha,
+            "draws": settings.draws,
             **made_with.identity(),
         },
         given=twins,
@@ -77,8 +78,19 @@ def degrade_folder(
     return report
 
 
-def find_sources(folders: Sequence[Path]) -> tuple[list[Found], list[PairRecord]]:
+@dataclass(frozen=True)
+class Source(Found):
+    """An image to degrade: its key, its file, and the scene it shows, which several draws share."""
+
+    scene: str
+
+
+def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source], list[PairRecord]]:
     """Images of the folders, and a failed record for each of those that share a name.
+
+    Args:
+        folders: of images; with several, keys begin with the folder's name.
+        draws: how often each image is degraded.
 
     Raises:
         UserError: a folder is unusable, or two folders have one name.
@@ -94,17 +106,22 @@ def find_sources(folders: Sequence[Path]) -> tuple[list[Found], list[PairRecord]
             key = f"{name}/{one.key}" if len(folders) > 1 else one.key
             groups.setdefault(key.casefold(), []).append(Found(key, one.path))
     single = [group[0] for group in groups.values() if len(group) == 1]
+    sources = [
+        Source(f"{one.key}_draw{draw}" if draws > 1 else one.key, one.path, one.key)
+        for one in single
+        for draw in range(draws)
+    ]
     twins = []
     for group in groups.values():
         for one in group if len(group) > 1 else ():
             others = " and ".join(other.path.name for other in group if other is not one)
             reason = f"{one.path}: has the same name as {others}, so both would be {one.key}.png; rename one"
             twins.append(PairRecord(f"{one.key}{one.path.suffix}", "failed", reason, source_hr=str(one.path)))
-    return single, twins
+    return sources, twins
 
 
 def degrade_image(
-    found: Found, out: Path, settings: DegradeSettings, given: Given, versions: str = ""
+    found: Source, out: Path, settings: DegradeSettings, given: Given, versions: str = ""
 ) -> PairRecord:
     """Degrade one image and write the pair: the work of one item."""
     photo, scale = read(found.path, alpha=settings.alpha), settings.scale
@@ -132,7 +149,7 @@ def degrade_image(
         lr=to_lr,
         hr=to_hr,
         scale=scale,
-        scene=found.key,
+        scene=found.scene,
         how="degradation",
         source_hr=str(found.path),
         detail=columns(plan, settings.seed, given, photo.notes, versions),

@@ -22,6 +22,7 @@ class DegradeSettings:
         recipe: name of a preset or path of a recipe file; None: kernels and noise as far as there are pools
             (RealSR's Algorithm 1), MATLAB's bicubic in place of missing kernels.
         alpha: background of transparent pixels, or "refuse".
+        draws: LR images of each HR image; with several, keys end in _draw0, _draw1 and so on.
     """
 
     scale: int
@@ -30,3 +31,4 @@ class DegradeSettings:
     seed: int = 0
     recipe: str | None = None
     alpha: Literal["white", "black", "refuse"] = "white"
+    draws: int = 1
