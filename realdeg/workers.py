@@ -21,6 +21,9 @@ from realdeg.guard import Stop
 from realdeg.records import PairRecord
 
 DEATHS_TO_GIVE_UP = 2
+ONE_THREAD = {
+    f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB")
+}  # a worker is a core
 PARENT_SECONDS = 0.5  # how often a worker looks whether its parent lives
 
 
@@ -126,6 +129,7 @@ def _executor(workers: int, *, fresh: bool = False) -> Executor:
         max_workers=workers,
         kill_workers=fresh,
         reuse=not fresh,
+        env=ONE_THREAD,
         initializer=_start_worker,
         initargs=(os.getpid(),),
     )

@@ -294,10 +294,11 @@ class NoisePool:
             (h, w, 3) float32, units of [0, 1]; the means of the whole patch's channels are 0.
         """
         patch = self.patches[index]
-        if index not in self._means:
-            self._means[index] = patch.mean((0, 1), dtype=np.float64)
         peak = 1.0 if patch.dtype.kind == "f" else float(np.iinfo(patch.dtype).max)
-        result: Array = ((patch[part] - self._means[index]) / peak).astype(np.float32)
+        if index not in self._means:
+            self._means[index] = (patch.mean((0, 1), dtype=np.float64) / peak).astype(np.float32)
+        result: Array = np.multiply(patch[part], np.float32(1 / peak), dtype=np.float32)
+        result -= self._means[index]
         return result
 
 

@@ -21,7 +21,7 @@ from realdeg.imaging.kernels import centre_of_mass, shifted, trimmed
 
 Image = npt.NDArray[Any]
 NEGLIGIBLE_PX = 5e-4
-NEGLIGIBLE_WEIGHT = 1e-5  # of a kernel's sum: 0.0025 grey levels of 255 at most
+NEGLIGIBLE_WEIGHT = 4e-5  # of a kernel's sum: 0.01 grey levels of 255 at most
 BITS = 16  # weights are multiples of 2**-16: 8 bits of the image and 16 of the weight fit float32's 24
 
 
@@ -208,13 +208,12 @@ def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
     return np.ascontiguousarray(whole[:rows, :columns])
 
 
-def _side(extent: int, scale: int) -> int:
-    """LR pixels a side of a block, for the least work: blocks of 16 px or so are what BLAS likes."""
+def _side(extents: tuple[int, ...], scale: int) -> int:
+    """LR pixels a side of a block, for the least work: products, and the additions after them."""
 
-    def work(b: int) -> float:
-        block = b * scale
-        taps = -(-(extent + (b - 1) * scale) // block)
-        return float(taps**2 * b**2 + 3000 / (b * scale))
+    def work(b: int) -> int:
+        up, down = (-(-(extent + (b - 1) * scale) // (b * scale)) for extent in extents)
+        return up * down * (b * b + 10)
 
     return min(range(1, max(2, 32 // scale + 1)), key=work)
 
@@ -223,7 +222,7 @@ def _side(extent: int, scale: int) -> int:
 def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
     """The kernel in steps, its anchor, and the side of a block in LR pixels."""
     kernel, anchor = _enclosing(_without_tails(at))
-    return in_steps(kernel), anchor, _side(max(kernel.shape), scale)
+    return in_steps(kernel), anchor, _side(kernel.shape, scale)
 
 
 @lru_cache(maxsize=32)

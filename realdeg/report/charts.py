@@ -1,4 +1,4 @@
-"""Charts as inline SVG: histogram, curves, scatter; with axes, units and nothing to load."""
+"""Charts as inline SVG: histogram, bars, curves, scatter; with axes, units and nothing to load."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import median
+from textwrap import wrap
 
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 28, 44
+BAR_LEFT, BAR_LINE = 16, 21
+BAR_LETTERS, BAR_LINES = 44, 3  # of a bar's name: a line, and lines
 
 
 @dataclass(frozen=True)
@@ -63,21 +66,71 @@ def histogram_counts(
 def histogram(values: Sequence[float], *, x_label: str, y_label: str, top: float = 0.0) -> str:
     """SVG histogram over an axis from 0 to the largest value or `top`, with the median as a line."""
     edges, counts = histogram_counts(values, top=top)
-    x, y = Axis(0, edges[-1]), Axis(0, max(counts))
+    return binned(edges, counts, median(values), x_label=x_label, y_label=y_label)
+
+
+def binned(
+    edges: Sequence[float],
+    counts: Sequence[int],
+    middle: float,
+    *,
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+    names: Sequence[str] = (),
+) -> str:
+    """SVG histogram of values that are counted already.
+
+    Args:
+        edges: of the bins, ascending, one more than there are counts.
+        counts: values in each bin, not all 0.
+        middle: median of the values, drawn as a line.
+        x_label: what the values are.
+        y_label: what is counted.
+        log: the axis of the values is logarithmic.
+        names: of each bin, what it holds; default from its edges.
+    """
+    x, y = Axis(edges[0], edges[-1], log), Axis(0, max(counts))
     parts = _frame(x, y, x_label, y_label, whole_y=True)
-    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+    names = names or [f"{low:.3g} to {high:.3g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    for low, high, count, name in zip(edges[:-1], edges[1:], counts, names, strict=True):
         if count:
             left, right, top = _x(x, low), _x(x, high), _y(y, count)
             parts.append(
                 f'<rect class="bar" x="{left + 0.5:.1f}" y="{top:.1f}" width="{right - left - 1:.1f}" '
-                f'height="{_y(y, 0) - top:.1f}"><title>{low:.3g} to {high:.3g}: {count}</title></rect>'
+                f'height="{_y(y, 0) - top:.1f}"><title>{escape(name)}: {count}</title></rect>'
             )
-    middle = median(values)
     at = _x(x, middle)
     parts.append(_line("limit", at, at, TOP, HEIGHT - BOTTOM))
     side = "start" if x.place(middle) < 0.6 else "end"
     parts.append(_text("name", at + (6 if side == "start" else -6), TOP - 8, f"median {middle:.3g}", side))
-    return _svg(parts, f"Histogram of {x_label}: {len(values)} values")
+    return _svg(parts, f"Histogram of {x_label}: {sum(counts)} values")
+
+
+def bars(counts: Sequence[tuple[str, int]], *, label: str) -> str:
+    """SVG bar chart of names and how often each occurs, in the order given, from top to bottom.
+
+    Args:
+        counts: names, of any length, and counts, not all 0.
+        label: what the names are.
+    """
+    total, largest = sum(count for _, count in counts), max(count for _, count in counts)
+    parts = [_text("label", BAR_LEFT, 18, label)]
+    top = 44.0
+    for name, count in counts:
+        lines = wrap(name, BAR_LETTERS, max_lines=BAR_LINES, placeholder=" ...") or ["-"]
+        parts += [_text("name", BAR_LEFT, top + BAR_LINE * i, line) for i, line in enumerate(lines)]
+        share = f"{count:,} ({100 * count / total:.0f} %)"
+        parts.append(_text("tick", WIDTH - RIGHT, top, share, "end"))
+        top += BAR_LINE * (len(lines) - 1) + 8
+        width = (WIDTH - BAR_LEFT - RIGHT) * count / largest
+        parts.append(
+            f'<rect class="bar" x="{BAR_LEFT}" y="{top:.1f}" width="{max(width, 1):.1f}" height="7" rx="2">'
+            f"<title>{escape(name)}: {count}</title></rect>"
+        )
+        top += 30
+    said = ", ".join(f"{name} {count}" for name, count in counts)
+    return _svg(parts, f"{label}: {said}", round(top - 8))
 
 
 def curves(
@@ -200,8 +253,8 @@ def _number(value: float) -> str:
     return f"{value:,.10g}"
 
 
-def _svg(parts: Sequence[str], title: str) -> str:
+def _svg(parts: Sequence[str], title: str, height: int = HEIGHT) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )

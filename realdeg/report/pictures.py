@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.errors import UserError
+from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.report.folder import Folder, eight_bit
@@ -67,7 +68,7 @@ def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_pa
         UserError: the model's image cannot be read, or the output cannot be written.
     """
     side_h, side_w = (min(max(1, CROP // scale), n) for n in lr.shape[:2])
-    top, left = _busiest(eight_bit(lr), side_h, side_w)
+    top, left = busiest(eight_bit(lr), side_h, side_w)
     small = np.ascontiguousarray(eight_bit(lr[top : top + side_h, left : left + side_w]))
     there = np.s_[scale * top : scale * (top + side_h), scale * left : scale * (left + side_w)]
     images = {
@@ -101,15 +102,3 @@ def shrunk(pixels: Image, side: int) -> Image:
     size = max(1, round(pixels.shape[1] * ratio)), max(1, round(pixels.shape[0] * ratio))
     small: Image = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return small
-
-
-def _busiest(image: Image, height: int, width: int) -> tuple[int, int]:
-    """Top left corner of the crop with most detail: a sky tells nothing about sharpness."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    energy = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    total = cv2.integral(energy)
-    sums = (
-        total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
-    )
-    top, left = np.unravel_index(int(np.argmax(sums)), sums.shape)
-    return int(top), int(left)
