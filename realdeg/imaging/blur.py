@@ -21,7 +21,8 @@ from realdeg.imaging.kernels import centre_of_mass, shifted, trimmed
 
 Image = npt.NDArray[Any]
 NEGLIGIBLE_PX = 5e-4
-NEGLIGIBLE_WEIGHT = 4e-5  # of a kernel's sum: 0.01 grey levels of 255 at most
+NEGLIGIBLE_8BIT = 4e-5  # of a kernel's sum: 0.01 levels of 255 at most
+NEGLIGIBLE = 1e-6  # of a kernel's sum: 0.07 levels of 65535 at most
 BITS = 16  # weights are multiples of 2**-16: 8 bits of the image and 16 of the weight fit float32's 24
 
 
@@ -71,7 +72,7 @@ def blur(image: Image, at: Placed, border: Border = "symmetric") -> Image:
     Returns:
         (H, W, C) float32, not clipped.
     """
-    kernel, (x, y) = _enclosing(_without_tails(at))
+    kernel, (x, y) = _enclosing(_without_tails(at, NEGLIGIBLE))
     if kernel.shape == (1, 1):
         return image
     parts = _separated(kernel)
@@ -127,8 +128,8 @@ def _enclosing(at: Placed) -> tuple[npt.NDArray[Any], tuple[int, int]]:
     return np.pad(at.kernel, ((top, bottom), (left, right))), (x + left, y + top)
 
 
-def _without_tails(at: Placed) -> Placed:
-    kernel, left, top = trimmed(at.kernel, NEGLIGIBLE_WEIGHT)
+def _without_tails(at: Placed, negligible: float) -> Placed:
+    kernel, left, top = trimmed(at.kernel, negligible)
     return Placed(kernel, (at.anchor[0] - left, at.anchor[1] - top), at.moved)
 
 
@@ -221,7 +222,7 @@ def _side(extents: tuple[int, ...], scale: int) -> int:
 @lru_cache(maxsize=32)
 def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
     """The kernel in steps, its anchor, and the side of a block in LR pixels."""
-    kernel, anchor = _enclosing(_without_tails(at))
+    kernel, anchor = _enclosing(_without_tails(at, NEGLIGIBLE_8BIT))
     return in_steps(kernel), anchor, _side(kernel.shape, scale)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from statistics import median
 from textwrap import wrap
 
@@ -92,7 +93,7 @@ def binned(
     """
     x, y = Axis(edges[0], edges[-1], log), Axis(0, max(counts))
     parts = _frame(x, y, x_label, y_label, whole_y=True)
-    names = names or [f"{low:.3g} to {high:.3g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = names or [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
     for low, high, count, name in zip(edges[:-1], edges[1:], counts, names, strict=True):
         if count:
             left, right, top = _x(x, low), _x(x, high), _y(y, count)

@@ -54,8 +54,8 @@ def _of(record: PairRecord, states: bool) -> Measures:
     )
 
 
-def facts(record: PairRecord, m: Measures) -> str:
-    """One line for a person."""
+def facts(record: PairRecord, m: Measures, *, told: bool = False) -> str:
+    """One line for a person; without kernel and noise where what was drawn is told beside it."""
     parts = [f"x{record.scale}"]
     if m.stated_lr is not None:
         parts.append(f"error {m.stated_lr:.3f} LR px")
@@ -65,7 +65,8 @@ def facts(record: PairRecord, m: Measures) -> str:
         parts.append(f"zoom {m.zoom:.3f}")
     if m.brightness is not None:
         parts.append(f"brightness {m.brightness:.1f} levels")
-    parts += [f"{name} {record.detail[name]}" for name in ("kernel", "noise") if record.detail.get(name)]
+    if not told:
+        parts += [f"{name} {record.detail[name]}" for name in ("kernel", "noise") if record.detail.get(name)]
     if record.split:
         parts.append(record.split)
     return ", ".join(parts)

@@ -13,13 +13,14 @@ import numpy as np
 from realdeg.errors import UserError
 from realdeg.layout import pair_paths
 from realdeg.records import PairRecord, read_manifest
-from realdeg.report import overview, training
+from realdeg.report import degradation, overview, training
 from realdeg.report.certificate import read_certificate
 from realdeg.report.folder import Folder
 from realdeg.report.listing import MAX_ROWS, listing
 from realdeg.report.measures import Measures, facts, measures
 from realdeg.report.pair_page import PairPage, of_pair, of_refused
 from realdeg.report.pictures import CROP, Views, pair_views, read_pair
+from realdeg.report.plans import Drawn, read_plan
 from realdeg.report.refusals import kinds
 from realdeg.report.run_folder import Run, read_run
 from realdeg.report.template import Templates
@@ -30,7 +31,10 @@ REJECTED = "rejected"  # folder of a dataset that holds rejected pairs which wer
 
 @dataclass(frozen=True)
 class Shown:
-    """A pair in the gallery: a picture on each side, what else the right side can show, one line of facts."""
+    """A pair in the gallery: a picture on each side, what else the right side can show, one line of facts.
+
+    `drawn` is how LR was made, `sample` its crop for a contact sheet, where the pair stands on one.
+    """
 
     key: str
     views: Views
@@ -39,6 +43,8 @@ class Shown:
     facts: str
     page: str = ""
     rights: Sequence[dict[str, Any]] = ()
+    drawn: Drawn = Drawn()
+    sample: degradation.Sample | None = None
 
 
 def build_report(
@@ -96,6 +102,7 @@ def build_report(
         lead=overview.lead(records),
         cards=overview.cards(records, [m for _, m in kept], training.gain(trained) if trained else None),
         figures=overview.figures([record for record, _ in kept], [m for _, m in kept], where),
+        made=degradation.section(dataset, records, {s.key: s for one in gallery if (s := one.sample)}),
         run=training.section(trained) if trained else None,
         compared=compared,
         kinds=kinds([*lost.values(), *refused], folder),
@@ -125,6 +132,7 @@ def _pairs(
 ) -> tuple[list[Shown], list[PairPage]]:
     """Pictures of each pair; those that cannot be read are noted in `lost`."""
     gallery, pages = [], []
+    sampled = degradation.sampled([record for record, _ in kept])
     for record, m in kept:
         try:
             lr, hr = read_pair(dataset / record.lr, dataset / record.hr, record.scale)
@@ -135,7 +143,10 @@ def _pairs(
         page = of_pair(record, lr, hr, dataset, folder, m)
         left = {"file": views.lr, "name": "LR, bicubic", "pixels": views.pixels}
         right = {"file": views.hr, "name": "HR"}
-        gallery.append(Shown(record.key, views, left, right, facts(record, m), page.page))
+        drawn = read_plan(record)
+        sample = degradation.sample(record, lr, page.page, folder) if record.key in sampled else None
+        line = facts(record, m, told=bool(drawn))
+        gallery.append(Shown(record.key, views, left, right, line, page.page, drawn=drawn, sample=sample))
         pages.append(page)
     return gallery, pages
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from realdeg.report.folder import Folder, eight_bit, page_name
 from realdeg.report.layers import BACKDROP_SIDE, FULL_QUALITY, Layers, full_layers
 from realdeg.report.measures import Measures, facts
 from realdeg.report.pictures import Image, shrunk
+from realdeg.report.plans import StepRow, read_plan, rows
 from realdeg.report.quiver import Quiver, quiver
 
 CHANNELS = ("red", "green", "blue")
@@ -33,8 +34,10 @@ class PairPage:
         backdrop: LR as the displacements are drawn on it, or "".
         quiver: displacements, or None where none were recorded.
         tone: chart of the tone curves (SVG), or "".
+        steps: how LR was made, step by step.
         columns: cells of the pair's row in the manifest.
         damage: why the pair's certificate could not be used, or "".
+        plan_damage: why what was drawn for it could not, or "".
     """
 
     record: PairRecord
@@ -49,6 +52,8 @@ class PairPage:
     photos: list[tuple[str, str, str]]
     columns: list[tuple[str, str]]
     damage: str
+    steps: list[StepRow] = field(default_factory=list)
+    plan_damage: str = ""
 
 
 def of_pair(
@@ -70,7 +75,10 @@ def of_pair(
     certificate = read_certificate(dataset, record.key)
     layers = full_layers(lr, hr, record.scale, folder, record.key)
     size_hw = lr.shape[0], lr.shape[1]
-    return _page(record, certificate, layers, layers.backdrop, size_hw, facts(record, figures))
+    drawn = read_plan(record)
+    line = facts(record, figures, told=bool(drawn))
+    page = _page(record, certificate, layers, layers.backdrop, size_hw, line)
+    return replace(page, steps=rows(drawn, (hr.shape[0], hr.shape[1])), plan_damage=drawn.damage)
 
 
 def of_refused(record: PairRecord, dataset: Path, folder: Folder) -> PairPage | None:
