@@ -41,6 +41,12 @@ from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
     help="Background of transparent pixels; refuse: such images fail.",
 )
 @click.option(
+    "--cleanup",
+    type=click.IntRange(1, 16),
+    default=DegradeSettings.cleanup,
+    help="First reduce HR so many times, which removes its own noise (RealSR: 2); default the recipe's.",
+)
+@click.option(
     "--draws",
     type=click.IntRange(1),
     default=DegradeSettings.draws,
@@ -65,6 +71,7 @@ def degrade(
     noise_pool: Path | None,
     seed: int,
     alpha: str,
+    cleanup: int | None,
     draws: int,
     preview: int | None,
 ) -> None:
@@ -74,7 +81,7 @@ def degrade(
     encoded again. What was drawn for each image stands in manifest.csv, number by number, and `realdeg
     replay` makes the LR images again from it. Without a recipe and pools LR is MATLAB's bicubic.
     """
-    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha, draws)  # type: ignore[arg-type]
+    settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha, cleanup, draws)  # type: ignore[arg-type]
     if job.dry_run:
         _plan(job, settings, hr)
         return

@@ -44,6 +44,7 @@ CORE = {
 """Distribution and import name of everything that realdeg needs."""
 EXTRAS = {
     "heif": {"pillow-heif": "pillow_heif"},
+    "video": {"av": "av"},
     "track": {"tensorboard": "tensorboard"},
     "dev": {"pytest": "pytest", "hypothesis": "hypothesis"},
 }

@@ -14,12 +14,18 @@ from realdeg.cli.common import output_options
 )
 @click.argument("name", required=False)
 @click.option("--scale", type=click.IntRange(2, 16), default=4, help="At which numbers are checked.")
+@click.option("--operations", is_flag=True, help="Print every operation and its settings (Markdown).")
 @output_options
-def recipes(name: str | None, scale: int, as_json: bool, quiet: bool) -> None:
+def recipes(name: str | None, scale: int, operations: bool, as_json: bool, quiet: bool) -> None:
     """List the presets; with NAME (a preset or a file) check it and print it.
 
     `realdeg recipes bsrgan > mine.toml` gives a file to change and use as `--recipe mine.toml`.
     """
+    if operations:
+        from realdeg.degrade.guide import operations as written
+
+        click.echo(written())
+        return
     from realdeg.degrade.recipe import read_recipe
     from realdeg.degrade.settings import PRESETS
 

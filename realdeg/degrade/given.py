@@ -51,6 +51,8 @@ def given(settings: DegradeSettings) -> Given:
     if settings.noise_pool:
         noise_file, _ = PoolFile.read(NoisePool, settings.noise_pool)
     recipe = _recipe(settings)
+    if settings.cleanup is not None:
+        recipe = recipe.cleaned_up(settings.cleanup)
     recipe.check(settings.scale)
     for what, pool in (("kernel", settings.kernel_pool), ("noise", settings.noise_pool)):
         if what in recipe.pools() and pool is None:

@@ -3,7 +3,8 @@
 In a recipe file:
 
     3                                    always 3
-    "0.6 * s"                            an expression in s, the scale that is left (HR / LR at the start)
+    "0.6 * s"                            an expression in s, the scale that is left (HR / LR at the start),
+                                         and pi
     [0.2, 3]                             uniform
     { integers = [2, 25] }               whole numbers, both ends included
     { odd = [7, 21] }                    odd numbers, both ends included
@@ -171,7 +172,7 @@ def parse_names(value: Any, known: Sequence[str]) -> Names:
         names = value if isinstance(value, list) else [value]
         weights = [1] * len(names)
     for name in names:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise LawError(f"{name!r} is unknown; {suggest(str(name), known)}")
     return Names(tuple(names), _cumulative(weights, len(names)))
 
@@ -187,23 +188,23 @@ def _number(value: int | float | str) -> Number:
     try:
         result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
     except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
-        raise LawError(f"{text!r} is no number, nor an expression in s") from None
+        raise LawError(f"{_short(text)} is no number, nor an expression in s") from None
     if not math.isfinite(result):
-        raise LawError(f"{text!r} is not finite")
+        raise LawError(f"{_short(text)} is not finite")
     return Number(text)
 
 
 def _evaluate(node: ast.expr, s: float) -> float:
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         return float(node.value)  # type: ignore[arg-type]
-    if isinstance(node, ast.Name) and node.id == "s":
-        return s
+    if isinstance(node, ast.Name) and node.id in ("s", "pi"):
+        return s if node.id == "s" else math.pi
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_evaluate(node.operand, s)
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         result: float = OPERATORS[type(node.op)](_evaluate(node.left, s), _evaluate(node.right, s))
         return result
-    raise LawError(f"{ast.unparse(node)!r}: only numbers, s, + - * / and brackets are meant")
+    raise LawError(f"{_short(ast.unparse(node))}: only numbers, s, pi, + - * / and brackets are meant")
 
 
 def _range(kind: str, value: Any) -> Range:
@@ -241,3 +242,7 @@ def _cumulative(weights: Any, count: int) -> tuple[float, ...]:
     if not good or len(weights) != count or sum(weights) <= 0:
         raise LawError(f"{count} weights of 0 or more are meant, and not all 0")
     return tuple(accumulate(float(w) for w in weights))
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

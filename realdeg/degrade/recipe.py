@@ -37,6 +37,7 @@ OPS: dict[str, type[Op]] = {
 COLOURS = ("gamma", "linear")
 KEYS = ("name", "about", "source", "colour", "border", "hr", "define", "steps")
 MAX_DEPTH = 12
+MAX_OPS = 2000  # with all that `use` brings in: no recipe needs them, and a bomb would
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ class Recipe:
         return Recipe(
             self.name, ops, self.about, self.source, self.colour, self.border, self.cleanup, self.text,
             f"{self.content} without {kind}",
+        )  # fmt: skip
+
+    def cleaned_up(self, by: int) -> Recipe:
+        """The recipe with another clean-up factor for HR."""
+        return Recipe(
+            self.name, self.ops, self.about, self.source, self.colour, self.border, by, self.text,
+            f"{self.content} clean-up {by}",
         )  # fmt: skip
 
     def check(self, scale: int) -> None:
@@ -190,7 +198,7 @@ def from_text(text: str, where: str) -> Recipe:
         if raw.get(key, known[0]) not in known:
             raise _wrong(where, f"{key} {raw[key]!r} is unknown", suggest(str(raw[key]), known))
     try:
-        ops = _ops(raw.get("steps"), "steps", raw.get("define", {}), 0)
+        ops = _ops(raw.get("steps"), "steps", _Defined(raw.get("define", {})), 0)
     except LawError as error:
         raise _wrong(where, str(error)) from None
     does = {key: raw.get(key) for key in KEYS[3:]}
@@ -216,7 +224,15 @@ def _cleanup(section: Any, where: str) -> int:
     return value
 
 
-def _ops(tables: Any, where: str, define: Mapping[str, Any], depth: int) -> tuple[Op, ...]:
+@dataclass
+class _Defined:
+    """Parts by name, and how many operations may still be made of them."""
+
+    parts: Any
+    left: int = MAX_OPS
+
+
+def _ops(tables: Any, where: str, define: _Defined, depth: int) -> tuple[Op, ...]:
     if not isinstance(tables, list) or not tables:
         raise LawError(f"{where}: a list of operations is meant")
     if depth > MAX_DEPTH:
@@ -228,19 +244,24 @@ def _ops(tables: Any, where: str, define: Mapping[str, Any], depth: int) -> tupl
             raise LawError(f"{here}: a table with `op` is meant")
         if "use" in table:
             used = table["use"]
-            if len(table) > 1:
-                raise LawError(f"{here}: `use` stands alone")
-            if not isinstance(define, dict) or used not in define:
-                raise LawError(f"{here}: {used!r} is not defined; {suggest(str(used), list(define))}")
-            made += _ops(define[used], f"define.{used}", define, depth + 1)
+            parts = define.parts if isinstance(define.parts, dict) else {}
+            if not isinstance(used, str) or used not in parts:
+                remedy = suggest(str(used), list(parts)) if parts else "nothing is"
+                raise LawError(f"{here}: {used!r} is not defined; {remedy}")
+            inner = _ops(parts[used], f"define.{used}", define, depth + 1)
+            rest = {name: value for name, value in table.items() if name != "use"}
+            made += [_of_settings(Sequence, rest, here, {"inner": inner})] if rest else inner
         else:
             made.append(_op(table, here, define, depth))
     return tuple(made)
 
 
-def _op(table: dict[str, Any], where: str, define: Mapping[str, Any], depth: int) -> Op:
+def _op(table: dict[str, Any], where: str, define: _Defined, depth: int) -> Op:
+    define.left -= 1
+    if define.left < 0:
+        raise LawError(f"{where}: more than {MAX_OPS} operations")
     kind = table.get("op")
-    if kind not in OPS:
+    if not isinstance(kind, str) or kind not in OPS:
         raise LawError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
     where = f"{where} ({kind})"
     values = {name: value for name, value in table.items() if name != "op"}
@@ -257,22 +278,22 @@ def _op(table: dict[str, Any], where: str, define: Mapping[str, Any], depth: int
         made["cumulative"] = _weights(values.pop("weights", None), len(branches), where)
     if kind == "shuffle":
         made["keep_order"] = tuple(_texts(values.pop("keep_order", []), f"{where}.keep_order"))
-    known = {one.name: one for one in fields(OPS[kind]) if one.metadata}
+    return _of_settings(OPS[kind], values, where, made)
+
+
+def _of_settings(kind: type[Op], values: dict[str, Any], where: str, made: dict[str, Any]) -> Op:
+    """An operation of what its table says besides operations inside of it (`made`)."""
+    known = {one.name: one for one in fields(kind) if one.metadata}
     for name, value in values.items():
         if name not in known:
-            extra = {
-                "sequence": ["steps"],
-                "shuffle": ["steps", "keep_order"],
-                "one_of": ["branches", "weights"],
-            }
-            raise LawError(
-                f"{where}: unknown setting {name!r}; {suggest(name, [*known, *extra.get(kind, [])])}"
-            )
+            inside = {"inner": "steps", "branches": "branches", "cumulative": "weights"}
+            also = [inside.get(one.name, one.name) for one in fields(kind) if not one.metadata]
+            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, [*known, *also])}")
         try:
             made[name] = _value(value, known[name].metadata)
         except LawError as error:
             raise LawError(f"{where}.{name}: {error}") from None
-    return OPS[kind](**made)
+    return kind(**made)
 
 
 def _value(value: Any, meta: Mapping[str, Any]) -> Any:

@@ -22,6 +22,7 @@ class DegradeSettings:
         recipe: name of a preset or path of a recipe file; None: kernels and noise as far as there are pools
             (RealSR's Algorithm 1), MATLAB's bicubic in place of missing kernels.
         alpha: background of transparent pixels, or "refuse".
+        cleanup: HR is its source reduced so many times by MATLAB's bicubic; None: as the recipe says.
         draws: LR images of each HR image; with several, keys end in _draw0, _draw1 and so on.
     """
 
@@ -31,4 +32,5 @@ class DegradeSettings:
     seed: int = 0
     recipe: str | None = None
     alpha: Literal["white", "black", "refuse"] = "white"
+    cleanup: int | None = None
     draws: int = 1

@@ -8,12 +8,18 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from pipelines.d2crealsr import main as d2crealsr
+from pipelines.samsung import main as samsung
 from realdeg.cli.main import COMMANDS, cli
+from realdeg.degrade.guide import operations
+from realdeg.degrade.recipe import from_text
 from train.d2c import main as d2c
 from train.evaluate import main as evaluate
 from train.upscale import main as upscale
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+RECIPES = PAGE.with_name("recipes.md")
+MARK = "<!-- operations: written by `realdeg recipes --operations` -->\n"
 
 
 def text_of(program: click.Command, name: str, *words: str) -> str:
@@ -31,6 +37,8 @@ def reference() -> str:
         (d2c, ("python -m train.d2c",)),
         (evaluate, ("python -m train.evaluate",)),
         (upscale, ("python -m train.upscale",)),
+        (d2crealsr, ("python -m pipelines.d2crealsr",)),
+        (samsung, ("python -m pipelines.samsung",)),
     ]
     for program, (name, *words) in programs:
         text = text_of(program, name, *words)
@@ -42,3 +50,19 @@ def test_the_reference_is_up_to_date():
     if os.environ.get("REALDEG_WRITE_DOCS"):
         PAGE.write_text(reference(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == reference()
+
+
+def test_the_guide_to_recipes_is_up_to_date():
+    text = RECIPES.read_text(encoding="utf-8")
+    expected = text[: text.index(MARK)] + MARK + "\n" + operations()
+    if os.environ.get("REALDEG_WRITE_DOCS"):
+        RECIPES.write_text(expected, encoding="utf-8")
+    assert RECIPES.read_text(encoding="utf-8") == expected
+
+
+def test_the_guides_own_recipe_is_one():
+    text = RECIPES.read_text(encoding="utf-8")
+    recipe = from_text(text.split("```toml\n")[1].split("```")[0], "docs")
+    recipe.check(4)
+    plans = [recipe.draw(0, str(i), (64, 64), 4) for i in range(30)]
+    assert {step["op"] for plan in plans for step in plan} == {"light", "blur", "resize", "noise", "codec"}

@@ -49,9 +49,7 @@ class Blur(Op):
     )
     angle: Law = number([-180, 180], "Of the first axis against x, degrees (also of motion).")
     beta: Law = number([1, 2], "Exponent of generalised and plateau kernels.", low=0.05)
-    cutoff: Law = number(
-        ["3.14159265 / 3", "3.14159265"], "Of sinc kernels, radians a pixel.", low=0.01, high=3.1416
-    )
+    cutoff: Law = number(["pi / 3", "pi"], "Of sinc kernels, radians a pixel.", low=0.01, high=3.1416)
     length: Law = number([1, 15], "Of motion, px.", low=1)
     radius: Law = number([0.5, 5], "Of defocus, px.", low=0.05)
     border: Names | None = names_if_given(BORDERS, "Beyond the edge; default the recipe's.")
@@ -74,7 +72,6 @@ class Blur(Op):
         else:
             step |= {"size": _odd(value_of(self.size, d, rng))}
             if kind == "sinc":
-                # Small windows cannot hold slow oscillations (Real-ESRGAN: from pi/5 on 13 px and more).
                 step |= {"cutoff": value_of(self.cutoff, d, rng)}
             else:
                 step |= {"sigma": value_of(self.sigma, d, rng)}
