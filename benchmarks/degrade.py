@@ -1,27 +1,52 @@
-"""Time of one image through the degradation, against the ways it is usually done.
+"""Time and memory of degradation, against the ways it is usually done, in the same run.
 
-    python benchmarks/degrade.py [--height 1356 --width 2040 --scale 4 --kernel 33]
+    python benchmarks/degrade.py [--photo FILE] [--repeat 5]
 
-Baseline, in the same run: blur the whole image with SciPy's correlate channel by channel, then keep each
-scale-th pixel, as KernelGAN's and RealSR's imresize do; bicubic against cv2.INTER_CUBIC (which is neither
-antialiased nor MATLAB's, but what people call). One thread.
+One core (processor time), one 2040x1356 image, x4. Baselines:
+
+- reading and writing alone: OpenCV decodes the HR PNG and encodes the LR PNG;
+- RealSR's way: SciPy's correlate over the 8-bit image, channel by channel, each fourth pixel kept, noise
+  added, HR and LR encoded by Pillow, as its script does;
+- for the other recipes, the same reading and writing.
+
+Then crops of 256 px on the way (draw and apply) for each preset, `realdeg degrade` as a command with one and
+two workers, and its peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.degrade.folder import degrade_image, find_sources
+from realdeg.degrade.given import given
+from realdeg.degrade.image import apply
+from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.settings import PRESETS, DegradeSettings
 from realdeg.imaging.kernels import gaussian
-from realdeg.imaging.resample import resize
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
+HEIGHT, WIDTH, SCALE = 1356, 2040, 4
+PEAK = (
+    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
 
 
-def cpu_ms(function, repeat=5):
+def cpu_ms(function, repeat: int) -> float:
     """Median processor time of a call, ms."""
     function()
     times = []
@@ -32,35 +57,161 @@ def cpu_ms(function, repeat=5):
     return 1000 * float(np.median(times))
 
 
+def scene(photo: Path | None) -> np.ndarray:
+    """(1356, 2040, 3) uint8: a photo, or the bundled ones side by side at their own size."""
+    if photo:
+        whole = read(photo).pixels
+        return np.ascontiguousarray(whole[:HEIGHT, :WIDTH])
+    tiles = [read(path).pixels for path in sorted(SAMPLE.glob("*.png"))]
+    rows = [np.hstack([tiles[(i + j) % len(tiles)][:300, :450] for j in range(5)]) for i in range(5)]
+    return np.ascontiguousarray(np.vstack(rows)[:HEIGHT, :WIDTH])
+
+
+def pools(folder: Path) -> tuple[Path, Path]:
+    """Eight 33-px kernels, and 60 noise patches of 512 px."""
+    kernels = tuple(gaussian(33, 3 + 0.2 * i, 2 + 0.3 * i, 0.5 * i) for i in range(8))
+    KernelPool(tuple(f"k{i}" for i in range(8)), kernels).save(folder / "kernels.npz")
+    rng = np.random.default_rng(0)
+    patches = tuple(rng.integers(118, 138, (512, 512, 3)).astype(np.uint8) for _ in range(60))
+    NoisePool(tuple(f"n{i}" for i in range(60)), patches).save(folder / "noise.npz")
+    return folder / "kernels.npz", folder / "noise.npz"
+
+
+def realsrs_way(path: Path, kernel: np.ndarray, patch: np.ndarray, out: Path) -> None:
+    """What RealSR's script does with one image."""
+    image = np.array(Image.open(path))
+    blurred = np.stack([ndimage.correlate(image[..., c], kernel, mode="mirror") for c in range(3)], -1)
+    lr = blurred[::SCALE, ::SCALE]
+    noise = patch[: lr.shape[0], : lr.shape[1]] - patch.mean((0, 1))
+    noise = np.pad(
+        noise, [(0, max(0, n - m)) for n, m in zip(lr.shape[:2], noise.shape[:2], strict=True)] + [(0, 0)]
+    )
+    lr = np.clip(lr + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(image).save(out / "hr.png")
+    Image.fromarray(lr).save(out / "lr.png")
+
+
+def whole_image(hr: Path, out: Path, kernel_pool: Path, noise_pool: Path, repeat: int) -> None:
+    """Kernel and noise end to end; the other presets too."""
+    found = find_sources([hr])[0][0]
+    settings = DegradeSettings(SCALE, kernel_pool, noise_pool)
+    made = given(settings)
+    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, given=made), repeat)
+    small = read(out / "LR" / f"{found.key}.png").pixels
+    bgr = np.ascontiguousarray(small[..., ::-1])
+    codecs = cpu_ms(lambda: (cv2.imread(str(found.path)), cv2.imwrite(str(out / "x.png"), bgr)), repeat)
+    patch = NoisePool.read(noise_pool).patches[0].astype(float)
+    realsr = cpu_ms(lambda: realsrs_way(found.path, gaussian(33, 4.0), patch, out), 1)
+    print(f"\n## {WIDTH}x{HEIGHT} PNG to x{SCALE} pair on disk, 33 px kernel, noise: processor ms\n")
+    print("| way | ms | of reading and writing | times faster than RealSR's way |\n|---|---|---|---|")
+    print(
+        f"| OpenCV: decode HR, encode LR, nothing else (baseline) | {codecs:.0f} | 1 | {realsr / codecs:.0f} |"
+    )
+    print(f"| RealSR's way (baseline) | {realsr:.0f} | {realsr / codecs:.0f} | 1 |")
+    print(f"| realdeg degrade, kernel + noise | {ours:.0f} | {ours / codecs:.2f} | {realsr / ours:.0f} |")
+    for name in ("bicubic", "samsung", "bsrgan", "bsrgan_plus", "realesrgan"):
+        settings = DegradeSettings(SCALE, recipe=name)
+        made = given(settings)
+        recipe, image = made.recipe, read(found.path).pixels
+        plans = [recipe.draw(0, f"image {i}", image.shape[:2], SCALE) for i in range(8 * repeat)]
+        start = time.process_time()
+        for plan in plans:
+            apply(plan, image)
+        mean = 1000 * (time.process_time() - start) / len(plans)
+        print(f"| {name}, applied alone, mean of {len(plans)} draws | {mean:.0f} | {mean / codecs:.2f} | |")
+
+
+def crops(kernel_pool: Path, noise_pool: Path, image: np.ndarray, repeat: int) -> None:
+    """Draw and apply, 256 px HR crops, one core."""
+    kernels, noises = KernelPool.read(kernel_pool, SCALE), NoisePool.read(noise_pool)
+    print("\n## Crops of 256 px on the way, x4: crops per core and second (drawing included)\n")
+    print("| preset | crops/s/core |\n|---|---|")
+    for name in PRESETS:
+        recipe = read_recipe(name)
+        given = {
+            "kernels": kernels if "kernel" in recipe.pools() else None,
+            "noises": noises if "noise" in recipe.pools() else None,
+        }
+
+        def one(i: int, recipe=recipe, given=given) -> None:
+            y, x = 40 * i % 1000, 70 * i % 1700
+            crop = np.ascontiguousarray(image[y : y + 256, x : x + 256])
+            apply(recipe.draw(0, str(i), (256, 256), SCALE, **given), crop, **given)
+
+        for i in range(60):  # kernels are placed and patches hashed once
+            one(i)
+        count = 40 * repeat
+        start = time.process_time()
+        for i in range(count):
+            one(i)
+        print(f"| {name} | {count / (time.process_time() - start):.0f} |")
+
+
+def command(image: np.ndarray, folder: Path, kernel_pool: Path, noise_pool: Path) -> None:
+    """The command over 24 images with one and two workers, and its memory."""
+    (folder / "many").mkdir()
+    for i in range(24):
+        write_image(folder / "many" / f"{i:02d}.png", np.roll(image, 50 * i, 1))
+    print("\n## realdeg degrade, 24 such images, wall seconds less those of one image\n")
+    print("| workers | s | images/s |\n|---|---|---|")
+    rates, peak = [], 0.0
+    for workers in (1, 2):
+        seconds = []
+        for limit in (2, 24):
+            words = [
+                "degrade",
+                folder / "many",
+                "-o",
+                folder / f"out{workers}{limit}",
+                "--scale",
+                SCALE,
+                "-q",
+            ]
+            words += [
+                "--kernel-pool",
+                kernel_pool,
+                "--noise-pool",
+                noise_pool,
+                "-j",
+                workers,
+                "--limit",
+                limit,
+            ]
+            start = time.monotonic()
+            subprocess.run(
+                [sys.executable, "-m", "realdeg", *map(str, words)], check=True, capture_output=True
+            )
+            seconds.append(time.monotonic() - start)
+        took = seconds[1] - seconds[0]
+        rates.append(22 / took)
+        print(f"| {workers} | {took:.2f} | {rates[-1]:.1f} |")
+    print(f"\nTwo workers are {rates[1] / rates[0]:.2f} times one.")
+    print(f"Peak memory of a process: {peak:.0f} MB.")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, default in (("height", 1356), ("width", 2040), ("scale", 4), ("kernel", 33)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--photo", type=Path, default=None)
+    parser.add_argument("--repeat", type=int, default=5)
     o = parser.parse_args()
     cv2.setNumThreads(1)
-    rng = np.random.default_rng(0)
-    whole = rng.integers(0, 256, (o.height, o.width, 3)).astype(np.uint8)
-    image = whole.astype(np.float32) / 255
-    at = placed(gaussian(o.kernel, o.kernel / 8), o.scale)
-
-    def scipy_way():
-        channels = [ndimage.correlate(image[..., c], at.kernel, mode="mirror") for c in range(3)]
-        return np.stack(channels, -1)[:: o.scale, :: o.scale]
-
-    slow = cpu_ms(scipy_way, repeat=1)
-    ours = cpu_ms(lambda: blur_subsample(image, at, o.scale))
-    cubic = cpu_ms(lambda: resize(whole, 1 / o.scale))
-    size = (o.width // o.scale, o.height // o.scale)
-    linear = cpu_ms(lambda: cv2.resize(whole, size, interpolation=cv2.INTER_CUBIC))
-    print(f"{o.width}x{o.height}, x{o.scale}, kernel {o.kernel}: processor ms, and ratio to the baseline\n")
-    print("| way | ms | times faster |\n|---|---|---|")
-    print(f"| blur: SciPy correlate, then subsample (baseline) | {slow:.0f} | 1 |")
-    print(f"| blur: realdeg | {ours:.0f} | {slow / ours:.0f} |")
-    print(f"| bicubic: cv2.INTER_CUBIC, no antialiasing (baseline) | {linear:.1f} | 1 |")
-    print(f"| bicubic: realdeg, MATLAB's bytes | {cubic:.1f} | {linear / cubic:.2f} |")
+    if any(os.environ.get(f"{name}_NUM_THREADS") != "1" for name in ("OMP", "OPENBLAS")):
+        # BLAS reads it once, when NumPy is loaded.
+        one = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.argv], one)
+    image = scene(o.photo)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kernel_pool, noise_pool = pools(folder)
+        # Written by Pillow, as most PNG files are: harder to decode than OpenCV's own.
+        (folder / "hr").mkdir()
+        Image.fromarray(image).save(folder / "hr" / "image.png")
+        whole_image(folder / "hr", folder / "out", kernel_pool, noise_pool, o.repeat)
+        crops(kernel_pool, noise_pool, image, o.repeat)
+        command(image, folder, kernel_pool, noise_pool)
 
 
 if __name__ == "__main__":
