@@ -92,7 +92,10 @@ def test_train_programs_use_networks_and_not_the_other_way():
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", ["realdeg.align.folder", "realdeg.report.page", "realdeg.dataset.split"])
+@pytest.mark.parametrize(
+    "module",
+    ["realdeg.align.folder", "realdeg.degrade.folder", "realdeg.report.page", "realdeg.dataset.split"],
+)
 def test_the_library_does_not_load_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
