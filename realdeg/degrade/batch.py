@@ -133,8 +133,8 @@ def _noise(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
     drawn = batched.bits([int(step["key"], 16) for step in steps], size, grey, images.device)
     if first["law"] == "poisson":
         counted = first["photons"] == "levels"
-        photons = batched.distinct_levels(images) if counted else _numbers(steps, "photons", images)
         which = torch.tensor(grey, device=images.device)
+        photons = batched.distinct_levels(images, which) if counted else _numbers(steps, "photons", images)
         return batched.poisson(images, drawn, photons, _numbers(steps, "amount", images), which)
     mixing = [
         noise.mixing(step["covariance"]) if "covariance" in step else step["sigma_8bit"] * np.eye(3)

@@ -91,7 +91,9 @@ class Op:
 
     op: ClassVar[str]
 
-    prob: Law = field(default_factory=lambda: parse(1), metadata={"low": 0.0, "high": 1.0, "law": True})
+    prob: Law = field(
+        default_factory=lambda: parse(1), metadata={"low": 0.0, "high": 1.0, "law": True, "fixed": True}
+    )
     name: str = field(default="", metadata={"text": True})
     scales: tuple[int, ...] = field(default=(), metadata={"whole": True})
 
@@ -144,7 +146,7 @@ class Op:
                 continue
             try:
                 low, high = ends(value, float(scale))
-            except (LawError, ZeroDivisionError, ValueError, OverflowError) as error:
+            except (LawError, ArithmeticError, ValueError) as error:
                 raise LawError(f"{one.name}: {error}") from None
             if low < meta.get("low", -np.inf) or high > meta.get("high", np.inf):
                 limits = [f"{word} {meta[name]:g}" for name, word in LIMITS if name in meta]

@@ -120,7 +120,9 @@ def _resize(image: Image, step: Step, pools: Pools) -> Image:
 def _noise(image: Image, step: Step, pools: Pools) -> Image:
     image, key = as_float(image), int(step["key"], 16)
     if step["law"] == "poisson":
-        photons = noise.distinct_levels(image) if step["photons"] == "levels" else step["photons"]
+        photons = step["photons"]
+        if photons == "levels":
+            photons = noise.distinct_levels(noise.luma(image) if step["channels"] == "grey" else image)
         return noise.poisson(image, key, photons, step["channels"], step.get("amount", 1))
     sigma, covariance = step.get("sigma_8bit", 0), step.get("covariance", ())
     speckle = step["law"] == "speckle"
@@ -198,8 +200,7 @@ def _light(image: Image, step: Step, pools: Pools) -> Image:
 def _grey(image: Image, step: Step, pools: Pools) -> Image:
     if image.dtype != np.float32 and (image == image[..., :1]).all():
         return image
-    luma = as_float(image) @ np.array(noise.LUMA, np.float32)
-    return np.repeat(luma[..., None], 3, axis=2)
+    return np.repeat(noise.luma(as_float(image))[..., None], 3, axis=2)
 
 
 APPLY: dict[str, Callable[[Image, Step, Pools], Image]] = {

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-DIGITS = 6  # of drawn numbers: what the plan says is what is applied
+DIGITS = 6  # of drawn numbers behind the point or the first digit: what the plan says is what is applied
 RANGES = ("uniform", "integers", "odd", "log10", "sqrt", "reciprocal")
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
@@ -63,11 +63,12 @@ class Range:
         """One number."""
         u, (low, high) = rng.random(), (self.low.at(s), self.high.at(s))
         if self.kind == "integers":
-            return float(math.floor(low + u * (high - low + 1)))
+            count = high - low + 1
+            return low + min(math.floor(u * count), count - 1)
         if self.kind == "odd":
             first = math.ceil(low) | 1
             count = (math.floor(high) - first) // 2 + 1
-            return float(first + 2 * math.floor(u * count))
+            return float(first + 2 * min(math.floor(u * count), count - 1))
         return self._turned(low + u * (high - low))
 
     def ends(self, s: float) -> tuple[float, float]:
@@ -114,11 +115,11 @@ def parse(value: Any) -> Law:
 
 
 def draw(law: Law, rng: np.random.Generator, s: float) -> float:
-    """One number of a law, rounded to six digits behind the point."""
+    """One number of a law, rounded to six digits behind the point, or behind its first digit if below 1."""
     if isinstance(law, Either):
         return draw(law.laws[pick(law.cumulative, rng)], rng, s)
     value = law.at(s) if isinstance(law, Number) else law.draw(rng, s)
-    return round(float(value), DIGITS)
+    return float(f"{value:.{DIGITS}e}") if abs(value) < 1 else round(float(value), DIGITS)
 
 
 def ends(law: Law, s: float) -> tuple[float, float]:
@@ -187,7 +188,7 @@ def _number(value: int | float | str) -> Number:
     text = value if isinstance(value, str) else repr(value)
     try:
         result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
-    except (SyntaxError, ZeroDivisionError, RecursionError, MemoryError):
+    except (SyntaxError, ArithmeticError, RecursionError, MemoryError):
         raise LawError(f"{_short(text)} is no number, nor an expression in s") from None
     if not math.isfinite(result):
         raise LawError(f"{_short(text)} is not finite")

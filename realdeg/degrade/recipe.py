@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from realdeg.degrade.drawing import Drawing, Op, Plan
-from realdeg.degrade.law import LawError, parse, parse_names, suggest
+from realdeg.degrade.law import LawError, Number, parse, parse_names, suggest
 from realdeg.degrade.ops.blur import Blur, Reduce
 from realdeg.degrade.ops.camera import Camera
 from realdeg.degrade.ops.codec import Codec, Video
@@ -186,7 +186,7 @@ def from_text(text: str, where: str) -> Recipe:
     """
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise _wrong(where, f"is not TOML ({error})") from None
     for key in raw:
         if key not in KEYS:
@@ -265,6 +265,10 @@ def _op(table: dict[str, Any], where: str, define: _Defined, depth: int) -> Op:
         raise LawError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
     where = f"{where} ({kind})"
     values = {name: value for name, value in table.items() if name != "op"}
+    known, also = _names_of(OPS[kind])
+    for name in values:
+        if name not in known and name not in also:
+            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, [*also, *known])}")
     made: dict[str, Any] = {}
     if kind in ("sequence", "shuffle"):
         made["inner"] = _ops(values.pop("steps", None), f"{where}.steps", define, depth + 1)
@@ -283,12 +287,10 @@ def _op(table: dict[str, Any], where: str, define: _Defined, depth: int) -> Op:
 
 def _of_settings(kind: type[Op], values: dict[str, Any], where: str, made: dict[str, Any]) -> Op:
     """An operation of what its table says besides operations inside of it (`made`)."""
-    known = {one.name: one for one in fields(kind) if one.metadata}
+    known, _ = _names_of(kind)
     for name, value in values.items():
         if name not in known:
-            inside = {"inner": "steps", "branches": "branches", "cumulative": "weights"}
-            also = [inside.get(one.name, one.name) for one in fields(kind) if not one.metadata]
-            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, [*known, *also])}")
+            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, list(known))}")
         try:
             made[name] = _value(value, known[name].metadata)
         except LawError as error:
@@ -296,11 +298,21 @@ def _of_settings(kind: type[Op], values: dict[str, Any], where: str, made: dict[
     return kind(**made)
 
 
+def _names_of(kind: type[Op]) -> tuple[dict[str, Field[Any]], list[str]]:
+    """Settings of an operation by name, and what it has of operations inside of it."""
+    inside = {"inner": "steps", "branches": "branches", "cumulative": "weights"}
+    plain = {one.name: one for one in fields(kind) if one.metadata}
+    return plain, [inside.get(one.name, one.name) for one in fields(kind) if not one.metadata]
+
+
 def _value(value: Any, meta: Mapping[str, Any]) -> Any:
     if meta.get("law"):
         if meta.get("word") and value == meta["word"]:
             return None
-        return parse(value)
+        law = parse(value)
+        if meta.get("fixed") and not isinstance(law, Number):
+            raise LawError("one number is meant, or an expression in s")
+        return law
     if "names" in meta:
         return parse_names(value, meta["names"])
     if meta.get("flag"):

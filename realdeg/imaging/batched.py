@@ -160,9 +160,10 @@ def luma(images: Tensor) -> Tensor:
     return torch.einsum("c,bchw->bhw", weights, images)[:, None]
 
 
-def distinct_levels(images: Tensor) -> Tensor:
-    """(B,) BasicSR's number of photons; see `realdeg.imaging.noise.distinct_levels`."""
-    levels = (images.detach() * 255).round().clamp(0, 255).long().flatten(1)
+def distinct_levels(images: Tensor, grey: Tensor) -> Tensor:
+    """(B,) BasicSR's number of photons, on the luma where (B,) `grey`; see `noise.distinct_levels`."""
+    signal = torch.where(grey[:, None, None, None], luma(images), images).detach()
+    levels = (signal * 255).round().clamp(0, 255).long().flatten(1)
     seen = torch.zeros(len(images), 256, device=images.device).scatter_(1, levels, 1.0)
     return 2 ** seen.sum(1).log2().ceil()
 

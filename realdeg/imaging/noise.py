@@ -80,7 +80,7 @@ def gaussian(
     """
     z = np.take(normal_table(), field(key, image.shape, channels), mode="clip")
     if channels == "correlated":
-        z = z @ mixing(covariance).astype(np.float32).T * np.float32(1 / 255)
+        z = cv2.transform(z, mixing(covariance) / 255)
     else:
         z *= np.float32(sigma_8bit / 255)
     if speckle:
@@ -108,9 +108,7 @@ def poisson(
         channels: "colour", or "grey": counted on the luma, the same for all channels.
         amount: factor on the noise (BasicSR's `scale`).
     """
-    signal = image @ np.array(LUMA, np.float32) if channels == "grey" else image
-    if channels == "grey":
-        signal = signal[..., None]
+    signal = luma(image)[..., None] if channels == "grey" else image
     drawn = field(key, image.shape, channels).reshape(-1)
     flat = np.ascontiguousarray(signal).reshape(-1)
     noise = np.empty(flat.shape, np.float32)
@@ -157,6 +155,7 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
     many += root
     many += mean
     xp.floor(many, out=many)
+    many = many.clip(0)  # below 8 photons the expansion ends below none
     few = mean <= FEW
     if bool(few.any()):
         low = mean[few]
@@ -174,10 +173,18 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
     return many
 
 
+def luma(image: Image) -> Image:
+    """(H, W) float32 BT.601 luma of an (H, W, 3) float32 image.
+
+    By OpenCV, pixel by pixel: a matrix product may round differently with another number of threads.
+    """
+    return cv2.transform(image, np.array([LUMA]))
+
+
 def distinct_levels(image: Image) -> int:
     """BasicSR's number of photons at white: 2^ceil(log2(distinct 8-bit levels in the image)).
 
-    No physical model: the fewer levels a picture has, the noisier it gets.
+    For grey noise it is counted on the luma. No physical model: the fewer levels, the noisier the picture.
     """
     levels = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
     count = int(np.count_nonzero(cv2.calcHist([levels.reshape(-1, 1)], [0], None, [256], [0, 256])))

@@ -110,7 +110,7 @@ class Inject(Op):
 def _covariance(rng: np.random.Generator, level: float) -> list[float]:
     """BSRGAN's covariance of the channels, 8-bit levels squared, row by row; its spectrum made positive."""
     diagonal = np.diag([rng.random() for _ in range(3)])
-    turn = np.linalg.qr(np.array([[rng.random() for _ in range(3)] for _ in range(3)]))[0]
+    turn = np.linalg.svd(np.array([[rng.random() for _ in range(3)] for _ in range(3)]))[0]
     values, vectors = np.linalg.eigh(np.abs(level**2 * turn.T @ diagonal @ turn))
     made = (vectors * np.abs(values)) @ vectors.T
     return [round(float(one), 4) for one in made.ravel()]
