@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -86,7 +88,7 @@ class Source(Found):
 
 
 def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source], list[PairRecord]]:
-    """Images of the folders, and a failed record for each of those that share a name.
+    """Images of the folders, and a failed record for each whose name is not its own, or not UTF-8.
 
     Args:
         folders: of images; with several, keys begin with the folder's name.
@@ -95,29 +97,47 @@ def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source],
     Raises:
         UserError: a folder is unusable, or two folders have one name.
     """
-    names = [folder.resolve().name for folder in folders]
+    names = [unicodedata.normalize("NFC", folder.resolve().name) for folder in folders]
     if len(set(names)) < len(names):
         twin = next(folder for i, folder in enumerate(folders) if names[i] in names[:i])
         problem = "has the same name as another of the folders, and keys begin with it"
         raise UserError(twin, problem, "rename it", exit_code=EXIT_USAGE)
     groups: dict[str, list[Found]] = {}
+    refused = []
     for folder, name in zip(folders, names, strict=True):
         for one in find_all(folder):
             key = f"{name}/{one.key}" if len(folders) > 1 else one.key
-            groups.setdefault(key.casefold(), []).append(Found(key, one.path))
+            if _is_text(str(one.path)):
+                groups.setdefault(key.casefold(), []).append(Found(key, one.path))
+            else:
+                refused.append(_refused(Found(key, one.path), "has a name that is not UTF-8", "rename it"))
     single = [group[0] for group in groups.values() if len(group) == 1]
     sources = [
         Source(f"{one.key}_draw{draw}" if draws > 1 else one.key, one.path, one.key)
         for one in single
         for draw in range(draws)
     ]
-    twins = []
     for group in groups.values():
         for one in group if len(group) > 1 else ():
             others = " and ".join(other.path.name for other in group if other is not one)
-            reason = f"{one.path}: has the same name as {others}, so both would be {one.key}.png; rename one"
-            twins.append(PairRecord(f"{one.key}{one.path.suffix}", "failed", reason, source_hr=str(one.path)))
-    return sources, twins
+            problem = f"has the same name as {others}, so both would be {one.key}.png"
+            refused.append(_refused(one, problem, "rename one"))
+    return sources, refused
+
+
+def _refused(one: Found, problem: str, remedy: str) -> PairRecord:
+    """A failed record of an image that is not read; with suffix, as others may have its key."""
+    key, path = (_text(name) for name in (f"{one.key}{one.path.suffix}", str(one.path)))
+    return PairRecord(key, "failed", str(UserError(path, problem, remedy)), source_hr=path)
+
+
+def _is_text(name: str) -> bool:
+    return _text(name) == name
+
+
+def _text(name: str) -> str:
+    r"""A file's name with bytes that are not UTF-8 as \xNN; Python hands these out as lone surrogates."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def degrade_image(
@@ -128,10 +148,10 @@ def degrade_image(
     pixels = prepared(photo, given.recipe.cleanup, scale)
     kernels, noises = given.kernels, given.noises
     grey = GREY in photo.notes
-    plan = given.recipe.draw(
-        settings.seed, found.key, pixels.shape[:2], scale, kernels=kernels, noises=noises, grey=grey
-    )
     try:
+        plan = given.recipe.draw(
+            settings.seed, found.key, pixels.shape[:2], scale, kernels=kernels, noises=noises, grey=grey
+        )
         lr = apply(plan, pixels, kernels=kernels, noises=noises)
     except UserError as error:
         raise UserError(

@@ -30,12 +30,11 @@ class Given:
         return self.noise_file.pool() if self.noise_file else None
 
     def identity(self) -> dict[str, Any]:
-        """Content hashes of all that an image depends on, for the ledger."""
-        kernels, noises = self.kernels, self.noises
+        """Hashes of all that an image and its plan depend on (plans name kernels), for the ledger."""
         return {
             "recipe": f"{self.recipe.name} {self.recipe.digest}",
-            "kernel_pool": kernels.digest if kernels else None,
-            "noise_pool": noises.digest if noises else None,
+            "kernel_pool": self.kernel_file.stamp if self.kernel_file else None,
+            "noise_pool": self.noise_file.stamp if self.noise_file else None,
         }
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,13 @@ def files(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
+
+
+def is_place(name: str) -> bool:
+    """Whether a name is a path inside of a folder, which it becomes where the pool is written as one."""
+    path = PurePosixPath(name)
+    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    return inside and str(path) == name and name != "."
 
 
 def arrays(file: Path) -> list[tuple[str, Array]]:
@@ -88,8 +95,12 @@ def header(file: Path, kind: str) -> dict[str, Any] | None:
                 return None
             head = json.loads(str(archive[HEADER]))
             names = head["names"]
-            if len(names) != len(archive.files) - 1 or not all(isinstance(name, str) for name in names):
+            if len(names) != len(archive.files) - 1 or len(set(names)) < len(names):
                 raise ValueError("its header lists other arrays than it holds")
+            if not all(isinstance(name, str) and is_place(name) for name in names):
+                raise ValueError("its header holds names that lead out of it")
+            if not isinstance(head.get("about", {}), dict):
+                raise ValueError("its header is damaged")
     except Exception as error:
         text = " ".join(str(error).split())[:100]
         raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, header, write_mat, write_pool
+from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, header, is_place, write_mat, write_pool
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.blur import Placed, placed
 from realdeg.imaging.kernels import centre_of_mass
@@ -173,7 +173,7 @@ class NoisePool:
     def read(cls, path: Path) -> NoisePool:
         """Read a folder of patch images (RealSR's NAME_000.png), or .npz or .npy with (n, h, w, 3).
 
-        Integer arrays and images are pixel values, float arrays residuals in units of [0, 1]; the mean of
+        uint8, uint16 and images are pixel values, float arrays residuals in units of [0, 1]; the mean of
         each channel is taken away in `residual`.
 
         Raises:
@@ -353,6 +353,8 @@ def _index(names: tuple[str, ...], name: str, sha: str, hash_of: Callable[[int],
 def _add(found: dict[str, Array], name: str, array: Array, file: Path) -> None:
     if name in found:
         raise UserError(file, f"is the second to hold {name!r}", "rename or remove one of the files")
+    if not is_place(name):
+        raise UserError(file, f"holds an array named {name!r}", "rename it; names are paths in a folder")
     found[name] = array
 
 
@@ -408,6 +410,9 @@ def _checked(kernel: Array, file: Path) -> Array:
 def _noise(patch: Array, file: Path) -> Array:
     if patch.ndim != 3 or patch.shape[2] != 3 or patch.dtype.kind not in "fiu" or not patch.size:
         raise UserError(file, f"holds no noise patch but {patch.shape} {patch.dtype}", "(h, w, 3) is meant")
+    if patch.dtype.kind != "f" and patch.dtype not in (np.uint8, np.uint16):
+        # The type says what white is: 200 is all but black in int64, NumPy's type of whole numbers.
+        raise UserError(file, f"holds {patch.dtype}", "pixel values are uint8 or uint16, residuals float")
     if patch.dtype.kind == "f" and not np.abs(patch).max() <= 1:  # also where it is not a number
         what = "a patch that is not finite" if not np.isfinite(patch).all() else "floats beyond 1"
         raise UserError(file, f"holds {what}", "floats are residuals of images in [0, 1]; divide by 255")

@@ -63,8 +63,8 @@ def replay(
     rows = [row for row in read_manifest(dataset) if row.ok and row.detail.get("plan")]
     if not rows:
         raise UserError(dataset, "has no pair with a plan", "give a dataset made by `realdeg degrade`")
-    if out is not None and out.resolve() == dataset.resolve():
-        raise UserError(out, "is the dataset itself", "choose another output folder")
+    if out is not None and (out / MANIFEST).exists():
+        raise UserError(out, "is a dataset, and its LR images would be replaced", "choose another folder")
     pools = _pools(dataset, rows, kernel_pool, noise_pool)
     work = partial(_again, dataset=dataset, out=out, pools=pools)
     if out is None:
@@ -90,7 +90,7 @@ def plan_of(record: PairRecord) -> list[dict[str, Any]]:
             isinstance(step, dict) and step["op"] in APPLY for step in plan
         ):
             raise ValueError("not a list of known steps")
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             record.key, f"its plan in the manifest is damaged ({error})", "restore the manifest"
         ) from None
@@ -120,9 +120,14 @@ def _again(record: PairRecord, dataset: Path, out: Path | None, pools: Replayed)
     hr = read(dataset / record.hr).pixels
     kernels = pools.kernel_file.pool() if pools.kernel_file else None
     noises = pools.noise_file.pool() if pools.noise_file else None
+    plan = plan_of(record)
     try:
-        lr = apply(plan_of(record), hr, kernels=kernels, noises=noises)
-    except (KeyError, TypeError, ValueError) as error:
+        lr = apply(plan, hr, kernels=kernels, noises=noises)
+    except UserError as error:
+        raise UserError(record.key, f"{error.subject}: {error.problem}", error.remedy) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # numbers that no recipe draws end in any of a dozen
         problem = f"its plan in the manifest does not fit the image ({type(error).__name__}: {error})"
         raise UserError(record.key, problem, "restore the manifest and HR") from None
     detail: Mapping[str, Any] = {}
@@ -159,6 +164,9 @@ def _pools(
         if not run.get("noise_pool"):
             raise UserError(dataset, "its noise pool is not known", "give --noise-pool")
         noise_pool = Path(str(run["noise_pool"]))
+        if not noise_pool.exists():  # named from the folder that the job ran in
+            problem = f"its noise pool {noise_pool} is not there"
+            raise UserError(dataset, problem, "give --noise-pool, or run where the dataset was made")
     scale = rows[0].scale
     return Replayed(
         PoolFile.read(KernelPool, kernel_pool, scale)[0] if wants_kernels and kernel_pool else None,

@@ -103,19 +103,20 @@ def binned(
             )
     at = _x(x, middle)
     parts.append(_line("limit", at, at, TOP, HEIGHT - BOTTOM))
-    side = "start" if x.place(middle) < 0.6 else "end"
-    parts.append(_text("name", at + (6 if side == "start" else -6), TOP - 8, f"median {middle:.3g}", side))
+    side, told = "start" if x.place(middle) < 0.6 else "end", f"{middle:.3g}".replace("e-0", "e-")
+    parts.append(_text("name", at + (6 if side == "start" else -6), TOP - 8, f"median {told}", side))
     return _svg(parts, f"Histogram of {x_label}: {sum(counts)} values")
 
 
-def bars(counts: Sequence[tuple[str, int]], *, label: str) -> str:
+def bars(counts: Sequence[tuple[str, int]], total: int, *, label: str) -> str:
     """SVG bar chart of names and how often each occurs, in the order given, from top to bottom.
 
     Args:
         counts: names, of any length, and counts, not all 0.
+        total: what the counts are shares of; larger than their sum where some are not shown.
         label: what the names are.
     """
-    total, largest = sum(count for _, count in counts), max(count for _, count in counts)
+    largest = max(count for _, count in counts)
     parts = [_text("label", BAR_LEFT, 18, label)]
     top = 44.0
     for name, count in counts:

@@ -63,7 +63,7 @@ def lead(records: list[PairRecord]) -> str:
 
 
 def cards(records: list[PairRecord], kept: list[Measures], gain: float | None) -> list[Card]:
-    """Counts, scale, median and worst error, and the model's gain where there is one (dB)."""
+    """Counts, scale, recipe, median and worst error, and the model's gain where there is one (dB)."""
     count = {status: sum(r.status == status for r in records) for status in ("ok", "rejected", "failed")}
     scales = ", ".join(f"x{s}" for s in sorted({record.scale for record in records if record.ok}))
     made = [Card(f"{count['ok']:,}", "pairs kept", more=f"scale {scales}" if scales else "")]
@@ -72,6 +72,7 @@ def cards(records: list[PairRecord], kept: list[Measures], gain: float | None) -
         for status, kind in (("rejected", "warn"), ("failed", "bad"))
         if count[status]
     ]
+    made += _recipe([record for record in records if record.ok and record.how == "degradation"])
     stated = [(m.stated_lr, m.stated_hr) for m in kept if m.stated_lr is not None]
     blind = [m.blind for m in kept if m.blind is not None]
     if stated:
@@ -85,6 +86,17 @@ def cards(records: list[PairRecord], kept: list[Measures], gain: float | None) -
     if gain is not None:
         made.append(Card(f"{gain:+.2f} dB", "model over bicubic, PSNR-Y", "good" if gain > 0 else "bad"))
     return made
+
+
+def _recipe(degraded: list[PairRecord]) -> list[Card]:
+    recipes, seeds = (
+        list(dict.fromkeys(str(r.detail[name]) for r in degraded if r.detail.get(name)))
+        for name in ("recipe", "seed")
+    )
+    if not recipes:
+        return []
+    more = f"seed {seeds[0]}" if len(seeds) == 1 else ""
+    return [Card(recipes[0] if len(recipes) == 1 else str(len(recipes)), "recipe", "named", more)]
 
 
 def figures(kept: list[PairRecord], values: list[Measures], pages: Mapping[str, str]) -> list[Figure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Shown:
     facts: str
     page: str = ""
     rights: Sequence[dict[str, Any]] = ()
-    drawn: Drawn = Drawn()
+    drawn: Drawn = field(default_factory=Drawn)
     sample: degradation.Sample | None = None
 
 

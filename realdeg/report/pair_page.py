@@ -78,7 +78,8 @@ def of_pair(
     drawn = read_plan(record)
     line = facts(record, figures, told=bool(drawn))
     page = _page(record, certificate, layers, layers.backdrop, size_hw, line)
-    return replace(page, steps=rows(drawn, (hr.shape[0], hr.shape[1])), plan_damage=drawn.damage)
+    steps, damage = rows(drawn, (hr.shape[0], hr.shape[1]))
+    return replace(page, steps=steps, plan_damage=damage)
 
 
 def of_refused(record: PairRecord, dataset: Path, folder: Folder) -> PairPage | None:

@@ -238,7 +238,7 @@ def test_outputs_that_cannot_be_written(photos, tmp_path):
 def test_degrade_runs_and_says_what_it_drew(photos, sample, tmp_path):
     pool = sample / "kernels" / "kernels_12.mat"
     args = ("degrade", photos[1], "--scale", "2", "--kernel-pool", pool, "-o", tmp_path / "o")
-    assert "would degrade 2 images" in realdeg(*args, "--dry-run", ok=0).stdout
+    assert "would make 2 pairs" in realdeg(*args, "--dry-run", ok=0).stdout
     assert not (tmp_path / "o").exists()
     result = realdeg(*args, "--json", ok=0)
     assert json.loads(result.stdout)["ok"] == 2

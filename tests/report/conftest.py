@@ -185,3 +185,36 @@ def run(dataset, tmp_path_factory):
     (out / "evaluation" / "table.csv").write_text("\n".join(rows) + "\n")
     (out / "evaluation" / "summary.json").write_text('{"split": "test"}')
     return out
+
+
+RECIPE = """
+name = "all & <sundry>, for a test"
+about = "Blur, <i>noise</i> & JPEG."
+source = "nowhere"
+steps = [
+    { op = "shuffle", steps = [
+        { op = "blur", kind = ["isotropic", "sinc"], sigma = [0.5, 2] },
+        { op = "noise", law = ["gaussian", "poisson"], channels = ["grey", "correlated"], photons = { log10 = [1, 4] } },
+    ] },
+    { op = "reduce", kind = "pool" },
+    { op = "codec", quality = { integers = [30, 95] }, prob = 0.7 },
+    { op = "sharpen" },
+]
+"""
+
+
+@pytest.fixture(scope="session")
+def degraded(tmp_path_factory):
+    """Made by a recipe with every sort of draw, of images and kernels with awkward names."""
+    from realdeg.degrade.folder import degrade_folder
+    from realdeg.degrade.settings import DegradeSettings
+    from realdeg.imaging.kernels import gaussian
+
+    place = tmp_path_factory.mktemp("degraded")
+    for i in range(9):
+        write_image(place / "clean" / f"{i} <b>, & ü.png", scene(96 + i, 128))
+    np.savez(place / "k.npz", **{"k <1>, &": gaussian(13, 1.2), "k2": gaussian(15, 2.0)})
+    (place / "r.toml").write_text(RECIPE)
+    settings = DegradeSettings(4, kernel_pool=place / "k.npz", recipe=str(place / "r.toml"))
+    degrade_folder(place / "clean", place / "set", settings)
+    return place / "set"

@@ -371,3 +371,28 @@ def test_links_lead_from_the_overview_to_the_pair_and_back(tab, folder, known):
             break
         time.sleep(0.05)
     assert tab.js("location.href") == (folder / "index.html").as_uri()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_degraded_set_loads_whole_fits_and_tells_all_steps(tab, degraded, tmp_path, width):
+    index = build_report(degraded, tmp_path / "100% #1?", limit=3)
+    for page in (index, *sorted(index.parent.rglob("pairs/*.html"))):
+        tab.open(page.as_uri(), width)
+        assert tab.whole(), page
+        assert tab.js("document.documentElement.scrollWidth") <= width, page
+    tab.open(index.as_uri(), width)
+    for place, most in ((".pair", 4), (".sample", 10)):
+        shown = f"document.querySelector('{place} .short').getClientRects().length"
+        height = f"document.querySelector('{place} .short').getBoundingClientRect().height"
+        line = f"parseFloat(getComputedStyle(document.querySelector('{place} .short')).lineHeight)"
+        assert 0 < tab.js(height) <= (most + 0.1) * tab.js(line)
+        tab.js(f"document.querySelector('{place} summary').focus()")
+        tab.press(" ", 32)
+        assert tab.js(shown) == 0
+        steps = (
+            f"[...document.querySelectorAll('{place}:first-child li')].map(s => s.getClientRects().length)"
+        )
+        assert all(tab.js(steps))
+        tab.press(" ", 32)
+        assert tab.js(shown) > 0
+    assert tab.said == []
