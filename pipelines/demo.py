@@ -32,6 +32,7 @@ SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 HANDHELD = {"arches": ("JDW_0302.jpg", "JDW_0303.jpg"), "petra": ("DFM_4210_cut.jpg", "DFM_4211_cut.jpg")}
 SCALE = 2
 VIEWS = 4
+RECIPE_DRAWS = 6
 STEPS = 1500
 SEED = 0
 
@@ -40,13 +41,15 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
     """Run every step on the sample and say what was made.
 
     Args:
-        out: receives captures/, pairs/, degraded/ and run/.
+        out: receives captures/, pairs/, degraded/, realesrgan/ and run/.
         sample: the bundled photos.
         steps: of the training.
         workers: processes of align and degrade.
     """
     from realdeg.degrade.folder import degrade_folder
+    from realdeg.degrade.replay import replay
     from realdeg.jobs import Running
+    from realdeg.report.page import build_report
 
     if not sample.is_dir():
         raise UserError(sample, "the bundled photos are not here", "run the demo from a checkout")
@@ -65,6 +68,15 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         running = Running(workers=workers, on_progress=teller)
         degrade_folder(sample / "clean", degraded, settings, running=running)
 
+    say("realdeg degrade --recipe realesrgan, realdeg replay: every LR again from the manifest, to the byte")
+    recipe = out / "realesrgan"
+    with Teller("images degraded", quiet=False) as teller:
+        running = Running(workers=workers, on_progress=teller)
+        settings = DegradeSettings(4, recipe="realesrgan", draws=RECIPE_DRAWS, seed=SEED)
+        degrade_folder(sample / "clean", recipe, settings, running=running)
+    again = replay(recipe, running=Running(workers=workers))
+    build_report(recipe, title="Real-ESRGAN's degradation, drawn")
+
     say("realdeg align, split, train.d2c, train.evaluate, realdeg report")
     train = D2CSettings(**{**PRESETS["tiny"], "steps": steps, "seed": SEED, "extra": degraded})
     table = d2crealsr(
@@ -79,7 +91,9 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         workers=workers,
         say=say,
     )
-    _closing(table, Stages.under(out), degraded, time.monotonic() - started)
+    equal = sum(bool(record.detail.get("equal")) for record in again.records)
+    replayed = f"{len(again.records)} pairs, {equal} made again to the byte"
+    _closing(table, Stages.under(out), degraded, recipe, replayed, time.monotonic() - started)
 
 
 def write_captures(sample: Path, out: Path) -> tuple[Path, Path]:
@@ -144,7 +158,9 @@ def _keep(path: Path, make: Callable[[], np.ndarray]) -> None:
         write_image(path, make())
 
 
-def _closing(table: Table, stage: Stages, degraded: Path, seconds: float) -> None:
+def _closing(
+    table: Table, stage: Stages, degraded: Path, recipe: Path, replayed: str, seconds: float
+) -> None:
     from realdeg.records import read_manifest
 
     records = read_manifest(stage.pairs)
@@ -154,6 +170,7 @@ def _closing(table: Table, stage: Stages, degraded: Path, seconds: float) -> Non
         if not record.ok:
             click.echo(f"    {record.status}: {record.key}: {record.reason}")
     click.echo(f"  {degraded}: {sum(r.ok for r in read_manifest(degraded))} degraded pairs")
+    click.echo(f"  {recipe}: {replayed}")
     click.echo(f"  {stage.run}: D2C-SR, tested on {len(table.rows)} pairs of scenes it has not seen\n")
     click.echo(f"  {'PSNR-Y, dB':<28}{'bicubic':>9}{'model':>9}{'gain':>9}")
     for row in (*table.rows, {"key": "mean", **table.means}):
@@ -162,7 +179,8 @@ def _closing(table: Table, stage: Stages, degraded: Path, seconds: float) -> Non
     gain = table.gain_db or 0.0
     word = "above bicubic" if gain > 0 else "BELOW bicubic: it does not beat it"
     click.echo(f"\n  The model is {abs(gain):.2f} dB {word}.")
-    click.echo(f"  Report: {(stage.pairs / 'report' / 'index.html').resolve()}")
+    click.echo(f"  Reports: {(stage.pairs / 'report' / 'index.html').resolve()}")
+    click.echo(f"           {(recipe / 'report' / 'index.html').resolve()}")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

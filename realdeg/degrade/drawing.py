@@ -105,6 +105,12 @@ class Op:
         """
         if self.scales and d.scale not in self.scales:
             return
+        if d.s != d.scale:  # numbers in s were checked at the scale of the start
+            try:
+                self.check(d.s)
+            except LawError as error:
+                problem = f"{place}: at the scale {d.s:g} that is left, {error}"
+                raise UserError(d.key, problem, "mend the recipe") from None
         if d.structure(f"{place}:prob").random() < self.prob_at(d.s):
             self.steps(d, place)
 
@@ -134,7 +140,7 @@ class Op:
             found |= part.pools()
         return found
 
-    def check(self, scale: int) -> None:
+    def check(self, scale: float) -> None:
         """Refuse numbers that no operation can use.
 
         Raises:

@@ -20,7 +20,7 @@ from realdeg.errors import UserError
 from realdeg.imaging import noise
 from realdeg.imaging.blur import blur, blur_subsample
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
-from realdeg.imaging.resample import resample, resize
+from realdeg.imaging.resample import resample, resize_to
 from realdeg.imaging.sharpen import unsharp
 from realdeg.io.save import to_uint
 
@@ -112,7 +112,7 @@ def _resize(image: Image, step: Step, pools: Pools) -> Image:
     height, width = step["size"]
     if step.get("integers"):
         whole = image if image.dtype != np.float32 else as_8bit(image)
-        return resize(whole, height / image.shape[0], (height, width))
+        return resize_to(whole, (height, width))
     options = {"antialias": step.get("antialias", True), "border": step.get("border", "symmetric")}
     return resample(as_float(image), (height, width), step["method"], **options)
 

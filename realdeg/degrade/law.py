@@ -185,7 +185,7 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 
 def _number(value: int | float | str) -> Number:
-    text = value if isinstance(value, str) else repr(value)
+    text = value.strip() if isinstance(value, str) else repr(value)
     try:
         result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
     except (SyntaxError, ArithmeticError, RecursionError, MemoryError):

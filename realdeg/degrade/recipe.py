@@ -262,6 +262,8 @@ def _op(table: dict[str, Any], where: str, define: _Defined, depth: int) -> Op:
         raise LawError(f"{where}: more than {MAX_OPS} operations")
     kind = table.get("op")
     if not isinstance(kind, str) or kind not in OPS:
+        if kind is None:
+            raise LawError(f"{where}: op is missing; known: {', '.join(OPS)}")
         raise LawError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
     where = f"{where} ({kind})"
     values = {name: value for name, value in table.items() if name != "op"}

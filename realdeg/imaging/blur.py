@@ -49,9 +49,10 @@ def placed(kernel: npt.NDArray[Any], scale: int) -> Placed:
         scale: HR size / LR size; 1 for a blur without subsampling.
     """
     part = ((scale - 1) % 2) / 2  # LR pixels of even scales sit between HR pixels
+    kernel = np.ascontiguousarray(kernel, np.float64)
     kernel = kernel / kernel.sum()
     centre = np.array(centre_of_mass(kernel))
-    whole = np.rint(centre - part)
+    whole = np.ceil(centre - part - 0.5 - 1e-6)  # a half goes down, whatever its last bit
     move = whole + part - centre
     if np.abs(move).max() > NEGLIGIBLE_PX:
         kernel = shifted(kernel, *move)
@@ -141,23 +142,49 @@ def _separated(kernel: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[
     return column, row
 
 
-def in_steps(kernel: npt.NDArray[Any], bits: int = BITS) -> npt.NDArray[Any]:
-    """The kernel in multiples of 2**-bits, sum kept; what rounding leaves goes where it matters least.
+def in_steps(
+    kernel: npt.NDArray[Any], bits: int = BITS, centre: tuple[float, float] | None = None
+) -> npt.NDArray[Any]:
+    """The kernel in multiples of 2**-bits; its sum is kept, and its centre of mass to 1e-4 px.
 
     A kernel whose |weights| sum up to more than 1 (negative lobes) gets so many bits fewer that sums stay
     below 2**24.
+
+    Args:
+        kernel: (h, w), sum 1.
+        bits: of the weights.
+        centre: (x, y) where its centre of mass is to be; default where it is.
     """
-    bits -= max(0, int(np.ceil(np.log2(np.abs(kernel).sum() * (1 - 2.0**-bits)))))
-    steps = np.rint(kernel * 2.0**bits)
-    missing = round(float(kernel.sum() * 2.0**bits - steps.sum()))
-    if missing:
-        # The largest weights take a step each, in an order that ties cannot change.
-        order = np.argsort(-np.abs(kernel).ravel(), kind="stable")
-        flat = steps.ravel()
-        for i in range(abs(missing)):
-            flat[order[i % len(order)]] += np.sign(missing)
+    exact = np.ascontiguousarray(kernel, np.float64)
+    bits -= max(0, int(np.ceil(np.log2(np.abs(exact).sum() * (1 - 2.0**-bits)))))
+    exact = exact * 2.0**bits
+    steps = np.rint(exact)
+    missing = round(float(exact.sum() - steps.sum()))
+    # The largest weights take a step each, in an order that ties cannot change.
+    order = np.argsort(-np.abs(exact).ravel(), kind="stable")
+    for i in range(abs(missing)):
+        steps.ravel()[order[i % order.size]] += np.sign(missing)
+    for axis, (turned, wanted) in enumerate(((steps, exact), (steps.T, exact.T))):
+        places = np.arange(turned.shape[1])
+        moment = float(wanted.sum(0) @ places) if centre is None else centre[axis] * float(steps.sum())
+        _balance(turned, wanted, places, moment)
     result: npt.NDArray[Any] = steps * 2.0**-bits
     return result
+
+
+def _balance(
+    steps: npt.NDArray[Any], exact: npt.NDArray[Any], places: npt.NDArray[Any], moment: float
+) -> None:
+    """Move single steps along the rows until the first moment is right, where rounding loses least."""
+    while by := round(float(steps.sum(0) @ places) - moment):
+        apart = min(abs(by), steps.shape[1] - 1)
+        if apart == 0:
+            return
+        gain = (exact - steps) * np.sign(by)
+        gain = gain[:, :-apart] - gain[:, apart:]
+        row, column = np.unravel_index(int(np.argmax(gain)), gain.shape)
+        steps[row, column] += np.sign(by)
+        steps[row, column + apart] -= np.sign(by)
 
 
 def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
@@ -221,7 +248,9 @@ def _side(extents: tuple[int, ...], scale: int) -> int:
 def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
     """The kernel in steps, its anchor, and the side of a block in LR pixels."""
     kernel, anchor = _enclosing(_without_tails(at, NEGLIGIBLE_8BIT))
-    return in_steps(kernel), anchor, _side(kernel.shape, scale)
+    x, y = centre_of_mass(at.kernel)
+    centre = x - at.anchor[0] + anchor[0], y - at.anchor[1] + anchor[1]
+    return in_steps(kernel, centre=centre), anchor, _side(kernel.shape, scale)
 
 
 @lru_cache(maxsize=32)

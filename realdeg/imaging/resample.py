@@ -163,6 +163,12 @@ def resize(image: Array, factor: float, size_hw: tuple[int, int] | None = None) 
     )
 
 
+def resize_to(image: Array, size_hw: tuple[int, int]) -> Array:
+    """As `resize`, to a size: each axis by its own factor, so that both its ends stay where they are."""
+    rows, columns = (matrix(n, m, m / n) for n, m in zip(image.shape[:2], size_hw, strict=True))
+    return _both(image, rows, columns)
+
+
 def resample(
     image: Array,
     size_hw: tuple[int, int],

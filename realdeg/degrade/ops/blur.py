@@ -19,7 +19,7 @@ from realdeg.degrade.drawing import (
     number,
     value_of,
 )
-from realdeg.degrade.law import Law, Names
+from realdeg.degrade.law import Law, LawError, Names, Number
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import UserError
 from realdeg.imaging import kernels
@@ -82,6 +82,12 @@ class Blur(Op):
                     step |= {"beta": value_of(self.beta, d, rng)}
         step["border"] = name_of(self.border, rng) if self.border else d.border
         return step
+
+    def check(self, scale: float) -> None:
+        """As any operation; sides have to be odd."""
+        super().check(scale)
+        if isinstance(self.size, Number) and self.size.at(scale) % 2 != 1:
+            raise LawError(f"size: {self.size.at(scale):g}, but an odd number of pixels is meant")
 
     def pools(self) -> set[str]:
         """The kernel pool, where one of its kinds is."""

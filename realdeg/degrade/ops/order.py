@@ -51,7 +51,7 @@ class Shuffle(Sequence):
         for i in order:
             self.inner[i].draw(d, places[i])
 
-    def check(self, scale: int) -> None:
+    def check(self, scale: float) -> None:
         """As any operation; also refuses names that no step has."""
         super().check(scale)
         known = {part.name for part in self.inner if part.name}

@@ -65,7 +65,7 @@ class Resize(Op):
         if self.clip:
             d.add({"op": "clip"})
 
-    def check(self, scale: int) -> None:
+    def check(self, scale: float) -> None:
         """As any operation; also refuses two sizes at once."""
         super().check(scale)
         if self.factor is not None and self.of_lr is not None:
