@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -55,6 +55,7 @@ class Recipe:
             noise and artefacts (RealSR reduces by 2); 1 = not at all.
         ops: the operations.
         text: the file.
+        content: hash of what the file says to do.
     """
 
     name: str
@@ -82,17 +83,11 @@ class Recipe:
     def without(self, kind: str) -> Recipe:
         """The recipe less its top-level operations of one kind ("inject", say)."""
         ops = tuple(op for op in self.ops if op.op != kind)
-        return Recipe(
-            self.name, ops, self.about, self.source, self.colour, self.border, self.cleanup, self.text,
-            f"{self.content} without {kind}",
-        )  # fmt: skip
+        return replace(self, ops=ops, content=f"{self.content} without {kind}")
 
     def cleaned_up(self, by: int) -> Recipe:
         """The recipe with another clean-up factor for HR."""
-        return Recipe(
-            self.name, self.ops, self.about, self.source, self.colour, self.border, by, self.text,
-            f"{self.content} clean-up {by}",
-        )  # fmt: skip
+        return replace(self, cleanup=by, content=f"{self.content} clean-up {by}")
 
     def check(self, scale: int) -> None:
         """Refuse a recipe that no image of this scale can use.

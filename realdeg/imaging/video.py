@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+from realdeg.imaging.border import mirrored
 
 Codec = Literal["h264", "hevc"]
 Matrix = Literal["bt601", "bt709"]
@@ -157,15 +158,9 @@ def last_frame(packets: list[bytes], codec: Codec, *, matrix: Matrix = "bt709") 
 def _panned(image: Pixels, dx: int, dy: int) -> Pixels:
     """Pixel (x, y) shows pixel (x + dx, y + dy) of the image, mirrored at its edges (edge not repeated)."""
     height, width = image.shape[:2]
-    rows, columns = _mirrored(np.arange(height) + dy, height), _mirrored(np.arange(width) + dx, width)
+    rows = mirrored(np.arange(height) + dy, height, "reflect")
+    columns = mirrored(np.arange(width) + dx, width, "reflect")
     return np.ascontiguousarray(image[rows[:, None], columns])
-
-
-def _mirrored(index: npt.NDArray[np.int_], size: int) -> npt.NDArray[np.int_]:
-    period = max(2 * size - 2, 1)
-    folded = np.mod(index, period)
-    result: npt.NDArray[np.int_] = np.where(folded < size, folded, period - folded)
-    return result
 
 
 def _converted(frame: Any, pixel_format: str, matrix: Matrix) -> Any:
