@@ -1,6 +1,6 @@
 """Time and memory of degradation, against the ways it is usually done, in the same run.
 
-    python benchmarks/degrade.py [--photo FILE] [--repeat 5]
+    python benchmarks/degrade.py [--photo FILE] [--repeat 5] [--device cuda]
 
 One core (processor time), one 2040x1356 image, x4. Baselines:
 
@@ -145,6 +145,33 @@ def crops(kernel_pool: Path, noise_pool: Path, image: np.ndarray, repeat: int) -
         print(f"| {name} | {count / (time.process_time() - start):.0f} |")
 
 
+def on_device(name: str, image: np.ndarray, repeat: int) -> None:
+    """Batches of tensors on a device: pairs a second, 256 px HR crops, x4, JPEG by its model."""
+    import torch
+
+    from realdeg.degrade.batch import apply as apply_batch
+    from train.degraded import modelled
+
+    recipe, size = read_recipe("realesrgan"), 64
+    crops = [image[i * 7 % 1000 :, i * 13 % 1700 :][:256, :256] for i in range(size)]
+    hr = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(name)
+    plans = [
+        [modelled(recipe.draw(0, f"{step}/{i}", (256, 256), SCALE, group=str(step))) for i in range(size)]
+        for step in range(4 * repeat)
+    ]
+
+    def run() -> float:
+        start = time.perf_counter()
+        for batch in plans:
+            apply_batch(batch, hr)
+        if hr.is_cuda:
+            torch.cuda.synchronize()
+        return size * len(plans) / (time.perf_counter() - start)
+
+    run()
+    print(f"\nSecond order on {name}, batches of {size}: {run():.0f} pairs/s (plans drawn before).")
+
+
 def command(image: np.ndarray, folder: Path, kernel_pool: Path, noise_pool: Path) -> None:
     """The command over 24 images with one and two workers, and its memory."""
     (folder / "many").mkdir()
@@ -194,6 +221,7 @@ def main() -> None:
     )
     parser.add_argument("--photo", type=Path, default=None)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--device", default=None, help="also time batches of tensors there, e.g. cuda")
     o = parser.parse_args()
     cv2.setNumThreads(1)
     if any(os.environ.get(f"{name}_NUM_THREADS") != "1" for name in ("OMP", "OPENBLAS")):
@@ -210,6 +238,8 @@ def main() -> None:
         whole_image(folder / "hr", folder / "out", kernel_pool, noise_pool, o.repeat)
         crops(kernel_pool, noise_pool, image, o.repeat)
         command(image, folder, kernel_pool, noise_pool)
+        if o.device:
+            on_device(o.device, image, o.repeat)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ class D2CSettings:
     )
     kernel_pool: Path | None = setting(None, "Blur kernels for the recipe.")
     noise_pool: Path | None = setting(None, "Noise patches for the recipe.")
+    jpeg: Literal["real", "model"] = setting(
+        "real", "JPEG of the recipe: the codec, on the processor; or kornia's model of it, on the device."
+    )
     out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
     scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
     seed: int = setting(0, "Of initial weights and crops.", low=0)
@@ -277,8 +280,8 @@ def _source(s: D2CSettings, crops: Any, device: str) -> tuple[Any, list[str]]:
 
     assert s.scale is not None
     made_with = given(DegradeSettings(s.scale, s.kernel_pool, s.noise_pool, s.seed, s.recipe))
-    source = DegradedCrops(crops, made_with, grouped=device != "cpu")
-    return source, [str(value) for value in made_with.identity().values()]
+    source = DegradedCrops(crops, made_with, grouped=device != "cpu", jpeg_model=s.jpeg == "model")
+    return source, [s.jpeg, *(str(value) for value in made_with.identity().values())]
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:

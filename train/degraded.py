@@ -30,11 +30,13 @@ class DegradedCrops:
         crops: where HR comes from.
         given: recipe and pools.
         grouped: the crops of a step share order and sizes, and LR is left to `on_device`.
+        jpeg_model: kornia's model in place of the real JPEG codec, so that nothing leaves the device.
     """
 
     crops: Crops
     given: Given
     grouped: bool = False
+    jpeg_model: bool = False
 
     def __call__(self, step: int) -> Batch:
         """The crops of one step."""
@@ -59,7 +61,7 @@ class DegradedCrops:
         """What is done to each crop of a step."""
         side = self.crops.scale * self.crops.patch
         group = f"step {step}" if self.grouped else ""
-        return [
+        plans = [
             self.given.recipe.draw(
                 self.crops.seed,
                 f"{step}/{place}",
@@ -71,6 +73,7 @@ class DegradedCrops:
             )
             for place in range(self.crops.size)
         ]
+        return [modelled(plan) for plan in plans] if self.jpeg_model else plans
 
     def on_device(self, step: int, hr: torch.Tensor) -> torch.Tensor:
         """LR of the crops of a step on HR's device.
@@ -89,3 +92,10 @@ class DegradedCrops:
         plans: Sequence[Plan] = self.plans(step)
         with torch.no_grad():
             return apply(plans, hr, kernels=self.given.kernels, noises=self.given.noises)
+
+
+def modelled(plan: Plan) -> Plan:
+    """The plan with the differentiable model in place of the real JPEG codec."""
+    return [
+        {**step, "format": "jpeg_differentiable"} if step.get("format") == "jpeg" else step for step in plan
+    ]

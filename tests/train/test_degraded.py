@@ -50,6 +50,15 @@ def test_a_step_on_the_device_shares_its_structure():
         assert np.abs(made - apply(plan, picture)).mean() < 0.05
 
 
+def test_the_jpeg_model_takes_the_codecs_place():
+    made_with = given(DegradeSettings(2, recipe="realesrgan"))
+    real, model = (DegradedCrops(crops(), made_with, jpeg_model=flag) for flag in (False, True))
+    codecs = [step["format"] for plan in model.plans(0) for step in plan if step["op"] == "codec"]
+    assert set(codecs) == {"jpeg_differentiable"}
+    away = np.abs(real(0).lr.astype(int) - model(0).lr).mean()
+    assert 0 < away < 12
+
+
 def test_training_with_a_recipe_resumes_to_the_bit(make_dataset, tiny, tmp_path):
     data = make_dataset(scale=2, lr_hw=(24, 28))
     more = {"recipe": "realesrgan", "data": data}
