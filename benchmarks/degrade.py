@@ -183,29 +183,17 @@ def command(image: np.ndarray, folder: Path, kernel_pool: Path, noise_pool: Path
     for workers in (1, 2):
         seconds = []
         for limit in (2, 24):
-            words = [
-                "degrade",
-                folder / "many",
-                "-o",
-                folder / f"out{workers}{limit}",
-                "--scale",
-                SCALE,
-                "-q",
-            ]
-            words += [
-                "--kernel-pool",
-                kernel_pool,
-                "--noise-pool",
-                noise_pool,
-                "-j",
-                workers,
-                "--limit",
-                limit,
-            ]
+            out = folder / f"out{workers}{limit}"
+            words = f"degrade {folder / 'many'} -o {out} --scale {SCALE} -q -j {workers} --limit {limit} "
+            words += f"--kernel-pool {kernel_pool} --noise-pool {noise_pool}"
             start = time.monotonic()
-            subprocess.run(
-                [sys.executable, "-m", "realdeg", *map(str, words)], check=True, capture_output=True
+            told = subprocess.run(
+                [sys.executable, "-c", PEAK, sys.executable, "-m", "realdeg", *words.split()],
+                check=True,
+                capture_output=True,
+                text=True,
             )
+            peak = max(peak, int(told.stdout.split()[-1]) / 1024)
             seconds.append(time.monotonic() - start)
         took = seconds[1] - seconds[0]
         rates.append(22 / took)

@@ -148,10 +148,9 @@ def poisson(images: Tensor, drawn: Tensor, photons: Tensor, amount: Tensor, grey
         grey: (B,) bool, count on the luma.
     """
     signal = torch.where(grey[:, None, None, None], luma(images), images) if bool(grey.any()) else images
-    per_sample = photons.double()[:, None, None, None]
-    mean = signal.detach().double().clamp(min=0) * per_sample
+    mean = signal.detach().clamp(min=0) * photons[:, None, None, None]
     counts = noise.poisson_counts(mean, normal(drawn), drawn, torch)
-    return images + ((counts - mean) * (amount.double()[:, None, None, None] / per_sample)).to(images.dtype)
+    return images + (counts - mean) * (amount.double() / photons.double()).to(images)[:, None, None, None]
 
 
 def luma(images: Tensor) -> Tensor:

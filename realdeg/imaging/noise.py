@@ -23,7 +23,7 @@ CHANNELS: tuple[Channels, ...] = get_args(Channels)
 LUMA = (0.299, 0.587, 0.114)  # BT.601, full range: the grey that grey Poisson noise is counted on
 LEVELS = 65536
 FEW = 4.0  # photons up to which the Poisson law is inverted by summing its probabilities
-AT_ONCE = 1 << 15  # samples of a Poisson field that are computed together: their float64 fit the cache
+AT_ONCE = 1 << 15  # samples of a Poisson field that are computed together: they fit the cache
 
 
 def bits(key: int, count: int) -> npt.NDArray[np.uint16]:
@@ -115,9 +115,9 @@ def poisson(
     table = normal_table()
     for start in range(0, flat.size, AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        mean = np.maximum(flat[part].astype(np.float64), 0) * photons
+        mean = np.maximum(flat[part], 0) * np.float32(photons)
         counts = poisson_counts(mean, np.take(table, drawn[part], mode="clip"), drawn[part], np)
-        noise[part] = (counts - mean) * (amount / photons)
+        noise[part] = (counts - mean) * np.float32(amount / photons)
     result: Image = image + noise.reshape(signal.shape)
     return result
 
@@ -130,15 +130,20 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
     2016, the terms to 1 / mean), which misses the exact quantile in at most 16 of 10,000 draws, by one
     photon; below by summing the probabilities.
 
+    In float32 a sum's last bit turns one draw in 100,000, of a hundred photons; in float64 none.
+
     Args:
-        mean: float64, >= 0.
-        z: normal quantiles of `drawn`, any float type.
+        mean: float32 or float64, >= 0.
+        z: normal quantiles of `drawn`, float32.
         drawn: 16 bits each, any integer type.
         xp: numpy or torch.
+
+    Returns:
+        Counts, of the type of `mean`.
     """
     root = xp.sqrt(mean.clip(FEW))
     inverse = 1 / root
-    w = z + 0 * root  # float64
+    w = z + 0 * root
     w2 = w * w
     # mean + root w + (2 + w2) / 6 - w (2 + w2) / 72 / root + (w2^2 / 270 + 7 w2 / 810 - 8 / 405) / root^2
     many = w2 * (1 / 270)
@@ -147,9 +152,9 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
     many -= 8 / 405
     many *= inverse
     w2 += 2
-    many -= w2 * w / 72
+    many -= w2 * w * (1 / 72)
     many *= inverse
-    w2 /= 6
+    w2 *= 1 / 6
     many += w2
     root *= w
     many += root
@@ -158,7 +163,7 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
     many = many.clip(0)  # below 8 photons the expansion ends below none
     few = mean <= FEW
     if bool(few.any()):
-        low = mean[few]
+        low = xp.asarray(mean[few], dtype=xp.float64)
         u = (drawn[few] + (0.5 + 0 * low)) / LEVELS
         probability = xp.exp(-low)
         total, counts = probability + 0, 0 * low
@@ -169,7 +174,7 @@ def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
             counts += more
             probability *= low / k
             total += probability
-        many[few] = counts
+        many[few] = xp.asarray(counts, dtype=many.dtype)
     return many
 
 

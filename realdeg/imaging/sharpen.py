@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from realdeg.imaging.border import OPENCV, Border
 
+STRIP = 1 << 16  # values
+
 
 def unsharp(
     image: npt.NDArray[Any],
@@ -32,14 +34,24 @@ def unsharp(
     """
     sigma, beyond = window_sigma(radius), OPENCV[border]
     smooth = cv2.GaussianBlur(image, (radius, radius), sigma, borderType=beyond)
-    _, mask = cv2.threshold(cv2.absdiff(image, smooth), threshold / 255, 1.0, cv2.THRESH_BINARY)
+    mask = np.empty_like(smooth)
+    for part in _strips(image):
+        apart = cv2.absdiff(image[part], smooth[part])
+        cv2.threshold(apart, threshold / 255, 1.0, cv2.THRESH_BINARY, dst=mask[part])
     soft = cv2.GaussianBlur(mask, (radius, radius), sigma, borderType=beyond)
-    sharp = cv2.addWeighted(image, 1 + weight, smooth, -weight, 0)
-    np.clip(sharp, 0, 1, out=sharp)
-    sharp -= image
-    sharp *= soft
-    sharp += image
-    return sharp
+    for part in _strips(image):
+        sharp = cv2.addWeighted(image[part], 1 + weight, smooth[part], -weight, 0)
+        np.clip(sharp, 0, 1, out=sharp)
+        sharp -= image[part]
+        sharp *= soft[part]
+        np.add(sharp, image[part], out=smooth[part])
+    return smooth
+
+
+def _strips(image: npt.NDArray[Any]) -> list[slice]:
+    """Rows that fit the processor's cache together: what is done pixel by pixel is twice as fast there."""
+    rows = max(1, STRIP // image[0].size)
+    return [slice(start, start + rows) for start in range(0, len(image), rows)]
 
 
 def window_sigma(side: int) -> float:
