@@ -32,7 +32,7 @@ REPRODUCIBLE = {
     "h264": {"x264-params": "cpu-independent=1"},
     "hevc": {"x265-params": "cutree=0:pools=1:frame-threads=1:wpp=0:info=0:log-level=none"},
 }
-SMALLEST_SIDE = 16  # x265 opens no smaller picture
+SMALLEST_SIDE = {"h264": 16, "hevc": 64}  # below a coding block x265 reads what nobody wrote, now and then
 LIMITED, FULL = 1, 2  # AVColorRange: luma 16..235 in the stream, RGB 0..255
 COLORSPACE = {"bt709": 1, "bt601": 5}  # AVColorSpace, ITU-T H.273 matrix coefficients
 
@@ -105,7 +105,7 @@ def encode(
         problem = f"the installed PyAV was built without {ENCODER[codec]}"
         remedy = "pip install --upgrade --only-binary av av"
         raise UserError(codec, problem, remedy, exit_code=EXIT_MISSING_RESOURCE) from error
-    height, width = (max(SMALLEST_SIDE, side + side % 2) for side in image.shape[:2])
+    height, width = (max(SMALLEST_SIDE[codec], side + side % 2) for side in image.shape[:2])
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.thread_count = 25, 1
     encoder.colorspace, encoder.color_range = COLORSPACE[matrix], LIMITED

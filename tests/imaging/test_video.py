@@ -171,10 +171,9 @@ def test_without_the_encoder(av, monkeypatch, photo):
     assert caught.value.exit_code == EXIT_MISSING_RESOURCE
 
 
-@pytest.mark.parametrize("codec", CODECS)
-def test_a_picture_too_large(av, codec):
-    with pytest.raises(UserError, match=f"{codec}: libx26. refused a picture of 16 x 20000 px"):
-        roundtrip(np.zeros((20000, 3, 3), np.uint8), codec, 30, preset="ultrafast")
+def test_a_picture_too_large(av):
+    with pytest.raises(UserError, match="h264: libx264 refused a picture of 16 x 20000 px"):
+        roundtrip(np.zeros((20000, 3, 3), np.uint8), "h264", 30, preset="ultrafast")
 
 
 def test_wrong_arguments(av):
