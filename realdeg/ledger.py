@@ -45,7 +45,8 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
-        self._file.close()
+        with contextlib.suppress(OSError):  # closing writes what was left; `append` has said that it cannot
+            self._file.close()
 
 
 def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:

@@ -121,10 +121,13 @@ def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
     extra = list(dict.fromkeys(name for record in records for name in record.detail))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow([*COLUMNS, *extra])
     for record in records:
-        row = [getattr(record, name) for name in COLUMNS]
-        writer.writerow([*row, *(_cell(record.detail.get(name, "")) for name in extra)])
+        row = [_cell(getattr(record, name)) for name in COLUMNS]
+        row += [_cell(record.detail.get(name, "")) for name in extra]
+        # Not every Python quotes a carriage return for itself, and none reads one that is not quoted.
+        (quoting if any("\r" in cell for cell in row) else writer).writerow(row)
     path = folder / MANIFEST
     write_text(path, text.getvalue())
     return path

@@ -223,9 +223,8 @@ class Teller:
         """Show the state after one item."""
         last = progress.last
         if last and not last.ok:
-            self.line(
-                f"{last.status}: {last.key}: {last.reason}" if last.key not in last.reason else last.reason
-            )
+            key = " ".join(last.key.split())  # as reasons name it
+            self.line(f"{last.status}: {key}: {last.reason}" if key not in last.reason else last.reason)
         fresh = progress.done - progress.resumed
         rate = f"{fresh / progress.seconds:.1f}/s" if fresh and progress.seconds > 0 else ""
         eta = f"ETA {_clock(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
@@ -239,7 +238,8 @@ class Teller:
             click.echo("  ".join(part for part in parts if part), err=True)
 
     def line(self, text: str) -> None:
-        """Print one line above the bar."""
+        """Print one line above the bar, also of names that hold line breaks."""
+        text = " ".join(text.split())
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -81,8 +81,9 @@ def link_or_copy(source: Path, path: Path) -> None:
         UserError: `source` cannot be read or `path` cannot be written.
     """
     source, path = Path(source).resolve(), Path(path)
-    if path.exists() and path.samefile(source):
-        return
+    with contextlib.suppress(OSError):  # not there yet, or no name for a file: writing says so
+        if path.samefile(source):
+            return
     temporary = temporary_name(path)
     try:
         with contextlib.suppress(OSError):
