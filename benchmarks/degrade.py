@@ -173,16 +173,16 @@ def on_device(name: str, image: np.ndarray, repeat: int) -> None:
 
 
 def command(image: np.ndarray, folder: Path, kernel_pool: Path, noise_pool: Path) -> None:
-    """The command over 24 images with one and two workers, and its memory."""
+    """The command over 48 images with one and two workers, and its memory."""
     (folder / "many").mkdir()
-    for i in range(24):
+    for i in range(48):
         write_image(folder / "many" / f"{i:02d}.png", np.roll(image, 50 * i, 1))
-    print("\n## realdeg degrade, 24 such images, wall seconds less those of one image\n")
+    print("\n## realdeg degrade, 36 such images after the first 12, wall seconds\n")
     print("| workers | s | images/s |\n|---|---|---|")
     rates, peak = [], 0.0
     for workers in (1, 2):
         seconds = []
-        for limit in (2, 24):
+        for limit in (12, 48):
             out = folder / f"out{workers}{limit}"
             words = f"degrade {folder / 'many'} -o {out} --scale {SCALE} -q -j {workers} --limit {limit} "
             words += f"--kernel-pool {kernel_pool} --noise-pool {noise_pool}"
@@ -196,7 +196,7 @@ def command(image: np.ndarray, folder: Path, kernel_pool: Path, noise_pool: Path
             peak = max(peak, int(told.stdout.split()[-1]) / 1024)
             seconds.append(time.monotonic() - start)
         took = seconds[1] - seconds[0]
-        rates.append(22 / took)
+        rates.append(36 / took)
         print(f"| {workers} | {took:.2f} | {rates[-1]:.1f} |")
     print(f"\nTwo workers are {rates[1] / rates[0]:.2f} times one.")
     print(f"Peak memory of a process: {peak:.0f} MB.")

@@ -59,10 +59,15 @@ def results(
 ) -> Iterator[PairRecord]:
     """Records of the items as they are finished; no new item is begun once `stop` is set."""
     if workers <= 1:
-        for item in items:
-            if stop.is_set():
-                return
-            yield _attempt(work, item)
+        from threadpoolctl import threadpool_limits
+
+        # As in workers: many small matrix products wait for their threads longer than they compute, and
+        # the last bit of a sum would depend on how they share it.
+        with threadpool_limits(1, user_api="blas"):
+            for item in items:
+                if stop.is_set():
+                    return
+                yield _attempt(work, item)
     elif items:
         # A single item too: on resuming it may be the one that kills its process.
         yield from _parallel(work, items, min(workers, len(items)), stop)
