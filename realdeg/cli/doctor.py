@@ -38,6 +38,7 @@ CORE = {
     "rich": "rich",
     "safetensors": "safetensors",
     "scipy": "scipy",
+    "threadpoolctl": "threadpoolctl",
     "tifffile": "tifffile",
     "torch": "torch",
 }
