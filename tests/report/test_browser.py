@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -28,6 +29,10 @@ FLAGS = [
 ]
 
 
+class Navigated(Exception):
+    """A link was followed while the page was being asked."""
+
+
 class Tab:
     """One tab, driven through the DevTools protocol on a loopback port."""
 
@@ -50,6 +55,8 @@ class Tab:
         while True:
             message = json.loads(self.socket.recv())
             if message.get("id") == number:
+                if "navigated" in message.get("error", {}).get("message", ""):
+                    raise Navigated
                 assert "error" not in message, message
                 return message["result"]
             if message.get("method") in (
@@ -69,11 +76,16 @@ class Tab:
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
         )
         self.call("Page.navigate", url=url)
-        for _ in range(100):
-            if self.js("document.readyState") == "complete" and self.js("location.href") != "about:blank":
-                return
+        self.until("location.href !== 'about:blank'")
+
+    def until(self, code):
+        """Wait until a page has loaded of which `code` is true."""
+        for _ in range(200):
+            with contextlib.suppress(Navigated):
+                if self.js(f"document.readyState === 'complete' && {code}"):
+                    return
             time.sleep(0.05)
-        raise AssertionError("the page did not load")
+        raise AssertionError(f"no page came of which {code}")
 
     def press(self, key, code=0):
         for kind in ("keyDown", "keyUp"):
@@ -360,16 +372,10 @@ def test_links_lead_from_the_overview_to_the_pair_and_back(tab, folder, known):
     tab.js(
         f"[...document.querySelectorAll('.sortable a')].find(a => a.textContent === {json.dumps(known.awkward)}).click()"
     )
-    for _ in range(100):
-        if tab.js("document.readyState === 'complete' && document.querySelector('.viewer') !== null"):
-            break
-        time.sleep(0.05)
+    tab.until("document.querySelector('.viewer') !== null")
     assert tab.js("document.querySelector('h1').textContent.trim()") == known.awkward
     tab.js("document.querySelector('nav a').click()")
-    for _ in range(100):
-        if tab.js("document.readyState === 'complete' && document.querySelector('.sortable') !== null"):
-            break
-        time.sleep(0.05)
+    tab.until("document.querySelector('.sortable') !== null")
     assert tab.js("location.href") == (folder / "index.html").as_uri()
 
 
