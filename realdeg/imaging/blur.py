@@ -76,10 +76,13 @@ def blur(image: Image, at: Placed, border: Border = "symmetric") -> Image:
     kernel, (x, y) = _enclosing(_without_tails(at, NEGLIGIBLE))
     if kernel.shape == (1, 1):
         return image
+    border_type = OPENCV[border]
     parts = _separated(kernel)
     if parts:
-        return cv2.sepFilter2D(image, -1, parts[1], parts[0], anchor=(x, y), borderType=OPENCV[border])
-    return cv2.filter2D(image, -1, kernel, anchor=(x, y), borderType=OPENCV[border])
+        made = cv2.sepFilter2D(image, -1, parts[1], parts[0], anchor=(x, y), borderType=border_type)
+    else:
+        made = cv2.filter2D(image, -1, kernel, anchor=(x, y), borderType=border_type)
+    return made.reshape(image.shape)  # OpenCV drops a single channel's axis
 
 
 def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import ndimage
 
-from realdeg.imaging.blur import blur_subsample, blur_subsample_reference, placed
-from realdeg.imaging.kernels import centre_of_mass, gaussian, shifted
+from realdeg.imaging.blur import blur, blur_subsample, blur_subsample_reference, placed
+from realdeg.imaging.kernels import centre_of_mass, gaussian, motion, shifted
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,10 @@ def test_a_flat_image_stays_flat():
     at = placed(gaussian(9, 1.1), 2)
     flat = np.full((24, 20, 3), 0.3, np.float32)
     assert_allclose(blur_subsample(flat, at, 2), 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", [gaussian(5, 1.0), motion(4.0, 0.5)])
+def test_one_channel_stays_one(kernel):
+    image = np.random.default_rng(0).random((12, 16, 1), np.float32)
+    assert blur(image, placed(kernel, 1)).shape == (12, 16, 1)
+    assert blur_subsample(image, placed(kernel, 2), 2).shape == (6, 8, 1)
