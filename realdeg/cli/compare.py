@@ -1,0 +1,129 @@
+"""`realdeg compare`: which synthetic dataset is nearest to real photos, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from realdeg.cli.common import FOLDER, output_options
+from realdeg.errors import EXIT_SOME_FAILED, UserError
+
+if TYPE_CHECKING:
+    from realdeg.metrics.domain import DomainDistance
+    from realdeg.metrics.photo_statistics import PhotoStatistics
+
+MOST = 200  # images of a set that are looked at, by default
+PARTS = ("spectrum", "noise", "gradients", "patches")
+Tell = Callable[[str], None]
+
+
+@click.command(
+    context_settings={"show_default": True}, short_help="Which dataset is nearest to real photos: rank them."
+)
+@click.argument("datasets", metavar="DATASET...", type=FOLDER, nargs=-1, required=True)
+@click.option("--real", type=FOLDER, required=True, help="Photos of the camera that LR is to look like.")
+@click.option(
+    "--limit", type=click.IntRange(4), default=MOST, help="Most images of each set, spread over it."
+)
+@output_options
+def compare(datasets: tuple[Path, ...], real: Path, limit: int, as_json: bool, quiet: bool) -> None:
+    """Rank datasets by how near their LR images are to real photos: choose a recipe before training.
+
+    The photos show other scenes; spectra, noise, gradients and patches are compared, not pixels. A DATASET
+    is a folder with manifest.csv, whose LR images are used, or any folder of images. 1 is the distance
+    between two halves of the photos.
+    """
+
+    def tell(text: str) -> None:
+        click.echo(" ".join(text.split()), err=True)
+
+    photos, lost = statistics(real, limit, tell)
+    ranked, refused = [], 0
+    for dataset in datasets:
+        try:
+            images, bad = statistics(dataset, limit, tell)
+            ranked.append((dataset, distance(real, photos, dataset, images)))
+            lost += bad
+        except UserError as error:
+            if str(real) == error.subject:
+                raise
+            refused += 1
+            tell(f"error: {error}")
+    ranked.sort(key=lambda one: one[1].distance)
+    if as_json:
+        result = {"real": str(real), "ranked": [{"dataset": str(d), **figures(one)} for d, one in ranked]}
+        click.echo(json.dumps(result))
+    elif ranked:
+        click.echo(f"distance from {len(photos)} photos of {real}; 1 = as between two halves of them")
+        click.echo("  distance  spectrum  noise  gradients  patches      p  images  dataset")
+        for dataset, one in ranked:
+            click.echo(
+                f"  {one.distance:8.2f}  {one.spectrum:8.2f}  {one.noise:5.2f}  {one.gradients:9.2f}  "
+                f"{one.patches:7.2f}  {one.p_value:5.3f}  {one.images:6}  {dataset}"
+            )
+    if refused or lost:
+        raise SystemExit(EXIT_SOME_FAILED)
+
+
+def statistics(folder: Path, limit: int, tell: Tell) -> tuple[list[PhotoStatistics], int]:
+    """Figures of the images of a set, one image in memory at a time; and how many had none.
+
+    Args:
+        folder: a dataset, of which LR is taken, or a folder of images.
+        limit: at most so many images, spread over the set.
+        tell: gets one line for each image that cannot be used.
+
+    Raises:
+        UserError: nothing there, or no image can be used.
+    """
+    from realdeg.io.find import find_images
+    from realdeg.io.photo import read
+    from realdeg.metrics.photo_statistics import describe
+    from realdeg.records import read_manifest
+
+    if (folder / "manifest.csv").is_file():
+        paths = [folder / record.lr for record in read_manifest(folder) if record.ok]
+        if not paths:
+            raise UserError(folder, "holds no pairs", "give a dataset that has some")
+    else:
+        paths = [found.path for found in find_images(folder)]
+    found, lost = [], 0
+    count = min(limit, len(paths))
+    for path in (paths[i * len(paths) // count] for i in range(count)):
+        try:
+            pixels = read(path).as_float()
+            found.append(describe(pixels))
+        except UserError as error:
+            lost += 1
+            tell(str(error))
+        except ValueError as error:
+            lost += 1
+            tell(str(UserError(path, str(error), "leave it out or give larger ones")))
+    return found, lost
+
+
+def distance(
+    real: Path, photos: list[PhotoStatistics], dataset: Path, images: list[PhotoStatistics]
+) -> DomainDistance:
+    """Distance of a set from photos.
+
+    Raises:
+        UserError: too few usable images in one of them.
+    """
+    from realdeg.metrics.domain import FEWEST, domain_distance
+
+    for folder, many in ((real, photos), (dataset, images)):
+        if len(many) < FEWEST:
+            problem = f"{len(many)} usable image{'s' * (len(many) != 1)}, {FEWEST} are needed"
+            raise UserError(folder, problem, "add more, or cut large ones into several")
+    return domain_distance(photos, images)
+
+
+def figures(one: DomainDistance) -> dict[str, float]:
+    """Of a distance, for JSON."""
+    names = ("distance", *PARTS, "p_value", "images", "photos")
+    return {name: round(getattr(one, name), 4) for name in names}
