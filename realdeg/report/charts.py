@@ -142,10 +142,12 @@ def curves(
     y_label: str,
     log: bool = False,
     kinds: Mapping[str, str] | None = None,
+    reach: float = 1.0,
 ) -> str:
     """SVG line chart of (x, y) points by name; on a log axis only positive values are drawn.
 
-    `kinds` gives CSS classes by name, for lines with a colour and dashes of their own, without dots.
+    `kinds` gives CSS classes by name, for lines with a colour and dashes of their own, without dots; the
+    axis of x ends at `reach` at least.
     """
     drawn = {
         name: [(a, b) for a, b in points if math.isfinite(b) and (b > 0 or not log)]
@@ -162,7 +164,7 @@ def curves(
         low, high = low - room, high + room
     elif low == high:
         low, high = low / 2, high * 2
-    x, y = Axis(min(0, *xs) if len(xs) > 1 else 0, max(*xs, 1)), Axis(low, high, log)
+    x, y = Axis(min(0, *xs) if len(xs) > 1 else 0, max(*xs, reach)), Axis(low, high, log)
     parts = _frame(x, y, x_label, y_label)
     beside = float(LEFT)
     for number, (name, points) in enumerate(drawn.items()):
@@ -207,6 +209,33 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
         )
         parts.append(f'<a href="{escape(p.link)}">{mark}</a>' if p.link else mark)
     return _svg(parts, f"{y_label} against {x_label}: {len(points)} pairs")
+
+
+def cloud(
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_label: str,
+    y_label: str,
+) -> str:
+    """SVG of points >= 0 on linear axes from 0, and lines through them; the names are CSS classes.
+
+    The axis of y ends where 99 % of the points are below, so that one outlier does not flatten all others.
+    """
+    everything = [p for many in points.values() for p in many]
+    heights = sorted(b for _, b in everything)
+    high = heights[math.ceil(0.99 * len(heights)) - 1]
+    high = max(high, *(b for many in lines.values() for _, b in many), 1e-9)
+    x, y = Axis(0, max(*(a for a, _ in everything), 1)), Axis(0, 1.05 * high)
+    parts = _frame(x, y, x_label, y_label)
+    for name, many in points.items():
+        parts += [_dot(_x(x, a), _y(y, b), f"{name} faint") for a, b in many if b <= y.high]
+    for name, many in lines.items():
+        way = " ".join(f"{_x(x, min(a, x.high)):.1f},{_y(y, b):.1f}" for a, b in many)
+        parts.append(f'<polyline class="line {name}" points="{way}"/>')
+    if beyond := sum(b > y.high for _, b in everything):
+        parts.append(_text("name", WIDTH - RIGHT, TOP - 8, f"{beyond} above", "end"))
+    return _svg(parts, f"{y_label} against {x_label}: {len(everything)} points")
 
 
 def _x(axis: Axis, value: float) -> float:

@@ -15,6 +15,7 @@ from realdeg.layout import pair_paths
 from realdeg.records import PairRecord, read_manifest
 from realdeg.report import degradation, overview, training
 from realdeg.report.certificate import read_certificate
+from realdeg.report.domain import DomainFigures, domain_section
 from realdeg.report.folder import Folder
 from realdeg.report.listing import MAX_ROWS, listing
 from realdeg.report.measures import Measures, facts, measures
@@ -54,6 +55,7 @@ def build_report(
     *,
     title: str = "",
     limit: int = 60,
+    domain: DomainFigures | None = None,
 ) -> Path:
     """Write the report of a dataset.
 
@@ -66,6 +68,7 @@ def build_report(
         run: run folder of `python -m train.d2c`; adds curves, the evaluation table and comparisons.
         title: heading; default the dataset's name.
         limit: at most so many pairs get pictures and a page of their own, spread over the dataset.
+        domain: how far LR is from real photos, where that was measured.
 
     Returns:
         Path of index.html.
@@ -103,6 +106,7 @@ def build_report(
         cards=overview.cards(records, [m for _, m in kept], training.gain(trained) if trained else None),
         figures=overview.figures([record for record, _ in kept], [m for _, m in kept], where),
         made=degradation.section(dataset, records, {s.key: s for one in gallery if (s := one.sample)}),
+        domain=domain_section(domain) if domain else None,
         run=training.section(trained) if trained else None,
         compared=compared,
         kinds=kinds([*lost.values(), *refused], folder),

@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from realdeg.cli.compare import compare
+from realdeg.cli.report import report
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
+from realdeg.layout import pair_paths
+from realdeg.records import PairRecord, write_manifest
 
 
 def image(seed, blur):
@@ -98,3 +101,24 @@ def test_too_few_photos_end_it(sets, tmp_path):
     write_image(tmp_path / "one" / "0.png", image(0, 1))
     found = run("--real", tmp_path / "one", sets / "near")
     assert "1 usable image, 4 are needed; add more" in str(found.exception)
+
+
+def test_a_datasets_lr_is_compared_and_its_report_says_how_far_it_is(sets, tmp_path):
+    records = []
+    for i in range(5):
+        lr, hr = pair_paths(str(i))
+        write_image(tmp_path / "pairs" / lr, image(80 + i, 1.2))
+        write_image(tmp_path / "pairs" / hr, np.repeat(np.repeat(image(80 + i, 1.2), 2, 0), 2, 1))
+        records.append(PairRecord(str(i), "ok", scale=2, lr=lr, hr=hr, how="adopted"))
+    write_manifest(tmp_path / "pairs", [*records, PairRecord("bad", "failed", "torn")])
+    told = run("--real", sets / "real", tmp_path / "pairs", "--json")
+    distance = json.loads(told.stdout)["ranked"][0]
+    assert distance["images"] == 5
+    made = CliRunner().invoke(report, [str(tmp_path / "pairs"), "--real", str(sets / "real")])
+    assert made.exit_code == 0, made.output
+    html = (tmp_path / "pairs" / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"Distance {distance['distance']:.2f} from 6 photos of real." in html
+    assert html.count("<svg") >= 2
+    plain = CliRunner().invoke(report, [str(tmp_path / "pairs")])
+    assert plain.exit_code == 0
+    assert "Domain distance" not in (tmp_path / "pairs" / "report" / "index.html").read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Whether a path is a pool, of which kind, and for which scale."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from realdeg.degrade.pool_files import ARRAY_SUFFIXES, HEADER, arrays, files
+from realdeg.degrade.pools import KERNELGAN_NAME, KernelPool, NoisePool
+from realdeg.errors import UserError
+from realdeg.records import MANIFEST
+
+DEFAULT_SCALE = 4
+
+
+def is_pool(path: Path) -> bool:
+    """Whether a path is a pool file, or a folder that is no dataset."""
+    if path.is_dir():
+        return not (path / MANIFEST).exists() and any(path.iterdir())
+    return path.suffix.lower() in ARRAY_SUFFIXES
+
+
+def read_pool(path: Path) -> KernelPool | NoisePool:
+    """Read a pool of either kind: as its header says, else by what is in it.
+
+    A folder with arrays holds kernels, one with pictures noise; an array with three channels in its last
+    axis is noise. Of KernelGAN's kernels for several scales those for the smallest are read.
+
+    Raises:
+        UserError: it cannot be read, or holds neither.
+    """
+    found = list(files(path, ARRAY_SUFFIXES))
+    if not found:
+        return NoisePool.read(path)
+    first = found[0][0]
+    scales = [int(match[1]) for file, _ in found if (match := KERNELGAN_NAME.search(file.stem))]
+    scale = min(scales, default=DEFAULT_SCALE)
+    kind = _kind(first)
+    return NoisePool.read(path) if kind == "noise" else KernelPool.read(path, scale)
+
+
+def _kind(file: Path) -> str:
+    if file.suffix.lower() == ".npz":
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                if HEADER in archive.files:
+                    return str(json.loads(str(archive[HEADER])).get("kind"))
+        except Exception:
+            raise UserError(file, "cannot be read as a pool", "restore it or remove it") from None
+    shapes = [array.shape for _, array in arrays(file)]
+    return "noise" if shapes and len(shapes[0]) in (3, 4) and shapes[0][-1] == 3 else "kernel"
