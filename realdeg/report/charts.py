@@ -162,7 +162,7 @@ def curves(
     if not log:
         room = 0.06 * (high - low) or 0.5
         low, high = low - room, high + room
-    elif low == high:
+    elif high < 2 * low:  # a line that is level looks so, and the axis has round numbers
         low, high = low / 2, high * 2
     x, y = Axis(min(0, *xs) if len(xs) > 1 else 0, max(*xs, reach)), Axis(low, high, log)
     parts = _frame(x, y, x_label, y_label)
