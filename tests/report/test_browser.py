@@ -9,10 +9,14 @@ import shutil
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
+from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.imaging.kernels import gaussian
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
+from realdeg.report.pool_report import build_pool_report
 
 BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 FLAGS = [
@@ -401,4 +405,24 @@ def test_a_degraded_set_loads_whole_fits_and_tells_all_steps(tab, degraded, tmp_
         assert all(tab.js(steps))
         tab.press(" ", 32)
         assert tab.js(shown) > 0
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("kind", ["kernel", "noise"])
+def test_a_pool_loads_whole_and_fits(tab, tmp_path, kind, width):
+    rng = np.random.default_rng(0)
+    names = tuple(f"{'long_' * 12}{i}" for i in range(110))
+    if kind == "kernel":
+        kernels = [gaussian(21, *sigmas) for sigmas in rng.uniform(1, 3, (110, 2))]
+        KernelPool(names, tuple(kernels), {"kernels": {names[0]: {"confidence": 1}}}).save(tmp_path / "p.npz")
+    else:
+        patches = rng.normal(0, 0.02, (110, 40, 40, 3)).astype(np.float32)
+        about = {"patches": {name: {"level": [9 + i, 20, 30]} for i, name in enumerate(names)}}
+        NoisePool(names, tuple(patches), about).save(tmp_path / "p.npz")
+    page = build_pool_report(tmp_path / "p.npz", tmp_path / "out")
+    tab.open(page.as_uri(), width)
+    assert tab.whole()
+    assert tab.js("document.querySelectorAll('.sample').length") == (96 if kind == "kernel" else 60)
+    assert tab.js("document.documentElement.scrollWidth") <= width
     assert tab.said == []
