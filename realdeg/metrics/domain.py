@@ -23,9 +23,9 @@ Array = npt.NDArray[Any]
 FEWEST = 4  # photos: two halves of two
 HALVINGS = 32
 PERMUTATIONS = 999
-# Chosen on one camera (benchmarks/domain_distance.py). Spectra and patches differ least between halves of the
-# real photos, so their figures are the largest and would speak alone.
-WEIGHTS = {"spectrum": 0.125, "noise": 0.25, "gradients": 0.5, "patches": 0.125}
+# Chosen by rank correlation on Canon's pairs (benchmarks/README.md). Spectra and patches differ least between
+# halves of the real photos, so their figures are the largest and would speak alone.
+WEIGHTS = {"spectrum": 0.05, "noise": 0.2, "gradients": 0.7, "patches": 0.05}
 SMALLEST = 0.02  # octaves: photos that are equal to such a degree leave no smaller unit
 SMALLEST_PATCHES = 0.002
 
