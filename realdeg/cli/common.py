@@ -259,14 +259,18 @@ def finish(
     job: JobOptions,
     *,
     extra: dict[str, Any] | None = None,
-    manifests: str = "manifest.csv",
+    manifests: str | Path = "manifest.csv",
+    what: str = "pairs",
+    only_json: dict[str, Any] | None = None,
 ) -> None:
     """Print the closing table (or JSON) of a job and end the command with the documented exit code.
 
     Args:
         extra: further figures by name, shown below the counts and put into the JSON; a list of
             mappings becomes a line each.
-        manifests: where every reason is written, below the output folder; "" = nowhere.
+        manifests: where every reason is written, below the output folder or wherever; "" = nowhere.
+        what: of what so many were made.
+        only_json: further values by name that are not shown.
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
@@ -281,11 +285,12 @@ def finish(
             "interrupted": report.interrupted,
             "problems": {r.key: r.reason for r in report.records if not r.ok},
             **extra,
+            **(only_json or {}),
         }
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
-        click.echo(f"{job.out}: {counts['ok']} pairs{resumed} in {_seconds(report.seconds)}")
+        click.echo(f"{job.out}: {counts['ok']} {what}{resumed} in {_seconds(report.seconds)}")
         for status in ("rejected", "failed"):
             if counts[status]:
                 click.echo(f"  {status:<9}{counts[status]:>5}")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, job_options
+from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_settings import METHODS, KernelSettings
-from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
-
-if TYPE_CHECKING:
-    from realdeg.jobs import JobReport
+from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK
 
 
 @click.command(
@@ -29,10 +26,22 @@ if TYPE_CHECKING:
     help="How kernels are learned from photos alone.",
 )
 @click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=KernelSettings.min_confidence,
+    help="Amortised: photos whose kernel is less sure give none.",
+)
+@click.option(
+    "--weights",
+    type=FOLDER,
+    default=None,
+    help="Amortised: weights that --train wrote; default those of realdeg (x2, x3, x4, x8).",
+)
+@click.option(
     "--iterations",
     type=click.IntRange(1),
     default=KernelSettings.iterations,
-    help="Of KernelGAN; 1000 take 4 times as long and bring about 1 dB, the paper's 3000 no more.",
+    help="KernelGAN: 1000 take 4 times as long and bring about 1 dB, the paper's 3000 no more.",
 )
 @click.option("--seed", type=int, default=KernelSettings.seed, help="Of every draw; same seed, same bytes.")
 @click.option(
@@ -49,13 +58,22 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 16),
     nargs=2,
     default=KernelSettings.grid,
-    help="From pairs: kernels down and across each photo, for lenses that blur the corners.",
+    help="Kernels down and across each photo, for lenses that blur the corners; not by KernelGAN.",
 )
 @click.option(
     "--max-error",
     type=click.FloatRange(0),
     default=KernelSettings.max_error,
     help="From pairs: refuse those whose stated error is above (LR px).",
+)
+@click.option(
+    "--train", is_flag=True, help="Train the amortised estimator on the sharp photos in SRC; OUT is weights."
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    default=TrainSettings.examples,
+    help="To train on: photos reduced by random kernels.",
 )
 @job_options
 @click.pass_context
@@ -66,28 +84,48 @@ def kernels(
     src: Path,
     scale: int,
     method: str,
+    min_confidence: float,
+    weights: Path | None,
     iterations: int,
     seed: int,
     from_pairs: bool,
     size: int | None,
     grid: tuple[int, int],
     max_error: float,
+    train: bool,
+    examples: int,
 ) -> None:
     """Learn the blur kernels of the photos in SRC, and write them as a pool for `realdeg degrade`.
 
     OUT is a file (.npz with origin and figures, or .mat), or a folder with KernelGAN's
     NAME/NAME_kernel_xS.mat. Beside it, OUT.job/manifest.csv has a row for every photo, with the reason where
     there is no kernel.
+
+    With --train, OUT.npz receives weights for --weights instead; some minutes for the default.
     """
-    settings = KernelSettings(scale, method, iterations, seed, size, (grid[0], grid[1]), max_error)  # type: ignore[arg-type]
-    from realdeg.degrade.estimate import check, estimate_pairs, estimate_photos, find_pairs
+    if train:
+        _train(ctx, src, scale, TrainSettings(examples, seed=seed), job)
+        return
+    settings = KernelSettings(
+        scale,
+        method,  # type: ignore[arg-type]
+        iterations,
+        seed,
+        size,
+        (grid[0], grid[1]),
+        weights,
+        min_confidence,
+        max_error,
+    )
+    from realdeg.degrade.estimate import check, estimate_pairs, estimate_photos, find_pairs, job_folder
 
     if job.dry_run:
         from realdeg.io.find import find_images
 
         check(settings, job.out, src, pairs=from_pairs)
         items = find_pairs(src, scale) if from_pairs else find_images(src)
-        how = "least squares of pairs" if from_pairs else f"{method}, {iterations} iterations, seed {seed}"
+        how = "least squares of pairs" if from_pairs else method
+        how += f", {iterations} iterations, seed {seed}" if how == "kernelgan" else ""
         click.echo(
             f"would learn kernels for x{scale} from {len(items[: job.limit])} "
             f"{'pairs' if from_pairs else 'photos'} into {job.out}, {job.workers} workers"
@@ -97,38 +135,35 @@ def kernels(
     with Teller("kernels learned", quiet=job.quiet or job.as_json) as teller:
         estimate = estimate_pairs if from_pairs else estimate_photos
         report = estimate(src, job.out, settings, running=job.running(teller))
-    _finish(ctx, report, job)
+    what = f"{'pairs' if from_pairs else 'photos'} with kernels"
+    found = {record.key: dict(record.detail) for record in report.records if record.ok}
+    manifest = job_folder(job.out) / "manifest.csv"
+    finish(ctx, report, job, manifests=manifest, what=what, only_json={"kernels": found})
 
 
-def _finish(ctx: click.Context, report: JobReport, job: JobOptions) -> None:
-    """The result, and the documented exit code."""
-    from realdeg.degrade.estimate import job_folder
+def _train(ctx: click.Context, src: Path, scale: int, settings: TrainSettings, job: JobOptions) -> None:
+    """Weights of an estimator."""
+    from realdeg.degrade.train_kernels import check, train_kernels
 
-    counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
+    if job.dry_run:
+        from realdeg.io.find import find_images
+
+        check(src, job.out, settings)
+        photos = len(find_images(src))
+        click.echo(f"would make {settings.examples} examples for x{scale} of {photos} photos in {src}")
+        click.echo(f"  {settings.epochs} passes over them, seed {settings.seed}; weights into {job.out}")
+        return
+    quiet = job.quiet or job.as_json
+    passes: list[float] = []
+    with Teller("hundreds of examples", quiet=quiet) as teller:
+        report = train_kernels(
+            src, job.out, scale, settings, running=job.running(teller), say=lambda _, db: passes.append(db)
+        )
     if job.as_json:
-        result = {
-            "out": str(job.out),
-            **counts,
-            "unfinished": report.unfinished,
-            "resumed": report.resumed,
-            "seconds": round(report.seconds, 3),
-            "interrupted": report.interrupted,
-            "problems": {r.key: r.reason for r in report.records if not r.ok},
-            "kernels": {r.key: dict(r.detail) for r in report.records if r.ok},
-        }
-        click.echo(json.dumps(result, ensure_ascii=False))
-    else:
-        resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
-        what = "kernels of" if counts["ok"] else "no pool written, kernels of"
-        click.echo(f"{job.out}: {what} {counts['ok']} photos{resumed} in {report.seconds:.1f} s")
-        for status in ("rejected", "failed"):
-            if counts[status]:
-                click.echo(f"  {status:<9}{counts[status]:>5}")
-        if report.unfinished:
-            click.echo(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
-        if report.problems:
-            click.echo(f"  every reason: {job_folder(job.out) / 'manifest.csv'}")
+        click.echo(json.dumps({"out": str(job.out), "kernel_db": passes[-1:], "seconds": report.seconds}))
+    elif passes and not quiet:
+        click.echo(f"{job.out}: weights for x{scale}, {passes[-1]:.1f} dB of kernels at the last pass")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)
-    ctx.exit(EXIT_SOME_FAILED if report.problems and not job.exit_zero else EXIT_OK)
+    ctx.exit(EXIT_OK)

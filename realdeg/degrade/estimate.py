@@ -7,9 +7,7 @@ run.yaml, and the kernels found so far; the pool is written from these at the en
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.atomic import write_bytes
+from realdeg.degrade.estimator import estimator
 from realdeg.degrade.from_pairs import PairKernel, kernel_of_pair
+from realdeg.degrade.from_photo import learn_photo
+from realdeg.degrade.kernel_files import cell, told, with_kernels
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.imaging.blur import blur_subsample_reference, placed
-from realdeg.imaging.kernels import centre_of_mass
-from realdeg.io.find import Found, find_images
+from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import refuse_inside
@@ -36,13 +34,6 @@ Array = npt.NDArray[Any]
 
 CONVENTION = "applied as correlation, centre of mass at the LR pixel's place"
 SCALES = (2, 4)  # KernelGAN's: it learns x2 and derives x4
-FLAT_8BIT = 2.0  # a photo whose steepest 3 % of slopes stay below shows no blur
-CLIPPED_8BIT = 0.5
-MOST_CLIPPED = 0.5
-MIN_SUM, MAX_SUM = 0.7, 1.4  # of a converged G's kernel
-MAX_BICUBIC = 0.04  # G has not even learned bicubic reduction (mean square on [-1, 1])
-UNSTEADY_8BIT = 2.0  # such a residual halves the confidence
-KERNELS = "kernels"  # folder of a job
 
 
 def estimate_photos(
@@ -53,16 +44,21 @@ def estimate_photos(
     Args:
         src: folder of photos, such as LR ones of the camera that is to be imitated.
         out: the pool: .npz, .mat, or a folder of KernelGAN's `NAME/NAME_kernel_xS.mat`.
-        settings: scale, iterations and seed.
+        settings: scale, method and what the method takes.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: no photos, a scale that KernelGAN has not, or `out` cannot be used.
+        UserError: no photos, a scale that the method has not, or `out` cannot be used.
     """
     check(settings, out, src)
-    asked = {"scale": settings.scale, "iterations": settings.iterations, "seed": settings.seed}
+    asked: dict[str, Any] = {"scale": settings.scale}
+    if settings.method == "kernelgan":
+        asked |= {"iterations": settings.iterations, "seed": settings.seed}
+    else:
+        weights = estimator(settings.scale, settings.weights).digest
+        asked |= {"weights": weights, "grid": list(settings.grid), "min_confidence": settings.min_confidence}
     work = partial(learn_photo, job=job_folder(out), settings=settings)
-    return _run(work, find_images(src), out, settings, "kernelgan", asked, src, running)
+    return _run(work, find_images(src), out, settings, settings.method, asked, src, running)
 
 
 def estimate_pairs(
@@ -91,9 +87,12 @@ def check(settings: KernelSettings, out: Path, src: Path, *, pairs: bool = False
     Raises:
         UserError: the scale, or the place of the output.
     """
-    if not pairs and settings.scale not in SCALES:
+    if not pairs and settings.method == "kernelgan" and settings.scale not in SCALES:
         problem = f"KernelGAN knows x{' and x'.join(map(str, SCALES))}, not x{settings.scale}"
-        raise UserError("--scale", problem, "choose one, or give pairs (--from-pairs)", exit_code=EXIT_USAGE)
+        remedy = "choose one, or the default method, or give pairs (--from-pairs)"
+        raise UserError("--scale", problem, remedy, exit_code=EXIT_USAGE)
+    if not pairs and settings.method == "amortised":
+        estimator(settings.scale, settings.weights)
     if out.suffix.lower() not in ("", ".npz", ".mat"):
         problem = f"pools are not written as {out.suffix}"
         raise UserError(out, problem, "end it in .npz or .mat, or name a folder", exit_code=EXIT_USAGE)
@@ -140,95 +139,6 @@ def _number(text: Any) -> float | None:
     return None
 
 
-# One photo
-
-
-def learn_photo(found: Found, job: Path, settings: KernelSettings) -> PairRecord:
-    """The kernel of one photo: the work of one item."""
-    from realdeg.degrade import kernelgan
-
-    photo = read(found.path)
-    pixels = photo.as_float()
-    record = PairRecord(
-        found.key,
-        "rejected",
-        scale=settings.scale,
-        scene=found.key,
-        how="kernelgan",
-        source_lr=str(found.path),
-        detail={"source": found.path.name, "source_sha256": file_hash(found.path)},
-    )
-    if reason := unusable(pixels, kernelgan.MIN_SIDE):
-        return replace(record, reason=_told(found.path, reason))
-    with one_thread():
-        made = kernelgan.learn([pixels], [found.key], iterations=settings.iterations, seed=settings.seed)[0]
-    total = float(made.kernel.sum())
-    detail = {**record.detail, "sum": round(total, 4), "bicubic_mse": round(made.bicubic, 5)}
-    if not (MIN_SUM < total < MAX_SUM) or made.bicubic > MAX_BICUBIC:
-        reason = f"has not converged in {settings.iterations} iterations (sum {total:.2f}, "
-        reason += f"squared error to bicubic {made.bicubic:.3f}); use more iterations or another photo"
-        return replace(record, detail=detail, reason=_told(found.path, reason))
-    kernel = kernelgan.pruned(made.kernel)
-    x, y = centre_of_mass(made.kernel)
-    residual = steadiness(pixels, kernel, kernelgan.pruned(made.before))
-    kept = float(np.minimum(kernel, made.kernel / total).clip(0).sum())
-    detail |= {
-        "centre_x": round(x - kernelgan.MIDDLE, 4),
-        "centre_y": round(y - kernelgan.MIDDLE, 4),
-        "kept": round(kept, 4),
-        "residual_8bit": round(residual, 4),
-        "confidence": round(1 / (1 + (residual / UNSTEADY_8BIT) ** 2), 4),
-    }
-    # Its centre goes where LR pixels sit; what that formula of KernelGAN's is for is `placed` here.
-    kernel = kernelgan.centred(kernel, 2)
-    kernel = kernel / kernel.sum()
-    if settings.scale == 4:
-        kernel = kernelgan.analytic_x4(kernel)
-    return _with_kernels(job, replace(record, status="ok", detail=detail), [kernel])
-
-
-def unusable(pixels: Array, min_side: int) -> str:
-    """Why a photo, float in [0, 1], tells nothing of its blur; "" where it may."""
-    height, width = pixels.shape[:2]
-    if min(height, width) < min_side:
-        return (
-            f"is {width}x{height} px, its shorter side {min(height, width) // 2} at half the size, "
-            f"{min_side // 2} are needed; use larger photos"
-        )
-    clipped = (pixels <= CLIPPED_8BIT / 255) | (pixels >= 1 - CLIPPED_8BIT / 255)
-    if (share := float(clipped.all(2).mean())) > MOST_CLIPPED:
-        return f"is black or white to {share:.0%}; use a better exposed one"
-    slopes = np.hypot(*np.gradient(pixels.mean(2) * 255))
-    if (steep := float(np.quantile(slopes, 0.97))) < FLAT_8BIT:
-        return f"is flat: steep slopes of {steep:.1f} levels a pixel, {FLAT_8BIT:.0f} are needed; use another"
-    return ""
-
-
-def steadiness(pixels: Array, kernel: Array, before: Array) -> float:
-    """RMS difference, 8-bit levels, of the photo reduced by 2 by a kernel and by an earlier state of it.
-
-    What is judged is the wobble of training about the kernel: small where the photo determines it.
-    """
-    height, width = (n // 2 * 2 for n in pixels.shape[:2])
-    one, other = (
-        blur_subsample_reference(pixels[:height, :width], placed(k, 2), 2) for k in (kernel, before)
-    )
-    return float(255 * np.sqrt(np.square(one - other).mean()))
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread of torch, so that sums, and with them kernels, do not depend on the number of cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 # One pair
 
 
@@ -252,7 +162,7 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
         reason = (
             f"its stated error of {pair.error:.3f} LR px is above {settings.max_error:g}; raise --max-error"
         )
-        return replace(record, reason=_told(pair.lr, reason))
+        return replace(record, reason=told(pair.lr, reason))
     lr, hr = read(pair.lr).as_float(), read(pair.hr).as_float()
     scale = settings.scale
     if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
@@ -265,7 +175,7 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
     refused: list[str] = []
     for row in range(down):
         for column in range(across):
-            part = (_cell(row, down, lr.shape[0]), _cell(column, across, lr.shape[1]))
+            part = (cell(row, down, lr.shape[0]), cell(column, across, lr.shape[1]))
             found = kernel_of_pair(lr, hr, scale, settings.size, part=part)
             if isinstance(found, PairKernel):
                 kernels.append(found.kernel)
@@ -274,16 +184,12 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
             else:
                 refused.append(found.reason)
     if not kernels:
-        return replace(record, reason=_told(pair.lr, refused[0]))
+        return replace(record, reason=told(pair.lr, refused[0]))
     detail: dict[str, Any] = {**record.detail, "refused_cells": len(refused)}
     for name in figures[0]:
         values = [figure[name] for figure in figures]
         detail[name] = values[0] if len(values) == 1 else values
-    return _with_kernels(job, replace(record, status="ok", detail=detail), kernels, names)
-
-
-def _cell(number: int, count: int, size: int) -> slice:
-    return slice(number * size // count, (number + 1) * size // count)
+    return with_kernels(job, replace(record, status="ok", detail=detail), kernels, names)
 
 
 def figures_of(found: PairKernel) -> dict[str, float]:
@@ -304,23 +210,6 @@ def figures_of(found: PairKernel) -> dict[str, float]:
 # Job
 
 
-def _with_kernels(
-    job: Path, record: PairRecord, kernels: Sequence[Array], names: Sequence[str] = ("",)
-) -> PairRecord:
-    """Write the kernels of an item; the record names the file in its column `lr`, which resuming checks."""
-    path = f"{KERNELS}/{record.key}.npy"
-    content = io.BytesIO()
-    np.save(content, np.stack(kernels))
-    write_bytes(job / path, content.getvalue())
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
-    return replace(record, lr=path, detail={**record.detail, "cells": " ".join(names), "lr_sha256": digest})
-
-
-def _told(path: Path, reason: str) -> str:
-    problem, _, remedy = reason.partition("; ")
-    return str(UserError(path, problem, remedy))
-
-
 def _run(
     work: Any,
     items: Sequence[Any],
@@ -335,7 +224,8 @@ def _run(
     report = run_job(
         work, items, job, settings={"how": "kernels", "method": method, **asked}, running=running
     )
-    write_run(job, "realdeg kernels", {"src": src, "from_pairs": method != "kernelgan", **asdict(settings)})
+    from_pairs = method != settings.method
+    write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
     if pool := pool_of(job, report.records, method, asked):
         pool.save(out, settings.scale)
     return report
@@ -344,16 +234,24 @@ def _run(
 def pool_of(
     job: Path, records: Sequence[PairRecord], method: str, asked: dict[str, Any]
 ) -> KernelPool | None:
-    """The pool of all that was found, with its origin; None where nothing was."""
+    """The pool of all that was found, with its origin; None where nothing was.
+
+    A photo that is there twice gives one kernel, which names the others that are the same to the pixel.
+    """
     names: list[str] = []
+    first: dict[tuple[str, str], str] = {}
     kernels: list[Array] = []
     sources: dict[str, dict[str, Any]] = {}
     for record in records:
         if not record.ok:
             continue
-        cells = str(record.detail["cells"]).split() or [""]
-        for i, (cell, kernel) in enumerate(zip(cells, np.load(job / record.lr), strict=True)):
-            name = f"{record.key}/{cell}" if cell else record.key
+        parts = str(record.detail["cells"]).split() or [""]
+        for i, (part, kernel) in enumerate(zip(parts, np.load(job / record.lr), strict=True)):
+            name = f"{record.key}/{part}" if part else record.key
+            same = first.setdefault((str(record.detail.get("pixels", name)), part), name)
+            if same != name:
+                sources[same].setdefault("same_as", []).append(name)
+                continue
             names.append(name)
             kernels.append(kernel)
             sources[name] = {

@@ -39,15 +39,19 @@ def src(tmp_path_factory, sample):
 
 def test_says_what_it_did(src, tmp_path):
     out = tmp_path / "pool.npz"
-    done = run(src, "--scale", 4, "-o", out, "--iterations", 40, "-j", 1, "--json", code=1)
+    done = run(
+        src, "--scale", 4, "-o", out, "--method", "kernelgan", "--iterations", 40, "-j", 1, "--json", code=1
+    )
     result = json.loads(done.stdout)
     assert (result["ok"], result["rejected"]) == (4, 1)
     assert "flat" in result["problems"]["flat"]
     assert result["kernels"]["0"]["confidence"] > 0
     assert done.stderr.count("flat.png") == 1  # one line a bad photo
     assert len(KernelPool.read(out, 4).names) == 4
-    again = run(src, "--scale", 4, "-o", out, "--iterations", 40, "-q", "--exit-zero")
-    assert "kernels of 4 photos (5 from an earlier run)" in again.stdout
+    again = run(
+        src, "--scale", 4, "-o", out, "--method", "kernelgan", "--iterations", 40, "-q", "--exit-zero"
+    )
+    assert "4 photos with kernels (5 from an earlier run)" in again.stdout
     assert "pool.job/manifest.csv" in again.stdout
 
 
@@ -60,8 +64,10 @@ def test_dry_run_writes_nothing(src, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--scale", 3), "KernelGAN knows x2 and x4"),
+        (("--scale", 3, "--method", "kernelgan"), "KernelGAN knows x2 and x4"),
         (("--scale", 2, "--method", "kernelgam"), "Did you mean 'kernelgan'?"),
+        (("--scale", 5), "no weights come with realdeg for x5"),
+        (("--scale", 2, "--train", "--examples", 10), "10 examples are too few"),
         (("--scale", 2, "--grid", 0, 1), "0 is not in the range"),
     ],
 )
@@ -74,7 +80,7 @@ def test_pairs_need_a_dataset(src, tmp_path):
 
 
 def test_killed_and_resumed(src, tmp_path):
-    args = (src, "--scale", 2, "--iterations", 40, "-j", 1, "-q", "--limit", 3)
+    args = (src, "--scale", 2, "--method", "kernelgan", "--iterations", 40, "-j", 1, "-q", "--limit", 3)
     run(*args, "-o", tmp_path / "whole.npz")
     job = subprocess.Popen(command(*args, "-o", tmp_path / "pool.npz"))
     kernels = tmp_path / "pool.job" / "kernels"

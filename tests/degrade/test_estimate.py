@@ -10,8 +10,9 @@ import pytest
 import torch
 from scipy.io import loadmat
 
-from realdeg.degrade import estimate
-from realdeg.degrade.estimate import estimate_pairs, estimate_photos, job_folder, unusable
+from realdeg.degrade import from_photo
+from realdeg.degrade.estimate import estimate_pairs, estimate_photos, job_folder
+from realdeg.degrade.from_photo import unusable
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import UserError
@@ -22,7 +23,7 @@ from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.records import PairRecord, write_manifest
 
-FEW = KernelSettings(2, iterations=60)
+FEW = KernelSettings(2, "kernelgan", iterations=60)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_pool_holds_kernels_and_their_origin(src, made):
     assert about["kernels"]["sub/grey"]["source_sha256"] == sha
     reasons = {r.key: r.reason for r in report.records}
     assert "flat" in reasons["flat"]
-    assert "half the size" in reasons["tiny"]
+    assert "128 px a side are needed" in reasons["tiny"]
     assert "black or white" in reasons["white"]
     assert all(str(src) in reason for key, reason in reasons.items() if reason)
 
@@ -99,11 +100,13 @@ def test_goes_on_where_it_stopped(src, made, tmp_path, monkeypatch):
     )  # not the torn, not the broken one
     assert pool.read_bytes() == out.read_bytes()
     with pytest.raises(UserError, match="other settings"):
-        estimate_photos(src, pool, KernelSettings(2, iterations=61))
+        estimate_photos(src, pool, KernelSettings(2, "kernelgan", iterations=61))
 
 
 def test_kernelgans_folder(src, made, tmp_path):
-    estimate_photos(src, tmp_path / "kg", KernelSettings(4, iterations=60), running=Running(limit=1))
+    estimate_photos(
+        src, tmp_path / "kg", KernelSettings(4, "kernelgan", iterations=60), running=Running(limit=1)
+    )
     kernel = loadmat(tmp_path / "kg" / "a" / "a_kernel_x4.mat")["Kernel"]
     assert kernel.sum() == pytest.approx(1)
     assert len(KernelPool.read(tmp_path / "kg", 4).names) == 1
@@ -111,7 +114,7 @@ def test_kernelgans_folder(src, made, tmp_path):
 
 def test_without_convergence_there_is_no_kernel(src, tmp_path):
     report = estimate_photos(
-        src, tmp_path / "p.npz", KernelSettings(2, iterations=2), running=Running(limit=1)
+        src, tmp_path / "p.npz", KernelSettings(2, "kernelgan", iterations=2), running=Running(limit=1)
     )
     assert "not converged in 2 iterations" in report.records[0].reason
     assert not (tmp_path / "p.npz").exists()
@@ -119,7 +122,7 @@ def test_without_convergence_there_is_no_kernel(src, tmp_path):
 
 def test_threads_are_given_back(src, tmp_path):
     before = torch.get_num_threads()
-    with estimate.one_thread():
+    with from_photo.one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
 
@@ -129,13 +132,13 @@ def test_threads_are_given_back(src, tmp_path):
 )
 def test_refuses_before_it_reads(tmp_path, scale, out, words):
     with pytest.raises(UserError, match=words):
-        estimate_photos(tmp_path / "src", tmp_path / out, KernelSettings(scale))
+        estimate_photos(tmp_path / "src", tmp_path / out, KernelSettings(scale, "kernelgan"))
 
 
 def test_unusable_says_why():
     rng = np.random.default_rng(0)
     assert unusable(rng.random((128, 128, 3), dtype=np.float32), 128) == ""
-    assert "63 at half" in unusable(rng.random((127, 300, 3), dtype=np.float32), 128)
+    assert "300x127 px, 128 px a side" in unusable(rng.random((127, 300, 3), dtype=np.float32), 128)
 
 
 @pytest.fixture(scope="module")
@@ -197,4 +200,4 @@ def test_the_pool_degrades(made, sample, tmp_path):
 def test_work_can_be_sent_to_workers():
     import pickle
 
-    pickle.dumps(partial(estimate.learn_photo, job="x", settings=FEW))
+    pickle.dumps(partial(from_photo.learn_photo, job="x", settings=FEW))

@@ -1,0 +1,220 @@
+"""The estimator of blur kernels: statistics of a photo in, a kernel and how far to trust it out.
+
+A small network, trained on photos reduced by known kernels (`realdeg.degrade.estimator_training`). It is run
+by NumPy alone; weights are 16-bit numbers in a .npz file that also says what they were trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, special
+
+from realdeg.atomic import write_bytes
+from realdeg.degrade import kernel_zoo
+from realdeg.degrade.kernel_zoo import in_middle
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.kernels import centre_of_mass
+
+Array = npt.NDArray[Any]
+
+SHIPPED = (2, 3, 4, 8)  # scales with weights of our own
+LAYERS = ("first", "second", "last", "doubt")
+FAR = 5.0  # standard deviations that a statistic is cut at
+COARSEST = 32  # side of kernels; larger ones are learned at half the resolution
+NOTHING = 2e-3  # of the largest weight
+FILE = "realdeg_kernel_estimator"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A kernel and its trust.
+
+    Attributes:
+        kernel: (n, n) float64, sum 1, centre of mass in the middle, where LR pixels sit.
+        error: expected root mean square error of a weight.
+        unusual: share of the photo's statistics beyond `FAR` standard deviations of those in training.
+        moved: how far from the middle the network had put its centre of mass, HR px.
+    """
+
+    kernel: Array
+    error: float
+    unusual: float
+    moved: float
+
+    @property
+    def confidence(self) -> float:
+        """1 for a kernel without error, 1/2 where the error is as large as the kernel."""
+        return float(1 / (1 + self.error**2 / np.square(self.kernel).mean()))
+
+    @property
+    def expected_db(self) -> float:
+        """PSNR of the kernel, for a peak of 1, that its error stands for."""
+        return float(-20 * np.log10(self.error))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """Weights of the network.
+
+    Attributes:
+        scale: HR size / LR size that its kernels are for.
+        mean, spread: (f,) of the statistics in training.
+        axes: (f, d) projection of what is left.
+        layers: weight (inputs, outputs) and bias of each of `LAYERS`.
+        basis, middle: (o, m, m) and (m, m): kernels are sums of these; see `finer`.
+        about: what it was trained on; JSON values.
+    """
+
+    scale: int
+    mean: Array
+    spread: Array
+    axes: Array
+    layers: Mapping[str, tuple[Array, Array]]
+    basis: Array
+    middle: Array
+    about: Mapping[str, Any]
+
+    def __call__(self, seen: Array) -> Estimate:
+        """The kernel of a photo.
+
+        Args:
+            seen: (f,) of `blur_statistics.statistics`.
+        """
+        z = (seen - self.mean) / self.spread
+        unusual = float((np.abs(z) > FAR).mean())
+        x = _gelu(self._layer("first", z.clip(-FAR, FAR) @ self.axes))
+        x = x + _gelu(self._layer("second", x))
+        weights = self._layer("last", x)
+        doubt = float(self._layer("doubt", x)[0])
+        kernel = np.tensordot(weights.astype(np.float64), self.basis, 1) + self.middle
+        kernel = without_specks(finer(kernel, kernel_zoo.grid(self.scale)))
+        moved = math.dist(centre_of_mass(kernel), [(len(kernel) - 1) / 2] * 2)
+        return Estimate(in_middle(kernel, len(kernel)), float(np.exp(doubt / 2)), unusual, moved)
+
+    @property
+    def digest(self) -> str:
+        """Content hash."""
+        total = hashlib.blake2b(digest_size=8)
+        parts = [self.mean, self.spread, self.axes, self.basis, self.middle]
+        for array in (*parts, *(part for name in LAYERS for part in self.layers[name])):
+            total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+    def _layer(self, name: str, x: Array) -> Array:
+        weight, bias = self.layers[name]
+        result: Array = x @ weight + bias
+        return result
+
+    @classmethod
+    def read(cls, path: Path) -> Estimator:
+        """Read weights.
+
+        Raises:
+            UserError: no such file, or not weights of this kind.
+        """
+        remedy = "give a file that `realdeg kernels --train` has written"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(path, error.strerror or "cannot be read", remedy) from None
+        return _parsed(content, str(path))
+
+    def save(self, path: Path) -> None:
+        """Write weights, whole or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        head = {"kind": FILE, "version": VERSION, "scale": self.scale, "about": dict(self.about)}
+        arrays = {"mean": self.mean, "spread": self.spread, "axes": self.axes}
+        arrays |= {"basis": self.basis, "middle": self.middle}
+        for name, (weight, bias) in self.layers.items():
+            arrays |= {f"{name}_weight": weight, f"{name}_bias": bias}
+        half = {
+            name: array.astype(np.float16 if array.ndim > 1 else np.float32) for name, array in arrays.items()
+        }
+        whole = io.BytesIO()
+        np.savez_compressed(
+            whole, allow_pickle=False, head=np.array(json.dumps(head, sort_keys=True)), **half
+        )
+        write_bytes(path, whole.getvalue())
+
+
+def shipped(scale: int) -> Estimator:
+    """The estimator that comes with realdeg.
+
+    Raises:
+        UserError: there is none for this scale.
+    """
+    if scale not in SHIPPED:
+        known = ", ".join(f"x{s}" for s in SHIPPED)
+        problem = f"no weights come with realdeg for x{scale} ({known})"
+        remedy = "train them: realdeg kernels PHOTOS --train --scale N -o WEIGHTS.npz, then --weights"
+        raise UserError("--scale", problem, remedy, exit_code=EXIT_USAGE)
+    name = f"weights/kernels_x{scale}.npz"
+    return _parsed(resources.files("realdeg.degrade").joinpath(name).read_bytes(), name)
+
+
+@lru_cache(maxsize=4)
+def estimator(scale: int, path: Path | None = None) -> Estimator:
+    """Weights by their file, or those shipped; read once a process.
+
+    Raises:
+        UserError: see `Estimator.read` and `shipped`, or weights for another scale.
+    """
+    if path is None:
+        return shipped(scale)
+    found = Estimator.read(path)
+    if found.scale != scale:
+        raise UserError(path, f"holds weights for x{found.scale}, not x{scale}", "give those of the scale")
+    return found
+
+
+def finer(kernel: Array, side: int) -> Array:
+    """A kernel of sums over 2 x 2 weights as a smooth one of twice the side; others as they are."""
+    if len(kernel) == side:
+        return kernel
+    result: Array = ndimage.zoom(kernel, side / len(kernel), order=3, mode="grid-constant", grid_mode=True)
+    return result
+
+
+def without_specks(kernel: Array) -> Array:
+    """The kernel without weights so small that the network means none by them; sum 1."""
+    kernel = np.where(np.abs(kernel) < NOTHING * kernel.max(), 0.0, kernel)
+    result: Array = kernel / kernel.sum()
+    return result
+
+
+def _gelu(x: Array) -> Array:
+    result: Array = x * special.ndtr(x)
+    return result
+
+
+def _parsed(content: bytes, name: str) -> Estimator:
+    remedy = "give a file that `realdeg kernels --train` has written"
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            head = json.loads(str(archive["head"]))
+            if head.get("kind") != FILE or head.get("version") != VERSION:
+                raise ValueError("no weights of this kind")
+            arrays = {key: archive[key].astype(np.float32) for key in archive.files if key != "head"}
+        layers = {layer: (arrays[f"{layer}_weight"], arrays[f"{layer}_bias"]) for layer in LAYERS}
+        basis, middle = arrays["basis"].astype(np.float64), arrays["middle"].astype(np.float64)
+        made = (int(head["scale"]), arrays["mean"], arrays["spread"], arrays["axes"])
+        return Estimator(*made, layers, basis, middle, head["about"])
+    except Exception as error:  # np.load raises anything at all on broken files
+        text = " ".join(str(error).split())[:80]
+        raise UserError(name, f"cannot be read as weights ({text})", remedy) from None
