@@ -100,9 +100,11 @@ class Estimator:
         weights = self._layer("last", x)
         doubt = float(self._layer("doubt", x)[0])
         kernel = np.tensordot(weights.astype(np.float64), self.basis, 1) + self.middle
-        kernel = without_specks(finer(kernel, kernel_zoo.grid(self.scale)))
+        side = kernel_zoo.grid(self.scale)
+        error = math.exp(doubt / 2) * (len(kernel) / side) ** 2  # of one of the weights that were summed
+        kernel = without_specks(finer(kernel, side))
         moved = math.dist(centre_of_mass(kernel), [(len(kernel) - 1) / 2] * 2)
-        return Estimate(in_middle(kernel, len(kernel)), float(np.exp(doubt / 2)), unusual, moved)
+        return Estimate(in_middle(kernel, len(kernel)), error, unusual, moved)
 
     @property
     def digest(self) -> str:
