@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
 from realdeg.degrade.recipe import Recipe, read_recipe
-from realdeg.degrade.settings import DegradeSettings
+from realdeg.degrade.settings import PRESETS, DegradeSettings
 from realdeg.errors import EXIT_USAGE, UserError
+
+CAMERA = "camera.toml"  # the recipe in a folder of `realdeg calibrate`
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def given(settings: DegradeSettings) -> Given:
     Raises:
         UserError: the recipe is wrong at this scale, a pool is missing, broken or not drawn from.
     """
+    settings = with_camera(settings)
     kernel_file = noise_file = None
     if settings.kernel_pool:
         kernel_file, _ = PoolFile.read(KernelPool, settings.kernel_pool, settings.scale)
@@ -63,6 +67,34 @@ def given(settings: DegradeSettings) -> Given:
             problem = f"is not drawn from by the recipe {recipe.name}"
             raise UserError(pool, problem, f"leave --{what}-pool out", exit_code=EXIT_USAGE)
     return Given(recipe, kernel_file, noise_file)
+
+
+def with_camera(settings: DegradeSettings) -> DegradeSettings:
+    """Settings with the pools beside a recipe that is a camera's folder, or its camera.toml.
+
+    Pools that are given win over the camera's.
+
+    Raises:
+        UserError: the recipe is wrong.
+    """
+    if not settings.recipe or settings.recipe in PRESETS:
+        return settings
+    path = Path(settings.recipe)
+    file = path / CAMERA if path.is_dir() else path
+    if file.name != CAMERA or not file.is_file():
+        return settings
+    drawn = read_recipe(file).pools()
+
+    def beside(what: str, asked: Path | None) -> Path | None:
+        pool = file.with_name(f"{what}.npz")
+        return pool if asked is None and pool.is_file() else asked
+
+    return replace(
+        settings,
+        recipe=str(file),
+        kernel_pool=beside("kernels", settings.kernel_pool) if "kernel" in drawn else settings.kernel_pool,
+        noise_pool=beside("noise", settings.noise_pool) if "noise" in drawn else settings.noise_pool,
+    )
 
 
 def _recipe(settings: DegradeSettings) -> Recipe:

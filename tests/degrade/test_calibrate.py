@@ -1,0 +1,148 @@
+"""Truth: a camera made here, with a kernel, gains, and noise that grows with brightness and goes together."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from realdeg.degrade.calibrate import calibrate
+from realdeg.degrade.calibrate_settings import CalibrateSettings
+from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import UserError
+from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.io.save import write_image
+from realdeg.jobs import Running
+from realdeg.records import PairRecord, read_manifest, write_manifest
+
+SIGMA, OFFSET, SLOPE = 1.6, 2.0, 0.06
+AXIS = np.exp(-0.5 * ((np.arange(12) - 5.5) / SIGMA) ** 2)
+KERNEL = np.outer(AXIS, AXIS) / AXIS.sum() ** 2
+SETTINGS = CalibrateSettings(2, size=12, only="cam_*")
+
+
+def scene(rng: np.random.Generator) -> np.ndarray:
+    """Texture on the left, steps of flat grey on the right; (256, 320, 3) uint8."""
+    hr = np.zeros((256, 320, 3))
+    hr[:, :160] = np.clip(128 + 45 * rng.standard_normal((256, 160, 3)), 10, 245)
+    hr[:, 160:] = np.repeat(rng.permutation([50, 90, 130, 190]), 64)[:, None, None]
+    return hr.round().astype(np.uint8)
+
+
+def noise(rng: np.random.Generator, clean: np.ndarray) -> np.ndarray:
+    """Variance OFFSET + SLOPE level; neighbours along x correlate by 1/2."""
+    white = rng.standard_normal((clean.shape[0], clean.shape[1] + 1, 3))
+    return (white[:, 1:] + white[:, :-1]) / np.sqrt(2) * np.sqrt(OFFSET + SLOPE * clean)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(5)
+    records = []
+    for key in (*(f"cam_{n}" for n in range(8)), "cam_off", "cam_flat", "other_0"):
+        hr = np.full((256, 320, 3), 120, np.uint8) if key == "cam_flat" else scene(rng)
+        clean = blur_subsample_reference(hr, placed(KERNEL, 2), 2)
+        lr = np.clip(clean + noise(rng, clean), 0, 255).round().astype(np.uint8)
+        write_image(folder / "LR" / f"{key}.png", lr)
+        write_image(folder / "HR" / f"{key}.png", hr)
+        detail = {"error_lr_px": 0.7 if key == "cam_off" else 0.01}
+        paths = {"lr": f"LR/{key}.png", "hr": f"HR/{key}.png"}
+        records.append(PairRecord(key, "ok", scale=2, scene=key, detail=detail, **paths))
+    write_manifest(folder, records)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def camera(dataset, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "cam"
+    return out, calibrate(dataset, out, SETTINGS)
+
+
+def test_finds_the_camera_within_its_errors(camera):
+    out, report = camera
+    reasons = {r.key: r.reason for r in report.records if not r.ok}
+    assert set(reasons) == {"cam_off", "cam_flat"}
+    assert "0.700 LR px is above 0.2" in reasons["cam_off"]
+    figures = json.loads((out / "camera.json").read_text())
+    assert (figures["pairs"], figures["refused_pairs"]) == (8, 2)
+    assert figures["kernels"]["width_x"]["mean"] == pytest.approx(SIGMA, abs=0.06)
+    assert figures["kernels"]["gain_g"]["mean"] == pytest.approx(1, abs=0.01)
+    found = figures["noise"]
+    for c in range(3):  # rounding adds 1/12 to the variance
+        assert found["offset_error"][c] < 3
+        assert abs(found["offset"][c] - OFFSET - 1 / 12) < 4 * found["offset_error"][c]
+        assert found["slope"][c] == pytest.approx(SLOPE, rel=0.25)
+        assert abs(found["slope"][c] - SLOPE) < 4 * found["slope_error"][c]
+    assert found["neighbours"] == pytest.approx([0.5, 0.0], abs=0.05)
+    assert found["channels"] == pytest.approx([0, 0, 0], abs=0.05)
+    for entry in figures["residual_tone"]:
+        for channel in "rgb":
+            assert entry[channel] is None or abs(entry[channel]["mean"]) < 1.5
+
+
+def test_the_recipe_imitates_the_camera(camera, tmp_path):
+    out, _ = camera
+    grey = np.full((128, 128, 3), 130, np.uint8)
+    for i in range(12):
+        write_image(tmp_path / "hr" / f"{i}.png", grey)
+    made = degrade_folder(tmp_path / "hr", tmp_path / "lr", DegradeSettings(2, recipe=str(out)))
+    assert made.count("ok") == 12
+    from realdeg.io.photo import read
+
+    variance = [np.var(read(tmp_path / "lr" / r.lr).pixels, (0, 1)).mean() for r in made.records]
+    levels = [np.mean(p["level"]) for p in NoisePool.read(out / "noise.npz").about["patches"].values()]
+    # Plain injection doesn't look at brightness: the variance is that of the pool's mean level.
+    assert np.mean(variance) == pytest.approx(OFFSET + SLOPE * np.mean(levels), rel=0.3)
+    mean = np.mean(KernelPool.read(out / "kernels.npz", 2).kernels, 0)
+    assert np.abs(mean - KERNEL).max() < 0.01
+    toml = DegradeSettings(2, recipe=str(out / "camera.toml"))
+    again = degrade_folder(tmp_path / "hr", tmp_path / "again", toml, running=Running(limit=1))
+    first = made.records[0].lr
+    assert (tmp_path / "again" / again.records[0].lr).read_bytes() == (tmp_path / "lr" / first).read_bytes()
+
+
+def test_same_bytes_for_any_workers_and_after_a_stop(dataset, camera, tmp_path):
+    out, _ = camera
+    other = tmp_path / "cam"
+    calibrate(dataset, other, SETTINGS, running=Running(limit=2))
+    report = calibrate(dataset, other, SETTINGS, running=Running(workers=2))
+    assert report.resumed == 2
+    for name in ("kernels.npz", "noise.npz", "camera.toml", "camera.json"):
+        assert (other / name).read_bytes() == (out / name).read_bytes()
+    (other / "measured" / "noise" / "cam_0.npz").write_bytes(b"torn")
+    assert calibrate(dataset, other, SETTINGS).resumed == len(report.records) - 1
+    assert (other / "noise.npz").read_bytes() == (out / "noise.npz").read_bytes()
+
+
+def test_one_pair_has_no_error_between_pairs(dataset, tmp_path):
+    calibrate(dataset, tmp_path / "one", CalibrateSettings(2, size=12, only="other_*"))
+    figures = json.loads((tmp_path / "one" / "camera.json").read_text())
+    assert figures["kernels"]["width_x"]["error"] is None
+    assert figures["noise"]["slope_error"] == [None] * 3
+
+
+def test_nothing_but_unusable_pairs_writes_no_camera(dataset, tmp_path):
+    report = calibrate(dataset, tmp_path / "c", CalibrateSettings(2, size=12, only="cam_off"))
+    assert report.count("rejected") == 1
+    assert not (tmp_path / "c" / "camera.toml").exists()
+
+
+@pytest.mark.parametrize(("scale", "only", "words"), [(4, "*", r"no pair of x4 \(x2\)"), (2, "x*", "cam_0")])
+def test_refuses_what_has_no_such_pairs(dataset, tmp_path, scale, only, words):
+    with pytest.raises(UserError, match=words):
+        calibrate(dataset, tmp_path / "c", CalibrateSettings(scale, only))
+
+
+def test_a_broken_file_costs_one_pair(dataset, tmp_path):
+    records = [r for r in read_manifest(dataset) if r.key in ("cam_0", "cam_1")]
+    for record in records:
+        for path in (record.lr, record.hr):
+            (tmp_path / "d" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "d" / path).write_bytes((dataset / path).read_bytes())
+    write_manifest(tmp_path / "d", records)
+    (tmp_path / "d" / "LR" / "cam_0.png").write_bytes(b"x")
+    report = calibrate(tmp_path / "d", tmp_path / "c", SETTINGS)
+    assert {r.key: r.status for r in report.records} == {"cam_0": "failed", "cam_1": "ok"}
