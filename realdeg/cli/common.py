@@ -268,7 +268,7 @@ def finish(
     Args:
         extra: further figures by name, shown below the counts and put into the JSON; a list of
             mappings becomes a line each.
-        manifests: where every reason is written, below the output folder or wherever; "" = nowhere.
+        manifests: where every reason is written: a name below the output folder, or a path; "" = nowhere.
         what: of what so many were made.
         only_json: further values by name that are not shown.
     """
@@ -304,7 +304,8 @@ def finish(
         for reason, count in reasons.most_common(8):
             click.echo(f"  {count:>4} x {reason}")
         if report.problems and manifests:
-            click.echo(f"  every reason: {job.out / manifests}")
+            where = manifests if isinstance(manifests, Path) else job.out / manifests
+            click.echo(f"  every reason: {where}")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)

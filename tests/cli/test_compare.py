@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from realdeg.cli.compare import compare
-from realdeg.cli.report import report
+from realdeg.cli.main import cli
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.layout import pair_paths
@@ -34,7 +33,7 @@ def sets(tmp_path_factory):
 
 
 def run(*args):
-    result = CliRunner().invoke(compare, [str(arg) for arg in args])
+    result = CliRunner().invoke(cli, ["compare", *(str(arg) for arg in args)])
     if isinstance(result.exception, UserError):
         return result
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -114,11 +113,11 @@ def test_a_datasets_lr_is_compared_and_its_report_says_how_far_it_is(sets, tmp_p
     told = run("--real", sets / "real", tmp_path / "pairs", "--json")
     distance = json.loads(told.stdout)["ranked"][0]
     assert distance["images"] == 5
-    made = CliRunner().invoke(report, [str(tmp_path / "pairs"), "--real", str(sets / "real")])
+    made = CliRunner().invoke(cli, ["report", str(tmp_path / "pairs"), "--real", str(sets / "real")])
     assert made.exit_code == 0, made.output
     html = (tmp_path / "pairs" / "report" / "index.html").read_text(encoding="utf-8")
     assert f"Distance {distance['distance']:.2f} from 6 photos of real." in html
     assert html.count("<svg") >= 2
-    plain = CliRunner().invoke(report, [str(tmp_path / "pairs")])
+    plain = CliRunner().invoke(cli, ["report", str(tmp_path / "pairs")])
     assert plain.exit_code == 0
     assert "Domain distance" not in (tmp_path / "pairs" / "report" / "index.html").read_text(encoding="utf-8")

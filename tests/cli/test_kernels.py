@@ -55,6 +55,13 @@ def test_says_what_it_did(src, tmp_path):
     assert "pool.job/manifest.csv" in again.stdout
 
 
+def test_it_names_a_manifest_that_is_there(src, tmp_path):
+    """Also where OUT is relative."""
+    args = [*command(src, "--scale", 2, "-o", "pool.npz", "--min-confidence", 0, "-q", "--exit-zero")]
+    told = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert (tmp_path / told.split("every reason: ")[1].strip()).is_file()
+
+
 def test_dry_run_writes_nothing(src, tmp_path):
     done = run(src, "--scale", 2, "-o", tmp_path / "pool.npz", "--dry-run", "--limit", 3)
     assert "kernels for x2 from 3 photos" in done.stdout

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from realdeg.cli.report import report
+from realdeg.cli.main import cli
 from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
@@ -154,14 +154,14 @@ def test_kinds_are_told_apart(tmp_path):
 
 def test_the_command(tmp_path):
     kernels(3).save(tmp_path / "k.npz")
-    done = CliRunner().invoke(report, [str(tmp_path / "k.npz")])
+    done = CliRunner().invoke(cli, ["report", str(tmp_path / "k.npz")])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "k.report" / "index.html").is_file()
-    bad = CliRunner().invoke(report, [str(tmp_path / "k.npz"), "--real", str(tmp_path)])
+    bad = CliRunner().invoke(cli, ["report", str(tmp_path / "k.npz"), "--real", str(tmp_path)])
     assert isinstance(bad.exception, UserError)
     assert "is a pool" in str(bad.exception)
     (tmp_path / "torn.npz").write_bytes((tmp_path / "k.npz").read_bytes()[:300])
-    torn = CliRunner().invoke(report, [str(tmp_path / "torn.npz")])
+    torn = CliRunner().invoke(cli, ["report", str(tmp_path / "torn.npz")])
     assert "torn.npz: cannot be read as a pool" in str(torn.exception)
 
 
