@@ -24,6 +24,7 @@ from realdeg.atomic import write_bytes, write_text
 from realdeg.degrade.calibrate_settings import CalibrateSettings
 from realdeg.degrade.camera_noise import BINS, PairNoise, noise_of_pair
 from realdeg.degrade.estimate import Pair, find_pairs, fit_pair, pool_of
+from realdeg.degrade.kernel_files import cell
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
@@ -129,14 +130,10 @@ def _predicted(hr: Array, kernels: Array, record: PairRecord, settings: Calibrat
         rows, columns = slice(None), slice(None)
         if name:
             row, column = (int(part) for part in name[1:].split("c"))
-            rows = _part(row, settings.grid[0], height)
-            columns = _part(column, settings.grid[1], width)
+            rows = cell(row, settings.grid[0], height)
+            columns = cell(column, settings.grid[1], width)
         predicted[rows, columns] = (made * gain + offset / 255)[rows, columns]
     return predicted
-
-
-def _part(number: int, count: int, size: int) -> slice:
-    return slice(number * size // count, (number + 1) * size // count)
 
 
 # The camera

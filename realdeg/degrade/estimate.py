@@ -228,6 +228,8 @@ def _run(
     write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
     if pool := pool_of(job, report.records, method, asked):
         pool.save(out, settings.scale)
+    elif out.suffix:
+        out.unlink(missing_ok=True)  # that of an earlier run with other settings
     return report
 
 

@@ -11,6 +11,7 @@ import click
 from click.testing import CliRunner
 
 from pipelines.d2crealsr import main as d2crealsr
+from pipelines.realsr import main as realsr
 from pipelines.samsung import main as samsung
 from realdeg.cli.main import COMMANDS, cli
 from realdeg.degrade.guide import operations
@@ -40,6 +41,7 @@ def reference() -> str:
         (upscale, ("python -m train.upscale",)),
         (d2crealsr, ("python -m pipelines.d2crealsr",)),
         (samsung, ("python -m pipelines.samsung",)),
+        (realsr, ("python -m pipelines.realsr",)),
     ]
     for program, (name, *words) in programs:
         text = text_of(program, name, *words)

@@ -1,0 +1,199 @@
+"""RealSR's training data (Ji et al., "Impressionism", CVPRW 2020, Algorithm 1): real photos to LR/HR pairs.
+
+python -m pipelines.realsr --source PHONE [--clean CLEAN] --track smartphone -o OUT
+
+    K, N = {}, {}
+    for each real photo:   its kernel goes to K; its windows of little variance go to N
+    for each HR image:     LR = (HR * k) subsampled by 4 + n,   k of K and n of N drawn at random
+
+HR images are the real photos themselves, reduced by 2 so that their noise and artefacts are gone, and clean
+images as they are. Track "artefacts" reduces by bicubic in place of k, and takes dark windows too, as the
+paper's first track does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from realdeg.cli.common import FOLDER, Choice, Teller, cores
+from realdeg.degrade.kernel_settings import METHODS, KernelSettings
+from realdeg.degrade.noise_settings import NoiseSettings
+from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import UserError
+
+if TYPE_CHECKING:
+    from realdeg.jobs import JobReport
+
+TRACKS = {"artefacts": 0.0, "smartphone": 50.0}
+"""Name of a track, and how bright its noise windows have to be."""
+
+
+def realsr(
+    source: Path,
+    clean: Path | None,
+    out: Path,
+    *,
+    track: str = "smartphone",
+    scale: int = 4,
+    kernels: KernelSettings | None = None,
+    noise: NoiseSettings | None = None,
+    cleanup: int = 2,
+    test: float = 0.1,
+    seed: int = 0,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> list[JobReport]:
+    """Kernels, noise, pairs, reports; run again, it goes on where it stopped.
+
+    Args:
+        source: photos of the camera whose pictures shall be enlarged.
+        clean: images of the target domain; None: only source photos become HR.
+        out: receives kernels.npz, noise.npz, and the datasets source/ and clean/.
+        track: one of `TRACKS`.
+        scale: HR size / LR size (paper: 4).
+        kernels: how they are learned; None: the amortised estimator (paper: KernelGAN).
+        noise: the rule's numbers; None: the paper's for the track.
+        cleanup: by how much source photos are reduced to become HR.
+        test: scenes kept for testing: a number, or a share below 1.
+        seed: of every draw and of the splits.
+        workers: processes.
+        say: receives lines for the user.
+
+    Raises:
+        UserError: no photos, no kernel, or no window of noise.
+    """
+    from realdeg.dataset.split import split_dataset
+    from realdeg.degrade.estimate import estimate_photos
+    from realdeg.degrade.folder import degrade_folder
+    from realdeg.degrade.harvest import counts, harvest
+    from realdeg.jobs import Running
+    from realdeg.report.page import build_report
+
+    pool, patches = None, out / "noise.npz"
+    if track == "smartphone":
+        pool = out / "kernels.npz"
+        with Teller("kernels learned", quiet=False) as teller:
+            running = Running(workers=workers, on_progress=teller)
+            learned = estimate_photos(
+                source, pool, kernels or KernelSettings(scale, seed=seed), running=running
+            )
+        say(f"{pool}: kernels of {learned.count('ok')} of {len(learned.records)} photos")
+        if not learned.count("ok"):
+            raise UserError(source, "no photo gives a kernel", f"see {out}/kernels.job/manifest.csv")
+    with Teller("photos searched for noise", quiet=False) as teller:
+        running = Running(workers=workers, on_progress=teller)
+        rule = noise or NoiseSettings(min_mean=TRACKS[track])
+        found = harvest(source, patches, rule, running=running)
+    say(f"{patches}: {counts(found.records)['patches']} patches of {found.count('ok')} photos")
+    if not found.count("ok"):
+        problem = f"none of its windows of {rule.size} px passes the rule"
+        raise UserError(source, problem, "give --noise-size 64, or a larger --max-variance")
+    made = []
+    for name, folder, reduced in (("source", source, cleanup), ("clean", clean, 1)):
+        if folder is None:
+            continue
+        settings = DegradeSettings(scale, pool, patches, seed=seed, cleanup=reduced)
+        with Teller(f"{name} images degraded", quiet=False) as teller:
+            running = Running(workers=workers, on_progress=teller)
+            made.append(degrade_folder(folder, out / name, settings, running=running))
+        say(f"{out / name}: {made[-1].count('ok')} pairs, {made[-1].problems} images that gave none")
+        if made[-1].count("ok") > 1:  # a single image is one to train on
+            split_dataset(out / name, test=test, seed=seed)
+        say(f"{build_report(out / name, title=f'RealSR, {track}: {name}')}: report")
+    return made
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--source", type=FOLDER, required=True, help="Photos of the camera to imitate.")
+@click.option("--clean", type=FOLDER, default=None, help="Clean HR images of the target domain.")
+@click.option("-o", "--out", type=FOLDER, required=True, help="Receives pools, datasets and reports.")
+@click.option(
+    "--track", type=Choice(list(TRACKS)), default="smartphone", help="Kernels + noise, or bicubic + noise."
+)
+@click.option("--scale", type=click.IntRange(2, 16), default=4, help="HR size / LR size.")
+@click.option(
+    "--method", type=Choice(METHODS), default="amortised", help="Of learning kernels; paper: kernelgan."
+)
+@click.option(
+    "--noise-size", type=click.IntRange(8), default=NoiseSettings.size, help="Side of noise windows, px."
+)
+@click.option(
+    "--max-variance",
+    type=click.FloatRange(0),
+    default=NoiseSettings.max_variance,
+    help="Of noise windows, 8-bit.",
+)
+@click.option(
+    "--cleanup", type=click.IntRange(1), default=2, help="Source photos are reduced so to become HR."
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=KernelSettings.min_confidence,
+    help="Photos whose kernel is less sure give none.",
+)
+@click.option(
+    "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
+)
+@click.option("--seed", type=int, default=0, help="Of every draw and of the splits.")
+@click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+@click.pass_context
+def main(
+    ctx: click.Context,
+    source: Path,
+    clean: Path | None,
+    out: Path,
+    track: str,
+    scale: int,
+    method: str,
+    noise_size: int,
+    max_variance: float,
+    cleanup: int,
+    min_confidence: float,
+    test: float,
+    seed: int,
+    workers: int,
+    dry_run: bool,
+) -> None:
+    """Photos of a camera, and clean images if there are any, in; its blur and noise on LR/HR pairs out.
+
+    Run it again to go on where it stopped. Then: python -m train.d2c --data OUT/source --extra OUT/clean.
+    """
+    rule = NoiseSettings(noise_size, max_variance, TRACKS[track])
+    if dry_run:
+        from realdeg.io.find import find_images
+
+        photos, images = len(find_images(source)), len(find_images(clean)) if clean else 0
+        learned = f"learn kernels for x{scale} of {photos} photos ({method})"
+        click.echo(f"1. {learned if track == 'smartphone' else 'no kernels: bicubic'}")
+        click.echo(f"2. take noise windows of {noise_size} px, variance below {max_variance:g}")
+        click.echo(f"3. degrade {photos} photos, reduced by {cleanup}, and {images} clean images into {out}")
+        click.echo("4. keep scenes for testing, write reports")
+        return
+    made = realsr(
+        source,
+        clean,
+        out,
+        track=track,
+        scale=scale,
+        kernels=KernelSettings(scale, method, seed=seed, min_confidence=min_confidence),  # type: ignore[arg-type]
+        noise=rule,
+        cleanup=cleanup,
+        test=test,
+        seed=seed,
+        workers=workers or cores(),
+        say=click.echo,
+    )
+    ctx.exit(1 if any(report.problems for report in made) else 0)
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run
+
+    run(main, "python -m pipelines.realsr")
