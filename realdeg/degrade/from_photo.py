@@ -213,12 +213,17 @@ def steadiness(pixels: Array, kernel: Array, before: Array) -> float:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread of torch, so that sums, and with them kernels, do not depend on the number of cores."""
+    """One thread of torch, so that sums, and with them kernels, do not depend on the number of cores.
+
+    Numbers too small for a full mantissa become 0: training begins with many, and they take long.
+    """
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
         torch.set_num_threads(before)

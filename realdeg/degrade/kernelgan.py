@@ -121,8 +121,8 @@ def _in_step(
     sources = [Source(photo, key, seed) for photo, key in zip(photos, keys, strict=True)]
     rngs = [stream(seed, key, "kernelgan start") for key in keys]
     g, d = new_generator(rngs, to), new_critic(rngs, to)
-    opt_g = torch.optim.Adam(g, LEARNING_RATE, BETAS)
-    opt_d = torch.optim.Adam(d.parameters, LEARNING_RATE, BETAS)
+    opt_g = torch.optim.Adam(g, LEARNING_RATE, BETAS, fused=True)
+    opt_d = torch.optim.Adam(d.parameters, LEARNING_RATE, BETAS, fused=True)
     constraints = Constraints(len(photos), to)
     before = torch.zeros(len(photos), SIDE, SIDE)
     for i in range(iterations):
