@@ -109,13 +109,13 @@ def kernels(
     settings = KernelSettings(
         scale,
         method,  # type: ignore[arg-type]
-        iterations,
-        seed,
-        size,
-        (grid[0], grid[1]),
-        weights,
-        min_confidence,
-        max_error,
+        iterations=iterations,
+        seed=seed,
+        size=size,
+        grid=(grid[0], grid[1]),
+        weights=weights,
+        min_confidence=min_confidence,
+        max_error=max_error,
     )
     from realdeg.degrade.estimate import check, estimate_pairs, estimate_photos, find_pairs, job_folder
 
@@ -135,6 +135,9 @@ def kernels(
     with Teller("kernels learned", quiet=job.quiet or job.as_json) as teller:
         estimate = estimate_pairs if from_pairs else estimate_photos
         report = estimate(src, job.out, settings, running=job.running(teller))
+    if not report.interrupted and not report.count("ok") and not job.as_json:
+        stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
+        click.echo(f"nothing gives a kernel, no pool is written{stays}", err=True)
     what = f"{'pairs' if from_pairs else 'photos'} with kernels"
     found = {record.key: dict(record.detail) for record in report.records if record.ok}
     manifest = job_folder(job.out) / "manifest.csv"

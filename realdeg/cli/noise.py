@@ -65,8 +65,8 @@ def noise(
         f"mean of {min_mean:g} or less": found["dark"],
     }
     if not found["patches"] and not job.as_json:
-        click.echo(
-            "no window passes, no pool is written; try --size 64, or a larger --max-variance", err=True
-        )
+        stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
+        remedy = f"try --size 64, or a larger --max-variance{stays}"
+        click.echo(f"no window passes, no pool is written; {remedy}", err=True)
     manifest = job_folder(job.out) / "manifest.csv"
     finish(ctx, report, job, manifests=manifest, what="photos with noise", extra=extra)

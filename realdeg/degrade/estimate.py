@@ -19,7 +19,7 @@ import numpy.typing as npt
 from realdeg.degrade.estimator import estimator
 from realdeg.degrade.from_pairs import PairKernel, kernel_of_pair
 from realdeg.degrade.from_photo import learn_photo
-from realdeg.degrade.kernel_files import cell, told, with_kernels
+from realdeg.degrade.kernel_files import Kernel, cells, told, with_cells
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import EXIT_USAGE, UserError
@@ -168,28 +168,12 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
     if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
         sizes = f"{hr.shape[1]}x{hr.shape[0]} px, not {scale} times {lr.shape[1]}x{lr.shape[0]}"
         raise UserError(pair.hr, f"is {sizes}", "make the pair again")
-    down, across = settings.grid
-    kernels: list[Array] = []
-    names: list[str] = []
-    figures: list[dict[str, Any]] = []
-    refused: list[str] = []
-    for row in range(down):
-        for column in range(across):
-            part = (cell(row, down, lr.shape[0]), cell(column, across, lr.shape[1]))
-            found = kernel_of_pair(lr, hr, scale, settings.size, part=part)
-            if isinstance(found, PairKernel):
-                kernels.append(found.kernel)
-                names.append(f"r{row}c{column}" if down * across > 1 else "")
-                figures.append(figures_of(found))
-            else:
-                refused.append(found.reason)
-    if not kernels:
-        return replace(record, reason=told(pair.lr, refused[0]))
-    detail: dict[str, Any] = {**record.detail, "refused_cells": len(refused)}
-    for name in figures[0]:
-        values = [figure[name] for figure in figures]
-        detail[name] = values[0] if len(values) == 1 else values
-    return with_kernels(job, replace(record, status="ok", detail=detail), kernels, names)
+
+    def kernel_of(part: tuple[slice, slice]) -> Kernel:
+        found = kernel_of_pair(lr, hr, scale, settings.size, part=part)
+        return (found.kernel, figures_of(found)) if isinstance(found, PairKernel) else found.reason
+
+    return with_cells(job, record, *cells(settings.grid, lr.shape[:2], kernel_of))
 
 
 def figures_of(found: PairKernel) -> dict[str, float]:
@@ -226,10 +210,9 @@ def _run(
     )
     from_pairs = method != settings.method
     write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
-    if pool := pool_of(job, report.records, method, asked):
+    # What an earlier run has written stays until a whole one replaces it.
+    if not report.interrupted and (pool := pool_of(job, report.records, method, asked)):
         pool.save(out, settings.scale)
-    elif out.suffix:
-        out.unlink(missing_ok=True)  # that of an earlier run with other settings
     return report
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from realdeg.degrade import blur_statistics
 from realdeg.degrade.estimator import Estimate, estimator
-from realdeg.degrade.kernel_files import cell, told, with_kernels
+from realdeg.degrade.kernel_files import Kernel, cells, told, with_cells, with_kernels
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.imaging.detail import busiest
@@ -80,45 +80,26 @@ def _by_estimator(
     photo: Photo, found: Found, record: PairRecord, job: Path, settings: KernelSettings
 ) -> PairRecord:
     net = estimator(settings.scale, settings.weights)
-    down, across = settings.grid
-    kernels: list[Array] = []
-    names: list[str] = []
-    figures: list[dict[str, float]] = []
-    refused: list[str] = []
-    for row in range(down):
-        for column in range(across):
-            rows, columns = (
-                cell(number, count, size)
-                for number, count, size in zip(
-                    (row, column), settings.grid, photo.pixels.shape[:2], strict=True
-                )
-            )
-            part = worth_seeing(photo.pixels[rows, columns])
-            reason = unusable(part / np.float32(np.iinfo(part.dtype).max), blur_statistics.MIN_SIDE)
-            if not reason:
-                estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
-                reason = doubtful(estimate, settings)
-            if reason:
-                refused.append(reason)
-                continue
-            kernels.append(estimate.kernel)
-            names.append(f"r{row}c{column}" if down * across > 1 else "")
-            figures.append(
-                {
-                    "confidence": round(estimate.confidence, 4),
-                    "expected_db": round(estimate.expected_db, 2),
-                    "unusual": round(estimate.unusual, 4),
-                    "moved_px": round(estimate.moved, 4),
-                    "width_px": round(width_of(estimate.kernel), 4),
-                }
-            )
-    if not kernels:
-        return replace(record, reason=told(found.path, refused[0]))
-    detail: dict[str, Any] = {**record.detail, "refused_cells": len(refused)}
-    for name in figures[0]:
-        values = [figure[name] for figure in figures]
-        detail[name] = values[0] if len(values) == 1 else values
-    return with_kernels(job, replace(record, status="ok", detail=detail), kernels, names)
+
+    def kernel_of(at: tuple[slice, slice]) -> Kernel:
+        part = worth_seeing(photo.pixels[at])
+        if reason := unusable(part / np.float32(np.iinfo(part.dtype).max), blur_statistics.MIN_SIDE):
+            return reason
+        estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
+        return doubtful(estimate, settings) or (estimate.kernel, figures_of(estimate))
+
+    return with_cells(job, record, *cells(settings.grid, photo.pixels.shape[:2], kernel_of))
+
+
+def figures_of(estimate: Estimate) -> dict[str, float]:
+    """Figures of an estimated kernel, by column."""
+    return {
+        "confidence": round(estimate.confidence, 4),
+        "expected_db": round(estimate.expected_db, 2),
+        "unusual": round(estimate.unusual, 4),
+        "moved_px": round(estimate.moved, 4),
+        "width_px": round(width_of(estimate.kernel), 4),
+    }
 
 
 def worth_seeing(pixels: Array) -> Array:

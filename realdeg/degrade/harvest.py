@@ -52,10 +52,9 @@ def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running =
     work = partial(take, job=job, settings=settings)
     report = run_job(work, photos, job, settings=asked, running=running)
     write_run(job, "realdeg noise", {"src": src, **asdict(settings)})
-    if pool := pool_of(job, report.records, settings):
+    # What an earlier run has written stays until a whole one replaces it.
+    if not report.interrupted and (pool := pool_of(job, report.records, settings)):
         pool.save(out)
-    elif out.suffix:
-        out.unlink(missing_ok=True)  # that of an earlier run with wider limits
     return report
 
 

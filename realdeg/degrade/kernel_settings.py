@@ -20,7 +20,7 @@ class KernelSettings:
             "kernelgan".
         iterations: of KernelGAN; the paper's are 3000.
         seed: of the run; each photo draws from (seed, its key), so nothing else matters.
-        size: from pairs: side of the kernels, HR px; None: `default_size`. Brought up to where LR pixels can
+        size: from pairs: side of the kernels, HR px; None: that of `side`. Brought up to where LR pixels can
             sit in their middle: even sides for even scales, odd ones for odd scales.
         grid: kernels down and across each photo; not by KernelGAN.
         weights: of the amortised estimator; None: those that come with realdeg.

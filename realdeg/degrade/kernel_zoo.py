@@ -124,7 +124,7 @@ def _gaussian(n: int, variances: Array, angle: float) -> Array:
     return result
 
 
-def _size(rng: Rng, scale: int) -> tuple[int, bool]:
+def _size(scale: int) -> tuple[int, bool]:
     """Odd side and `half` of the formulas in realdeg.imaging.kernels that fill the grid."""
     n = grid(scale)
     return (n if n % 2 else n - 1), n % 2 == 0
@@ -138,17 +138,17 @@ def _axes(rng: Rng, scale: int, least: float = 0.2, most: float = 1.3) -> tuple[
 
 
 def _normal(rng: Rng, scale: int) -> Array:
-    size, half = _size(rng, scale)
+    size, half = _size(scale)
     return kernels.gaussian(size, *_axes(rng, scale), half=half)
 
 
 def _generalised(rng: Rng, scale: int) -> Array:
-    size, half = _size(rng, scale)
+    size, half = _size(scale)
     return kernels.generalised_gaussian(size, *_axes(rng, scale), beta=rng.uniform(0.5, 4), half=half)
 
 
 def _plateau(rng: Rng, scale: int) -> Array:
-    size, half = _size(rng, scale)
+    size, half = _size(scale)
     return kernels.plateau(size, *_axes(rng, scale, 0.2, 1.0), beta=rng.uniform(1.2, 3), half=half)
 
 

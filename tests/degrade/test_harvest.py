@@ -117,6 +117,8 @@ def test_no_pool_where_nothing_passes(src, tmp_path):
     harvest(src, tmp_path / "pool.npz", SMALL)
     strict = NoiseSettings(size=32, max_variance=0.1)
     harvest(src, tmp_path / "pool.npz", strict, running=Running(overwrite=True))
-    assert not (tmp_path / "pool.npz").exists()
+    assert len(NoisePool.read(tmp_path / "pool.npz").names) == 18  # that of the earlier run is not lost
+    harvest(src, tmp_path / "none.npz", strict)
+    assert not (tmp_path / "none.npz").exists()
     with pytest.raises(UserError, match=r"not written as \.mat"):
         harvest(src, tmp_path / "pool.mat", SMALL)
