@@ -30,7 +30,8 @@ from realdeg.degrade.from_pairs import PairKernel, kernel_of_pair
 from realdeg.degrade.from_photo import one_thread, worth_seeing
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.codec import roundtrip
-from realdeg.imaging.resample import resize
+from realdeg.imaging.kernels import in_middle
+from realdeg.imaging.resample import cubic, resize
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.seeds import stream
@@ -53,8 +54,6 @@ def gaussian(n, variance):
 
 def bicubic(n, scale):
     """(n, n) of MATLAB's reduction."""
-    from realdeg.imaging.resample import cubic
-
     line = cubic((np.arange(n) - (n - 1) / 2) / scale)
     return np.outer(line, line) / line.sum() ** 2
 
@@ -118,7 +117,7 @@ def known_blur(photos, scale, estimator, kernelgans):
                 made = kernelgan.learn([pixels / np.float32(255)], [str(number)])[0]
             kernel = kernelgan.centred(kernelgan.pruned(made.kernel), 2)
             kernel = kernelgan.analytic_x4(kernel) if scale == 4 else kernel
-            kernel = kernel_zoo.in_middle(kernel, n)
+            kernel = in_middle(kernel, n)
             rows.append((psnr(kernel - true), psnr(reduced(hr, kernel, scale) - lr)))
         line(f"KernelGAN, {kernelgans} photos", rows)
         print(f"    {(time.process_time() - start) / kernelgans:.1f} CPU s a photo")

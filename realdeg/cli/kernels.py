@@ -10,7 +10,7 @@ import click
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
 from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_settings import METHODS, KernelSettings
-from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK
+from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
 
 
 @click.command(
@@ -146,7 +146,7 @@ def kernels(
 
 def _train(ctx: click.Context, src: Path, scale: int, settings: TrainSettings, job: JobOptions) -> None:
     """Weights of an estimator."""
-    from realdeg.degrade.train_kernels import check, train_kernels
+    from realdeg.degrade.train_kernels import broken_photos, check, train_kernels
 
     if job.dry_run:
         from realdeg.io.find import find_images
@@ -162,11 +162,20 @@ def _train(ctx: click.Context, src: Path, scale: int, settings: TrainSettings, j
         report = train_kernels(
             src, job.out, scale, settings, running=job.running(teller), say=lambda _, db: passes.append(db)
         )
+    broken = broken_photos(report.records)
+    for line in broken:
+        click.echo(line, err=True)
     if job.as_json:
-        click.echo(json.dumps({"out": str(job.out), "kernel_db": passes[-1:], "seconds": report.seconds}))
+        result = {"out": str(job.out), "kernel_db": passes[-1:], "seconds": report.seconds, "broken": broken}
+        click.echo(json.dumps(result, ensure_ascii=False))
     elif passes and not quiet:
         click.echo(f"{job.out}: weights for x{scale}, {passes[-1]:.1f} dB of kernels at the last pass")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)
-    ctx.exit(EXIT_OK)
+    if not passes:
+        click.echo(
+            f"stopped after too many failures, no weights are written; {report.unfinished} chunks left",
+            err=True,
+        )
+    ctx.exit(EXIT_OK if passes and (job.exit_zero or not broken) else EXIT_SOME_FAILED)

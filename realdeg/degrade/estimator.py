@@ -23,9 +23,8 @@ from scipy import ndimage, special
 
 from realdeg.atomic import write_bytes
 from realdeg.degrade import kernel_zoo
-from realdeg.degrade.kernel_zoo import in_middle
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.imaging.kernels import centre_of_mass
+from realdeg.imaging.kernels import centre_of_mass, in_middle
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from realdeg.degrade.kernel_settings import side
 from realdeg.imaging import kernels
-from realdeg.imaging.kernels import centre_of_mass
+from realdeg.imaging.kernels import in_middle
 from realdeg.imaging.resample import cubic
 
 Array = npt.NDArray[Any]
@@ -58,29 +58,6 @@ def draw(rng: Rng, scale: int, family: str | None = None) -> Array:
     if family is None:
         family = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     return in_middle(FAMILIES[family](rng, scale), grid(scale))
-
-
-def in_middle(kernel: Array, n: int) -> Array:
-    """A kernel with sum 1 whose centre of mass is that of an (n, n) grid; what lies outside is cut off."""
-    kernel = kernel / kernel.sum()
-    for _ in range(3):  # cutting off moves the centre
-        x, y = centre_of_mass(kernel)
-        # Where its middle pixel or corner comes to lie, and what is left of the way.
-        top, left = (round((n - 1) / 2 - at) for at in (y, x))
-        dy, dx = (n - 1) / 2 - y - top, (n - 1) / 2 - x - left
-        if max(abs(dy), abs(dx)) > 1e-4:
-            kernel = kernels.shifted(kernel, dx, dy)
-            top, left = top - 2, left - 2  # `shifted` adds two pixels on each side
-        made = np.zeros((n, n))
-        inside = [
-            (slice(max(0, first), min(n, first + size)), slice(max(0, -first), min(size, n - first)))
-            for first, size in zip((top, left), kernel.shape, strict=True)
-        ]
-        made[inside[0][0], inside[1][0]] = kernel[inside[0][1], inside[1][1]]
-        kernel = made / made.sum()
-        if max(abs(c - (n - 1) / 2) for c in centre_of_mass(kernel)) < 1e-3:
-            break
-    return kernel
 
 
 def div2krk(rng: Rng, scale: int, least: float = LEAST, most: float = MOST) -> Array:

@@ -88,11 +88,12 @@ def train_kernels(
         raise UserError(src, problem, f"give more photos of {64 * scale} px a side or more")
     from realdeg.degrade.estimator_training import binned, scene_covariance, train
 
-    scenes = _scenes(files, scale, settings.seed)
+    picked = stream(settings.seed, "kernel scenes", "photos").permutation(len(files))[:SCENES]
+    scenes, _ = _sharp([files[i] for i in picked], scale)
     about = {
         **asdict(settings),
         "made_of": len(seen),
-        "photos": len(files),
+        "photos": len(files) - len(broken_photos(report.records)),
         "kernels": kernel_zoo.SHARES,
         "made_with": versions(),
     }
@@ -126,9 +127,10 @@ def _chunks(files: Sequence[Path], settings: TrainSettings) -> list[Chunk]:
 
 def make_chunk(chunk: Chunk, job: Path, scale: int, settings: TrainSettings) -> PairRecord:
     """Examples of one chunk: the work of one item."""
-    photos = [one for file in chunk.photos for one in sharp(grey_of(read(file).pixels)) if usable(one, scale)]
+    photos, broken = _sharp(chunk.photos, scale)
     if not photos:
-        return PairRecord(chunk.key, "rejected", "none of its photos is large enough", scale=scale)
+        reason = "none of its photos can be read and is large enough"
+        return PairRecord(chunk.key, "rejected", reason, scale=scale, detail={"broken": broken})
     examples = [example(settings.seed, chunk.number * CHUNK + i, photos, scale) for i in range(CHUNK)]
     content = io.BytesIO()
     np.savez(
@@ -138,7 +140,7 @@ def make_chunk(chunk: Chunk, job: Path, scale: int, settings: TrainSettings) -> 
     )
     path = f"{chunk.key}.npz"
     write_bytes(job / path, content.getvalue())
-    detail = {"lr_sha256": hashlib.sha256(content.getvalue()).hexdigest()}
+    detail = {"lr_sha256": hashlib.sha256(content.getvalue()).hexdigest(), "broken": broken}
     return PairRecord(chunk.key, "ok", scale=scale, lr=path, how="kernel examples", detail=detail)
 
 
@@ -155,6 +157,20 @@ def _gathered(
     return np.concatenate(seen), np.concatenate(kernels)
 
 
-def _scenes(files: Sequence[Path], scale: int, seed: int) -> list[npt.NDArray[np.float32]]:
-    picked = stream(seed, "kernel scenes", "photos").permutation(len(files))[:SCENES]
-    return [one for i in picked for one in sharp(grey_of(read(files[i]).pixels)) if usable(one, scale)]
+def _sharp(files: Sequence[Path], scale: int) -> tuple[list[npt.NDArray[np.float32]], list[str]]:
+    """Sharp versions, large enough, of the photos that can be read; a line for each of the others."""
+    photos: list[npt.NDArray[np.float32]] = []
+    broken: list[str] = []
+    for file in files:
+        try:
+            grey = grey_of(read(file).pixels)
+        except UserError as error:
+            broken.append(str(error))
+        else:
+            photos += [one for one in sharp(grey) if usable(one, scale)]
+    return photos, broken
+
+
+def broken_photos(records: Sequence[PairRecord]) -> list[str]:
+    """A line for each photo that could not be read, once."""
+    return sorted({line for record in records for line in record.detail.get("broken", ())})

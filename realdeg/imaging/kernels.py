@@ -173,6 +173,37 @@ def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
     return result
 
 
+def in_middle(kernel: Kernel, n: int) -> Kernel:
+    """A kernel moved so that its centre of mass is the middle of a grid; what lies outside is cut off.
+
+    Args:
+        kernel: (h, w), its sum not 0.
+        n: side of the grid, px.
+
+    Returns:
+        (n, n), sum 1; whole pixels of the move are exact, the rest is by `shifted`.
+    """
+    kernel = kernel / kernel.sum()
+    for _ in range(3):  # cutting off moves the centre
+        x, y = centre_of_mass(kernel)
+        # Where its middle pixel or corner comes to lie, and what is left of the way.
+        top, left = (round((n - 1) / 2 - at) for at in (y, x))
+        dy, dx = (n - 1) / 2 - y - top, (n - 1) / 2 - x - left
+        if max(abs(dy), abs(dx)) > 1e-4:
+            kernel = shifted(kernel, dx, dy)
+            top, left = top - 2, left - 2  # `shifted` adds two pixels on each side
+        made = np.zeros((n, n))
+        inside = [
+            (slice(max(0, first), min(n, first + size)), slice(max(0, -first), min(size, n - first)))
+            for first, size in zip((top, left), kernel.shape, strict=True)
+        ]
+        made[inside[0][0], inside[1][0]] = kernel[inside[0][1], inside[1][1]]
+        kernel = made / made.sum()
+        if max(abs(c - (n - 1) / 2) for c in centre_of_mass(kernel)) < 1e-3:
+            break
+    return kernel
+
+
 def _axis(size: int, half: bool) -> npt.NDArray[np.float64]:
     if size % 2 == 0 or size < 1:
         raise ValueError(f"no kernel of side {size}: an odd number of pixels is meant")

@@ -14,10 +14,10 @@ from realdeg.degrade.estimator import SHIPPED, Estimator, shipped
 from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
-from realdeg.degrade.train_kernels import train_kernels
+from realdeg.degrade.train_kernels import broken_photos, train_kernels
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample, placed
-from realdeg.imaging.kernels import centre_of_mass
+from realdeg.imaging.kernels import centre_of_mass, in_middle
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
@@ -138,7 +138,8 @@ def test_the_job_says_what_it_made_and_why_not(src, tmp_path):
     reasons = {record.key: record.reason for record in report.records if not record.ok}
     assert "flat" in reasons["flat"]
     assert "64 px a side are needed" in reasons["tiny"]
-    assert "confidence" in reasons["enlarged"] or "enlarged" in reasons["enlarged"].split(": ")[1]
+    problem = reasons["enlarged"].removeprefix(f"{src / 'enlarged.png'}: ")
+    assert "confidence" in problem or "photos are that were enlarged" in problem
     assert "broken.png" in reasons["broken"]
     pool = KernelPool.read(out, 2)
     assert pool.names == ("a", "deep", "grey")
@@ -157,7 +158,7 @@ def test_the_job_says_what_it_made_and_why_not(src, tmp_path):
 
 def test_a_kernel_for_each_part_of_the_field(photos, tmp_path):
     folder = tmp_path / "photos"
-    sharp, soft = (kernel_zoo.in_middle(g, 16) for g in (np.eye(1), np.ones((5, 5))))
+    sharp, soft = (in_middle(g, 16) for g in (np.eye(1), np.ones((5, 5))))
     photo = np.concatenate([photos[0], photos[0][:, ::-1]], axis=1)
     half = photo.shape[1] // 4 * 2
     lr = np.concatenate([reduced(photo[:, :half], sharp, 2), reduced(photo[:, half:], soft, 2)], axis=1)
@@ -191,6 +192,17 @@ def test_what_is_no_weights_is_refused(tmp_path, content):
         Estimator.read(path)
     with pytest.raises(UserError, match="No such file"):
         Estimator.read(tmp_path / "none.npz")
+
+
+def test_training_leaves_out_what_cannot_be_read(sample, tmp_path):
+    folder = tmp_path / "photos"
+    write_image(folder / "a.png", read(sample / "clean" / "chelsea.png").pixels)
+    whole = (folder / "a.png").read_bytes()
+    (folder / "torn.png").write_bytes(whole[: len(whole) // 3])
+    report = train_kernels(folder, tmp_path / "w.npz", 2, TrainSettings(examples=1000, epochs=1))
+    assert report.count("ok") == 4
+    assert [line.split(": ")[0] for line in broken_photos(report.records)] == [str(folder / "torn.png")]
+    assert Estimator.read(tmp_path / "w.npz").about["photos"] == 1
 
 
 def test_training_goes_on_where_it_stopped_and_learns(sample, tmp_path):
