@@ -1,6 +1,6 @@
 """Does a calibrated camera imitate the camera? Against presets, on pairs held aside, in the same run.
 
-    python benchmarks/calibrate.py --pairs FOLDER [--prefix TEXT ...] [--seeds 2]
+    python benchmarks/calibrate.py --pairs FOLDER [--prefix TEXT ...] [--swap] [--seeds 2]
 
 FOLDER holds registered pairs in LR/ and HR/, x4 (RealSR); with --prefix, files that begin with TEXT are a
 camera of their own (Canon, Nikon). Every second pair is held aside. `realdeg calibrate` sees the others; LR
@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from matched import matched_psnr
 
 from realdeg.dataset.adopt import adopt_folders
 from realdeg.degrade.calibrate import calibrate
@@ -26,6 +27,7 @@ from realdeg.degrade.calibrate_settings import CalibrateSettings
 from realdeg.degrade.estimate import estimate_photos
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.kernel_settings import KernelSettings
+from realdeg.degrade.pools import KernelPool
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
@@ -34,26 +36,14 @@ from realdeg.metrics.domain import domain_distance
 from realdeg.metrics.photo_statistics import describe
 
 SCALE = 4
-SHAVE = 4
 
 
-def matched(made, real):
-    """PSNR after the best gain and offset of each channel."""
-    made, real = (one[SHAVE:-SHAVE, SHAVE:-SHAVE].astype(np.float64) for one in (made, real))
-    wrong = []
-    for channel in range(3):
-        x, y = made[..., channel].ravel(), real[..., channel].ravel()
-        gain, offset = np.polyfit(x, y, 1)
-        wrong.append(gain * x + offset - y)
-    return -10 * np.log10(np.square(wrong).mean())
-
-
-def halves(pairs: Path, prefix: str, out: Path) -> None:
-    """Every second pair of a camera into out/seen, the others into out/aside."""
+def halves(pairs: Path, prefix: str, out: Path, swap: bool) -> None:
+    """Every second pair of a camera into out/seen, the others into out/aside; or the other way round."""
     names = [one.path.name for one in find_images(pairs / "LR") if one.path.name.startswith(prefix)]
     for number, name in enumerate(names):
         for side in ("LR", "HR"):
-            target = out / ("aside" if number % 2 else "seen") / side / name
+            target = out / ("aside" if number % 2 != swap else "seen") / side / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pairs / side / name, target)
 
@@ -64,9 +54,14 @@ def compare(name: str, work: Path, seeds: int) -> None:
     calibrate(work / "pairs", work / "camera", CalibrateSettings(SCALE))
     alone = work / "alone.npz"
     estimate_photos(work / "seen" / "LR", alone, KernelSettings(SCALE))
-    noise = work / "camera" / "noise.npz"
+    noise, fitted = work / "camera" / "noise.npz", work / "camera" / "kernels.npz"
+    pool = KernelPool.read(fitted, SCALE)
+    mean = KernelPool(("mean",), (np.mean(pool.kernels, axis=0),))
+    mean.save(work / "mean.npz")
     ways = {
         "calibrated": DegradeSettings(SCALE, recipe=str(work / "camera")),
+        "its kernels, no noise": DegradeSettings(SCALE, fitted),
+        "the mean of its kernels, no noise": DegradeSettings(SCALE, work / "mean.npz"),
         "kernels of LR alone": DegradeSettings(SCALE, alone),
         "likewise, with the camera's noise": DegradeSettings(SCALE, alone, noise),
         "bicubic_noise, with the camera's noise": DegradeSettings(SCALE, noise_pool=noise),
@@ -90,7 +85,7 @@ def compare(name: str, work: Path, seeds: int) -> None:
             chosen = {**vars(settings), "seed": seed}
             degrade_folder(work / "aside" / "HR", out, DegradeSettings(**chosen))
             images = [read(out / pair_paths(one.key)[0]).as_float() for one in photos]
-            scores += [matched(a, b) for a, b in zip(images, real, strict=True)]
+            scores += [matched_psnr(a, b) for a, b in zip(images, real, strict=True)]
             distances.append(domain_distance(seen, [describe(one) for one in images]).distance)
         print(f"| {way} | {np.mean(scores):.2f} | {np.mean(distances):.2f} |", flush=True)
 
@@ -100,11 +95,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--prefix", action="append", default=[])
+    parser.add_argument("--swap", action="store_true", help="Calibrate on the other half.")
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     for prefix in options.prefix or [""]:
         with tempfile.TemporaryDirectory() as folder:
-            halves(options.pairs, prefix, Path(folder))
+            halves(options.pairs, prefix, Path(folder), options.swap)
             compare(prefix or options.pairs.name, Path(folder), options.seeds)
 
 

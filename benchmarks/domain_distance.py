@@ -23,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from matched import matched_psnr
 from scipy.stats import spearmanr
 
 from realdeg.dataset.adopt import adopt_folders
@@ -41,7 +42,6 @@ SCALE = 4
 SIGMAS = (0.6, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.6)  # HR px
 NOISY = (1.4, 2.2)
 PRESETS = ("bicubic", "samsung", "bsrgan", "bsrgan_plus", "realesrgan")
-SHAVE = 4
 GAUSSIAN = """name = "{name}"
 [[steps]]
 op = "reduce"
@@ -83,16 +83,6 @@ def recipes(work: Path, others: dict[str, Path], noise: Path | None) -> dict[str
         for name, pool in list(others.items())[:1]:
             made[f"pairs of {name} + noise"] = DegradeSettings(SCALE, pool, noise, recipe="realsr")
     return made
-
-
-def psnr(made: np.ndarray, real: np.ndarray) -> float:
-    """PSNR in dB after the best gain and offset of each channel."""
-    errors = []
-    for channel in range(3):
-        x, y = (image[SHAVE:-SHAVE, SHAVE:-SHAVE, channel].ravel().astype(float) for image in (made, real))
-        gain, offset = np.polyfit(x, y, 1)
-        errors.append(np.square(gain * x + offset - y).mean())
-    return float(-10 * np.log10(np.mean(errors)))
 
 
 def report(name: str, psnrs: dict[str, float], parts: np.ndarray, null: np.ndarray) -> None:
@@ -152,7 +142,9 @@ def main() -> None:
                 out = src / f"made{number}"
                 degrade_folder(src / "HR", out, settings)
                 images = [read(out / pair_paths(one.key)[0]).as_float() for one in photos]
-                psnrs[recipe] = float(np.mean([psnr(a, b) for a, b in zip(images, real, strict=True)]))
+                psnrs[recipe] = float(
+                    np.mean([matched_psnr(a, b) for a, b in zip(images, real, strict=True)])
+                )
                 made[recipe] = [describe(image) for image in images]
             described = [describe(image) for image in real]
             rng, parts, null = stream(0, name, "halves"), [], []

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from matched import matched_psnr
 
 from realdeg.degrade import kernel_zoo, kernelgan
 from realdeg.degrade.blur_statistics import MIN_SIDE, grey_of, statistics
@@ -156,10 +157,10 @@ def real_pairs(dataset, scale, estimator):
             reduced(hr, found.kernel, scale),
             reduced(hr, both.kernel, scale),
         ]
-        scores = [matched(one, lr.as_float()) for one in made]
+        scores = [matched_psnr(one, lr.as_float()) for one in made]
         n = kernel_zoo.grid(scale)
         gauss = max(
-            matched(reduced(hr, gaussian(n, (v * scale) ** 2), scale), lr.as_float())
+            matched_psnr(reduced(hr, gaussian(n, (v * scale) ** 2), scale), lr.as_float())
             for v in np.linspace(0.2, 1, 17)
         )
         totals.append([scores[0], scores[1], gauss, scores[2]])
@@ -169,17 +170,6 @@ def real_pairs(dataset, scale, estimator):
     for name, values in zip(names, rows.T, strict=True):
         kept = values[sure >= np.quantile(sure, 0.2)]
         print(f"  {name:<26} {values.mean():6.2f}   without the 20 % unsurest {kept.mean():6.2f}")
-
-
-def matched(made, lr):
-    """PSNR after the best gain and offset of each channel; four pixels of border left out."""
-    made, lr = (one[4:-4, 4:-4].astype(np.float64) for one in (made, lr))
-    wrong = []
-    for channel in range(3):
-        x = np.stack([made[..., channel].ravel(), np.ones(made[..., channel].size)], 1)
-        y = lr[..., channel].ravel()
-        wrong.append(x @ np.linalg.lstsq(x, y, rcond=None)[0] - y)
-    return psnr(np.stack(wrong))
 
 
 def seconds(estimator):
