@@ -75,12 +75,15 @@ def with_camera(settings: DegradeSettings) -> DegradeSettings:
     Pools that are given win over the camera's.
 
     Raises:
-        UserError: the recipe is wrong.
+        UserError: the recipe is wrong, or a folder that is no camera's.
     """
     if not settings.recipe or settings.recipe in PRESETS:
         return settings
     path = Path(settings.recipe)
     file = path / CAMERA if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        remedy = "give a preset, a recipe file, or a folder that `realdeg calibrate` has written"
+        raise UserError(path, f"is no camera's folder: it has no {CAMERA}", remedy, exit_code=EXIT_USAGE)
     if file.name != CAMERA or not file.is_file():
         return settings
     drawn = read_recipe(file).pools()

@@ -10,6 +10,7 @@ import pytest
 from realdeg.degrade.calibrate import calibrate
 from realdeg.degrade.calibrate_settings import CalibrateSettings
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.given import with_camera
 from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
@@ -146,3 +147,8 @@ def test_a_broken_file_costs_one_pair(dataset, tmp_path):
     (tmp_path / "d" / "LR" / "cam_0.png").write_bytes(b"x")
     report = calibrate(tmp_path / "d", tmp_path / "c", SETTINGS)
     assert {r.key: r.status for r in report.records} == {"cam_0": "failed", "cam_1": "ok"}
+
+
+def test_a_folder_that_is_no_cameras_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no camera\.toml"):
+        with_camera(DegradeSettings(4, recipe=str(tmp_path)))
