@@ -539,7 +539,7 @@ def test_recipes_that_are_none_or_do_not_fit(world, tmp_path):
     for recipe, *words in (
         ("realesrgn", "is no preset and no file", "did you mean 'realesrgan'?"),
         (tmp_path / "none.toml", "is no preset and no file"),
-        (tmp_path, "cannot be read (Is a directory)"),
+        (tmp_path, "is no camera's folder: it has no camera.toml; give a preset"),
         (tmp_path / "latin.toml", "is not text in UTF-8"),
         ("realsr", "the recipe draws from a kernel pool; give --kernel-pool"),
         ("bicubic_noise", "the recipe draws from a noise pool; give --noise-pool"),
