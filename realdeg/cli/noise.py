@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
 
-from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
-from realdeg.degrade.noise_settings import NoiseSettings
+from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.degrade.noise_settings import METHODS, Method, NoiseSettings
 
 
 @click.command(
@@ -16,57 +17,91 @@ from realdeg.degrade.noise_settings import NoiseSettings
 )
 @click.argument("src", type=FOLDER)
 @click.option(
+    "--method",
+    type=Choice(METHODS),
+    default=NoiseSettings.method,
+    help="Windows that show noise alone by the measure of all photos, or RealSR's rule.",
+)
+@click.option(
     "--size",
     type=click.IntRange(8),
-    default=NoiseSettings.size,
-    help="Side of patches, step of the grid, px.",
+    default=None,
+    show_default="64; classic: 256",
+    help="Side of patches, px; step of the classic grid.",
+)
+@click.option(
+    "--energy",
+    type=click.FloatRange(1),
+    default=NoiseSettings.energy,
+    help="flat: most energy of a window, times the least of the set at its brightness.",
+)
+@click.option(
+    "--shape",
+    type=click.FloatRange(1),
+    default=NoiseSettings.shape,
+    help="flat: most coarse against fine energy, times the usual of the set.",
+)
+@click.option(
+    "--per-level",
+    type=click.IntRange(1),
+    default=NoiseSettings.per_level,
+    help="flat: most windows of each of eight ranges of brightness.",
 )
 @click.option(
     "--max-variance",
     type=click.FloatRange(0),
     default=NoiseSettings.max_variance,
-    help="Windows whose grey varies less are taken (8-bit levels squared).",
+    help="classic: windows whose grey varies less are taken (8-bit levels squared).",
 )
 @click.option(
     "--min-mean",
     type=click.FloatRange(0, 255),
     default=NoiseSettings.min_mean,
-    help="Windows whose grey is brighter are taken; 0 for clean studio light.",
+    help="classic: windows whose grey is brighter are taken; 0 for clean studio light.",
 )
 @job_options
 @click.pass_context
 def noise(
-    ctx: click.Context, /, job: JobOptions, src: Path, size: int, max_variance: float, min_mean: float
+    ctx: click.Context,
+    /,
+    job: JobOptions,
+    src: Path,
+    method: str,
+    size: int | None,
+    energy: float,
+    shape: float,
+    per_level: int,
+    max_variance: float,
+    min_mean: float,
 ) -> None:
-    """Take flat windows of the photos in SRC by RealSR's rule, as a noise pool for `realdeg degrade`.
+    """Take noise from the photos in SRC, as a noise pool for `realdeg degrade`.
 
-    The rule takes windows of little variance that are not dark. It lets texture through where the limits are
-    wide, and finds nothing where noise is strong: look at the result (`realdeg report OUT`). OUT is a file
-    (.npz with origin) or a folder of PNG; OUT.job/manifest.csv has a row for every photo.
+    By default windows are taken that show noise alone: of all photos their energy is the least at their
+    brightness, and no coarser than the usual. Shading and the lowest frequencies are taken out. A photo
+    without such a window gives patches as strong as its own noise. The classic rule takes windows of little
+    variance that are not dark: texture gets through where the limits are wide, and nothing where noise is
+    strong. Look at the result with `realdeg report OUT`. OUT is a file (.npz with origin), by the classic
+    rule also a folder of PNG; OUT.job/manifest.csv has a row for every photo.
     """
     from realdeg.degrade.estimate import job_folder
     from realdeg.degrade.harvest import check, counts, harvest
+    from realdeg.degrade.pools import NoisePool
 
-    settings = NoiseSettings(size, max_variance, min_mean)
+    settings = NoiseSettings(cast(Method, method), size, energy, shape, per_level, max_variance, min_mean)
     if job.dry_run:
         from realdeg.io.find import find_images
 
-        check(src, job.out)
+        check(src, job.out, settings)
         photos = len(find_images(src)[: job.limit])
-        click.echo(f"would take windows of {size} px from {photos} photos into {job.out}")
+        click.echo(f"would take windows of {settings.side} px from {photos} photos into {job.out}")
         return
     with Teller("photos looked at", quiet=job.quiet or job.as_json) as teller:
         report = harvest(src, job.out, settings, running=job.running(teller))
-    found = counts(report.records)
-    extra = {
-        "patches": found["patches"],
-        "windows looked at": found["looked_at"],
-        f"variance of {max_variance:g} or more": found["uneven"],
-        f"mean of {min_mean:g} or less": found["dark"],
-    }
-    if not found["patches"] and not job.as_json:
+    pool = NoisePool.read(job.out) if report.count("ok") and not report.interrupted else None
+    if not report.count("ok") and not job.as_json:
         stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
-        remedy = f"try --size 64, or a larger --max-variance{stays}"
-        click.echo(f"no window passes, no pool is written; {remedy}", err=True)
+        ways = "--size 64, or a larger --max-variance" if method == "classic" else "--size 32, or more photos"
+        click.echo(f"no window passes, no pool is written; try {ways}{stays}", err=True)
     manifest = job_folder(job.out) / "manifest.csv"
+    extra = counts(report.records, pool, settings)
     finish(ctx, report, job, manifests=manifest, what="photos with noise", extra=extra)

@@ -1,35 +1,44 @@
 """The job of `realdeg noise`: patches of noise from a folder of photos, into one pool.
 
-The state of a job lies beside the pool, in NAME.job/, as with kernels; it may be deleted.
+The state of a job lies beside the pool, in NAME.job/, as with kernels; it may be deleted. What is taken from
+a photo by the classic rule are windows of its pixels; by the default its calmest windows, of which
+`realdeg.degrade.noise_pool_of_windows` chooses when all photos are seen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from realdeg.atomic import write_bytes
-from realdeg.degrade.classic_noise import classic
+from realdeg.degrade.classic_noise import Classic, classic
 from realdeg.degrade.estimate import job_folder
 from realdeg.degrade.kernel_files import told
+from realdeg.degrade.noise_pool_of_windows import origin, pool_of_windows
 from realdeg.degrade.noise_settings import NoiseSettings
+from realdeg.degrade.noise_windows import REASONS, calm_windows
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.find import Found, find_images
-from realdeg.io.photo import read
+from realdeg.io.photo import Photo, read
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import refuse_inside
 from realdeg.records import PairRecord, file_hash
 from realdeg.settings import versions, write_run
 
+Array = npt.NDArray[Any]
+
 PATCHES = "patches"  # folder of a job
+SMALLEST = 32  # px, of windows whose spectrum is told
+STEP = 16  # px; sizes of them are multiples
 COUNTED = ("looked_at", "uneven", "dark")
 
 
@@ -38,14 +47,14 @@ def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running =
 
     Args:
         src: folder of photos of the camera that is to be imitated.
-        out: the pool: .npz, or a folder of PNG files.
-        settings: the rule's numbers.
+        out: the pool: .npz, or by the classic rule also a folder of PNG files.
+        settings: method and its numbers.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: no photos, or `out` cannot be used.
+        UserError: no photos, a size that the method cannot have, or `out` cannot be used.
     """
-    check(src, out)
+    check(src, out, settings)
     job = job_folder(out)
     photos = find_images(src)
     asked = {"how": "noise", **asdict(settings)}
@@ -58,85 +67,159 @@ def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running =
     return report
 
 
-def check(src: Path, out: Path) -> None:
+def check(src: Path, out: Path, settings: NoiseSettings) -> None:
     """Refuse what cannot become a pool before anything is read.
 
     Raises:
-        UserError: the place of the output.
+        UserError: the size of patches, or the place of the output.
     """
-    if out.suffix.lower() not in ("", ".npz"):
-        problem = f"pools are not written as {out.suffix}"
-        raise UserError(out, problem, "end it in .npz, or name a folder", exit_code=EXIT_USAGE)
+    flat = settings.method == "flat"
+    if flat and (settings.side < SMALLEST or settings.side % STEP):
+        remedy = f"{SMALLEST} at least and a multiple of {STEP}, or --method classic"
+        raise UserError("--size", f"no patches of {settings.side} px", remedy, exit_code=EXIT_USAGE)
+    if out.suffix.lower() != ".npz" and (flat or out.suffix):
+        problem = f"such pools are not written as {out.suffix or 'a folder'}"
+        remedy = "end it in .npz" if flat else "end it in .npz, or name a folder"
+        raise UserError(out, problem, remedy, exit_code=EXIT_USAGE)
     refuse_inside(job_folder(out), src)
     refuse_inside(out, src)
 
 
 def take(found: Found, job: Path, settings: NoiseSettings) -> PairRecord:
-    """The patches of one photo: the work of one item."""
+    """The windows of one photo: the work of one item."""
     photo = read(found.path)
-    size = settings.size
-    seen = classic(photo.pixels, size, settings.max_variance, settings.min_mean)
+    pixels = np.ascontiguousarray(photo.pixels)
     detail: dict[str, Any] = {
         "source": found.path.name,
         "source_sha256": file_hash(found.path),
-        "pixels": hashlib.blake2b(np.ascontiguousarray(photo.pixels).tobytes(), digest_size=8).hexdigest(),
+        "pixels": hashlib.blake2b(pixels.tobytes(), digest_size=8).hexdigest(),
         "iso": photo.iso,
         "camera": photo.camera,
-        **{name: getattr(seen, name) for name in COUNTED},
-        "patches": len(seen.windows),
     }
     record = PairRecord(
-        found.key, "rejected", scene=found.key, how="classic", source_lr=str(found.path), detail=detail
+        found.key, "rejected", scene=found.key, how=settings.method, source_lr=str(found.path), detail=detail
     )
-    if not seen.windows:
-        if not seen.looked_at:
-            height, width = photo.pixels.shape[:2]
-            reason = f"is {width}x{height} px, more than {size} a side are needed; use a smaller --size"
-        else:
-            reason = (
-                f"has no window of {size} px: {seen.uneven} of {seen.looked_at} have a variance of "
-                f"{settings.max_variance:g} or more, {seen.dark} a mean of {settings.min_mean:g} or less; "
-                "use a smaller --size, or a larger --max-variance where the noise is strong"
-            )
+    if min(pixels.shape[:2]) < settings.side:
+        height, width = pixels.shape[:2]
+        reason = f"is {width}x{height} px, {settings.side} a side are needed; use a smaller --size"
         return replace(record, reason=told(found.path, reason))
-    content = io.BytesIO()
-    np.save(content, np.stack([photo.pixels[y : y + size, x : x + size] for y, x, _, _ in seen.windows]))
-    path = f"{PATCHES}/{record.key}.npy"
-    write_bytes(job / path, content.getvalue())
-    columns = zip(*seen.windows, strict=True)
-    detail |= {
-        name: [round(value, 4) for value in column]
-        for name, column in zip(("y", "x", "variance", "mean"), columns, strict=True)
+    return (_calm if settings.method == "flat" else _by_rule)(photo, found, record, job, settings)
+
+
+def _calm(photo: Photo, found: Found, record: PairRecord, job: Path, settings: NoiseSettings) -> PairRecord:
+    size = settings.side
+    seen = calm_windows(photo.pixels, size)
+    detail = {
+        **record.detail,
+        "classic": len(classic(photo.pixels).windows),
+        "looked_at": seen.looked_at,
+        "refused": seen.refused,
+        "windows": len(seen.y),
+        "sound": seen.sound,
     }
-    detail["lr_sha256"] = hashlib.sha256(content.getvalue()).hexdigest()
+    record = replace(record, detail=detail)
+    if not len(seen.y):
+        most = max(seen.refused, key=lambda name: seen.refused[name])
+        reason = {
+            "clipped": "is black or white nearly everywhere, where noise is cut off; use another exposure",
+            "without noise": "shows no noise anywhere: the camera or an editor has smoothed it away",
+        }.get(most, "shows nothing but the blocks of a strong JPEG; use less compressed photos")
+        return replace(record, reason=told(found.path, reason))
+    windows = np.stack([photo.pixels[y : y + size, x : x + size] for y, x in zip(seen.y, seen.x, strict=True)])
+    arrays = {"pixels": windows, "y": seen.y, "x": seen.x, "level": seen.level, "bands": seen.bands}
+    return _written(job, record, arrays)
+
+
+def _by_rule(
+    photo: Photo, found: Found, record: PairRecord, job: Path, settings: NoiseSettings
+) -> PairRecord:
+    size = settings.side
+    seen = classic(photo.pixels, size, settings.max_variance, settings.min_mean)
+    record = replace(record, detail={**record.detail, **{name: getattr(seen, name) for name in COUNTED}})
+    if not seen.windows:
+        return replace(record, reason=told(found.path, _no_window(seen, photo, settings)))
+    windows = np.stack([photo.pixels[y : y + size, x : x + size] for y, x, _, _ in seen.windows])
+    columns = zip(*seen.windows, strict=True)
+    arrays = dict(zip(("y", "x", "variance", "mean"), map(np.array, columns), strict=True))
+    return _written(job, record, {"pixels": windows, **arrays})
+
+
+def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
+    if not seen.looked_at:
+        height, width = photo.pixels.shape[:2]
+        return f"is {width}x{height} px, more than {settings.side} a side are needed; use a smaller --size"
+    return (
+        f"has no window of {settings.side} px: {seen.uneven} of {seen.looked_at} have a variance of "
+        f"{settings.max_variance:g} or more, {seen.dark} a mean of {settings.min_mean:g} or less; "
+        "use --method flat, a smaller --size, or a larger --max-variance where the noise is strong"
+    )
+
+
+def _written(job: Path, record: PairRecord, arrays: Mapping[str, Array]) -> PairRecord:
+    """Write what was taken of a photo; the record names the file in its column `lr`, which resuming checks."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    path = f"{PATCHES}/{record.key}.npz"
+    write_bytes(job / path, content.getvalue())
+    sha = hashlib.sha256(content.getvalue()).hexdigest()
+    detail = {**record.detail, "patches": len(arrays["y"]), "lr_sha256": sha}
     return replace(record, status="ok", lr=path, detail=detail)
 
 
 def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -> NoisePool | None:
     """The pool of all that was found, with its origin; None where nothing was. Equal photos count once."""
+    once = {record.detail["pixels"]: record for record in reversed(records) if record.ok}
+    unique = [record for record in records if once.get(record.detail.get("pixels", "")) is record]
+    if not unique:
+        return None
+    used = {"flat": ("energy", "shape", "per_level"), "classic": ("max_variance", "min_mean")}
+    head = {
+        "method": settings.method,
+        "size": settings.side,
+        **{name: getattr(settings, name) for name in used[settings.method]},
+        "made_with": versions(),
+    }
+    if settings.method == "flat":
+        return pool_of_windows(job, unique, settings, head)
     names, patches = [], []
     about: dict[str, dict[str, Any]] = {}
-    seen: set[str] = set()
-    for record in records:
-        if not record.ok or record.detail["pixels"] in seen:
-            continue
-        seen.add(record.detail["pixels"])
-        origin = {name: record.detail[name] for name in ("source", "source_sha256", "iso", "camera")}
-        for number, patch in enumerate(np.load(job / record.lr)):
-            name = f"{record.key}_{number:03d}"
-            names.append(name)
-            patches.append(patch)
-            place = {key: record.detail[key][number] for key in ("y", "x", "variance", "mean")}
-            unit = 255 / np.iinfo(patch.dtype).max
-            level = [round(float(one), 2) for one in patch.mean((0, 1), dtype=np.float64) * unit]
-            about[name] = {**origin, **place, "level": level, "how": "classic"}
-    if not patches:
-        return None
-    head = {"method": "classic", **asdict(settings), "made_with": versions(), "patches": about}
-    return NoisePool(tuple(names), tuple(patches), head)
+    for record in unique:
+        with np.load(job / record.lr) as taken:
+            for number, patch in enumerate(taken["pixels"]):
+                name = f"{record.key}_{number:03d}"
+                names.append(name)
+                patches.append(patch)
+                place = {
+                    key: round(float(taken[key][number]), 4) for key in ("y", "x", "variance", "mean")
+                }
+                unit = 255 / np.iinfo(patch.dtype).max
+                level = [round(float(one), 2) for one in patch.mean((0, 1), dtype=np.float64) * unit]
+                about[name] = {**origin(record), **place, "level": level, "how": "classic"}
+    return NoisePool(tuple(names), tuple(patches), {**head, "patches": about})
 
 
-def counts(records: Sequence[PairRecord]) -> dict[str, int]:
-    """How many windows were looked at, refused by each threshold, and taken."""
+def counts(records: Sequence[PairRecord], pool: NoisePool | None, settings: NoiseSettings) -> dict[str, Any]:
+    """Figures for the user: patches, and how many windows each test refused."""
     found = [record.detail for record in records if "looked_at" in record.detail]
-    return {name: sum(int(one[name]) for one in found) for name in (*COUNTED, "patches")}
+    looked_at = sum(int(one["looked_at"]) for one in found)
+    if settings.method == "classic":
+        return {
+            "patches": len(pool.names) if pool else 0,
+            "windows looked at": looked_at,
+            f"variance of {settings.max_variance:g} or more": sum(int(one["uneven"]) for one in found),
+            f"mean of {settings.min_mean:g} or less": sum(int(one["dark"]) for one in found),
+        }
+    chosen = dict(pool.about["chosen"]) if pool else {}
+    refused = {name: sum(int(one["refused"][name]) for one in found) for name in REASONS}
+    return {
+        "patches": len(pool.names) if pool else 0,
+        "of flat windows": chosen.get("flat", 0),
+        "rescaled for photos without one": chosen.get("rescaled", 0),
+        "made for photos without one": chosen.get("made", 0),
+        "places looked at": looked_at,
+        **refused,
+        "calm windows": sum(int(one["windows"]) for one in found),
+        "stronger than the noise": chosen.get("strong", 0),
+        "coarser than the noise": chosen.get("steep", 0),
+        "patches by the classic rule": sum(int(one["classic"]) for one in found),
+    }
