@@ -21,6 +21,7 @@ import click
 
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
 from realdeg.degrade.kernel_settings import METHODS, KernelSettings
+from realdeg.degrade.noise_settings import METHODS as NOISE_METHODS
 from realdeg.degrade.noise_settings import NoiseSettings
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
@@ -56,7 +57,7 @@ def realsr(
         track: one of `TRACKS`.
         scale: HR size / LR size (paper: 4).
         kernels: how they are learned; None: the amortised estimator (paper: KernelGAN).
-        noise: the rule's numbers; None: the paper's for the track.
+        noise: how patches are taken; None: the paper's rule with its numbers for the track.
         cleanup: by how much source photos are reduced to become HR.
         test: scenes kept for testing: a number, or a share below 1.
         seed: of every draw and of the splits.
@@ -69,7 +70,8 @@ def realsr(
     from realdeg.dataset.split import split_dataset
     from realdeg.degrade.estimate import estimate_photos
     from realdeg.degrade.folder import degrade_folder
-    from realdeg.degrade.harvest import counts, harvest
+    from realdeg.degrade.harvest import harvest
+    from realdeg.degrade.pools import NoisePool
     from realdeg.jobs import Running
     from realdeg.report.page import build_report
 
@@ -86,12 +88,13 @@ def realsr(
             raise UserError(source, "no photo gives a kernel", f"see {out}/kernels.job/manifest.csv")
     with Teller("photos searched for noise", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
-        rule = noise or NoiseSettings(min_mean=TRACKS[track])
+        rule = noise or NoiseSettings("classic", min_mean=TRACKS[track])
         found = harvest(source, patches, rule, running=running)
-    say(f"{patches}: {counts(found.records)['patches']} patches of {found.count('ok')} photos")
     if not found.count("ok"):
-        problem = f"none of its windows of {rule.size} px passes the rule"
-        raise UserError(source, problem, "give --noise-size 64, or a larger --max-variance")
+        problem = f"gives no noise patch of {rule.side} px"
+        remedy = "give --noise flat, --noise-size 64, or a larger --max-variance"
+        raise UserError(source, problem, remedy)
+    say(f"{patches}: {len(NoisePool.read(patches).names)} patches of {found.count('ok')} photos")
     made = []
     for name, folder, reduced in (("source", source, cleanup), ("clean", clean, 1)):
         if folder is None:
@@ -119,13 +122,20 @@ def realsr(
     "--method", type=Choice(METHODS), default="amortised", help="Of learning kernels; paper: kernelgan."
 )
 @click.option(
-    "--noise-size", type=click.IntRange(8), default=NoiseSettings.size, help="Side of noise windows, px."
+    "--noise", type=Choice(NOISE_METHODS), default="classic", help="Of taking noise; paper: classic."
+)
+@click.option(
+    "--noise-size",
+    type=click.IntRange(8),
+    default=None,
+    show_default="256; flat: 64",
+    help="Side of noise windows, px.",
 )
 @click.option(
     "--max-variance",
     type=click.FloatRange(0),
     default=NoiseSettings.max_variance,
-    help="Of noise windows, 8-bit.",
+    help="classic: of noise windows, 8-bit.",
 )
 @click.option(
     "--cleanup", type=click.IntRange(1), default=2, help="Source photos are reduced so to become HR."
@@ -152,7 +162,8 @@ def main(
     track: str,
     scale: int,
     method: str,
-    noise_size: int,
+    noise: str,
+    noise_size: int | None,
     max_variance: float,
     cleanup: int,
     min_confidence: float,
@@ -165,14 +176,15 @@ def main(
 
     Run it again to go on where it stopped. Then: python -m train.d2c --data OUT/source --extra OUT/clean.
     """
-    rule = NoiseSettings(noise_size, max_variance, TRACKS[track])
+    rule = NoiseSettings(noise, noise_size, max_variance=max_variance, min_mean=TRACKS[track])  # type: ignore[arg-type]
     if dry_run:
         from realdeg.io.find import find_images
 
         photos, images = len(find_images(source)), len(find_images(clean)) if clean else 0
         learned = f"learn kernels for x{scale} of {photos} photos ({method})"
         click.echo(f"1. {learned if track == 'smartphone' else 'no kernels: bicubic'}")
-        click.echo(f"2. take noise windows of {noise_size} px, variance below {max_variance:g}")
+        limit = f", variance below {max_variance:g}" if noise == "classic" else ""
+        click.echo(f"2. take noise windows of {rule.side} px ({noise}{limit})")
         click.echo(f"3. degrade {photos} photos, reduced by {cleanup}, and {images} clean images into {out}")
         click.echo("4. keep scenes for testing, write reports")
         return

@@ -97,7 +97,8 @@ def noise(
         return
     with Teller("photos looked at", quiet=job.quiet or job.as_json) as teller:
         report = harvest(src, job.out, settings, running=job.running(teller))
-    pool = NoisePool.read(job.out) if report.count("ok") and not report.interrupted else None
+    made = report.count("ok") and not report.interrupted and method == "flat"
+    pool = NoisePool.read(job.out) if made else None
     if not report.count("ok") and not job.as_json:
         stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
         ways = "--size 64, or a larger --max-variance" if method == "classic" else "--size 32, or more photos"

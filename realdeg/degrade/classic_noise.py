@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 Array = npt.NDArray[Any]
 
@@ -42,16 +44,17 @@ def classic(pixels: Array, size: int = 256, max_variance: float = 20.0, min_mean
         min_mean: of grey, 8-bit levels; taken above.
     """
     eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels / np.float32(257)).astype(np.uint8)
-    # Grey as Pillow makes it, which the published program used; OpenCV's differs by a level now and then.
-    red, green, blue = (eight[..., c].astype(np.uint32) for c in range(3))
-    grey = ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.float64)
+    # The published program's grey is Pillow's; OpenCV's differs by a level now and then.
+    grey = np.asarray(Image.fromarray(np.ascontiguousarray(eight)).convert("L"))
     taken: list[tuple[int, int, float, float]] = []
     looked_at = uneven = dark = 0
     for y in range(0, grey.shape[0] - size, size):
         for x in range(0, grey.shape[1] - size, size):
             window = grey[y : y + size, x : x + size]
             looked_at += 1
-            variance, mean = float(window.var()), float(window.mean())
+            # Whole numbers, so that no rounding decides at a threshold.
+            total, squares = int(cv2.sumElems(window)[0]), int(cv2.norm(window, cv2.NORM_L2SQR))
+            variance, mean = (size**2 * squares - total**2) / size**4, total / size**2
             if variance >= max_variance:
                 uneven += 1
             elif mean <= min_mean:

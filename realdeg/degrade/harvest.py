@@ -125,8 +125,11 @@ def _calm(photo: Photo, found: Found, record: PairRecord, job: Path, settings: N
             "without noise": "shows no noise anywhere: the camera or an editor has smoothed it away",
         }.get(most, "shows nothing but the blocks of a strong JPEG; use less compressed photos")
         return replace(record, reason=told(found.path, reason))
-    windows = np.stack([photo.pixels[y : y + size, x : x + size] for y, x in zip(seen.y, seen.x, strict=True)])
-    arrays = {"pixels": windows, "y": seen.y, "x": seen.x, "level": seen.level, "bands": seen.bands}
+    windows = np.stack(
+        [photo.pixels[y : y + size, x : x + size] for y, x in zip(seen.y, seen.x, strict=True)]
+    )
+    arrays = {"pixels": windows, "y": seen.y, "x": seen.x, "level": seen.level, "bands": seen.bands,
+              "blocks": seen.blocks}  # fmt: skip
     return _written(job, record, arrays)
 
 
@@ -156,9 +159,9 @@ def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
 
 
 def _written(job: Path, record: PairRecord, arrays: Mapping[str, Array]) -> PairRecord:
-    """Write what was taken of a photo; the record names the file in its column `lr`, which resuming checks."""
+    """Write what was taken of a photo; the record's column `lr` names the file, which resuming checks."""
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, allow_pickle=False, **arrays)
     path = f"{PATCHES}/{record.key}.npz"
     write_bytes(job / path, content.getvalue())
     sha = hashlib.sha256(content.getvalue()).hexdigest()
@@ -189,9 +192,7 @@ def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -
                 name = f"{record.key}_{number:03d}"
                 names.append(name)
                 patches.append(patch)
-                place = {
-                    key: round(float(taken[key][number]), 4) for key in ("y", "x", "variance", "mean")
-                }
+                place = {key: round(float(taken[key][number]), 4) for key in ("y", "x", "variance", "mean")}
                 unit = 255 / np.iinfo(patch.dtype).max
                 level = [round(float(one), 2) for one in patch.mean((0, 1), dtype=np.float64) * unit]
                 about[name] = {**origin(record), **place, "level": level, "how": "classic"}
@@ -199,27 +200,35 @@ def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -
 
 
 def counts(records: Sequence[PairRecord], pool: NoisePool | None, settings: NoiseSettings) -> dict[str, Any]:
-    """Figures for the user: patches, and how many windows each test refused."""
+    """Figures for the user: patches, and how many windows each test refused.
+
+    Args:
+        records: of a job.
+        pool: that the default method made; None: no photo gave anything.
+        settings: of the job.
+    """
     found = [record.detail for record in records if "looked_at" in record.detail]
-    looked_at = sum(int(one["looked_at"]) for one in found)
+
+    def total(name: str) -> int:
+        return sum(int(one.get(name, 0)) for one in found)
+
     if settings.method == "classic":
         return {
-            "patches": len(pool.names) if pool else 0,
-            "windows looked at": looked_at,
-            f"variance of {settings.max_variance:g} or more": sum(int(one["uneven"]) for one in found),
-            f"mean of {settings.min_mean:g} or less": sum(int(one["dark"]) for one in found),
+            "patches": total("patches"),
+            "windows looked at": total("looked_at"),
+            f"variance of {settings.max_variance:g} or more": total("uneven"),
+            f"mean of {settings.min_mean:g} or less": total("dark"),
         }
     chosen = dict(pool.about["chosen"]) if pool else {}
-    refused = {name: sum(int(one["refused"][name]) for one in found) for name in REASONS}
     return {
         "patches": len(pool.names) if pool else 0,
         "of flat windows": chosen.get("flat", 0),
         "rescaled for photos without one": chosen.get("rescaled", 0),
         "made for photos without one": chosen.get("made", 0),
-        "places looked at": looked_at,
-        **refused,
-        "calm windows": sum(int(one["windows"]) for one in found),
+        "places looked at": total("looked_at"),
+        **{name: sum(int(one["refused"][name]) for one in found) for name in REASONS},
+        "calm windows": total("windows"),
         "stronger than the noise": chosen.get("strong", 0),
         "coarser than the noise": chosen.get("steep", 0),
-        "patches by the classic rule": sum(int(one["classic"]) for one in found),
+        "patches by the classic rule": total("classic"),
     }

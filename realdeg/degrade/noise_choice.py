@@ -28,6 +28,8 @@ SHAPES = ((2, 4, 7, 9), (4, 6, 7, 9), (5, 7, 8, 10))  # bands of numerator and d
 # Most that noise of any camera was seen to have: JPEG photos of PolyU and Nam, their lowest tenth left out.
 STEEPEST = np.log([8.0, 5.0, 8.0, 200.0, 40.0])
 FINE = slice(BANDS - 5, BANDS - 1)  # 0.125 to 0.5 cycles/px
+BLOCKS = 1.18  # of windows' blockiness: without JPEG it is 1.06 to 1.15
+MOST_GAIN = 64.0  # six stops of sensitivity
 GROWTH = 1.25  # from a band to the next coarser one
 STIFF = 2.0  # weight of second differences in the level function against a window's logarithm
 
@@ -40,6 +42,7 @@ class Seen:
         photo: (n,) number of the photo.
         level: (n, 3) mean of the channels, 8-bit levels.
         bands: (n, BANDS, 3, 3) covariance of the channels by band, 8-bit levels squared.
+        blocks: (n,) how blocky the windows are (`realdeg.degrade.noise_windows.blockiness`).
         sound: (n,) whether a window may become a patch.
         size: side of the windows, px.
     """
@@ -47,6 +50,7 @@ class Seen:
     photo: Array
     level: Array
     bands: Array
+    blocks: Array
     sound: Array
     size: int
 
@@ -177,31 +181,41 @@ def level_function(level: Array, values: Array) -> LevelFunction:
     return LevelFunction(curves, counts)
 
 
-def strengths(seen: Seen, law: LevelFunction, spectrum: Array) -> Array:
+def strengths(seen: Seen, law: LevelFunction, spectrum: Array, blocky: bool) -> Array:
     """How much stronger the noise of each window is than a law says, whatever else the window shows.
 
-    From its fine energy, which content adds least to, in grey and in colour: the lower one counts, since
-    content only adds.
+    From its fine energy, which content adds least to: the lowest of grey and colour and of all fine bands
+    counts, since content only adds. JPEG, though, takes fine energy out of calm places and puts it into
+    others; fine bands then count together.
 
     Args:
         seen: windows.
         law: of the set.
         spectrum: (BANDS, 3, 3) of the set's noise, of mean variance 1.
+        blocky: whether JPEG has been at it, see `is_blocky`.
 
     Returns:
-        (n,) factors on the variance, at least 1/64.
+        (n,) factors on the variance, `MOST_GAIN` at most and its inverse at least.
     """
     count = coefficients(seen.size)
-    weight = count[FINE] / count[FINE].sum()
     expected = law(seen.level).mean(1)
     ratio = np.full(len(seen.photo), np.inf)
+    parts = [FINE] if blocky else [slice(band, band + 1) for band in range(BANDS - 5, BANDS)]
     for energy in (luma, chroma):
-        one = energy(spectrum)[FINE] @ weight
-        bands = energy(seen.bands)
-        found = (bands[:, FINE] @ weight) / np.maximum(one * expected, 1e-6)
-        ratio = np.where(_coloured(bands), np.minimum(ratio, found), ratio)
-    result: Array = np.maximum(ratio, 1 / 64)
+        bands, one = energy(seen.bands), energy(spectrum)
+        for part in parts:
+            weight = count[part] / count[part].sum()
+            found = (bands[:, part] @ weight) / np.maximum(one[part] @ weight * expected, 1e-6)
+            ratio = np.where(_coloured(bands), np.minimum(ratio, found), ratio)
+    result: Array = np.clip(ratio, 1 / MOST_GAIN, MOST_GAIN)
     return result
+
+
+def is_blocky(seen: Seen, choice: Choice) -> bool:
+    """Whether JPEG has been at a set's noise: by windows with noise alone, or by the least blocky ones."""
+    if choice.taken.any():
+        return bool(np.median(seen.blocks[choice.taken]) > BLOCKS)
+    return bool(np.quantile(seen.blocks, 0.25) > BLOCKS)
 
 
 def mean_spectrum(bands: Array, size: int) -> Array:

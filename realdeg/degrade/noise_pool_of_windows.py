@@ -20,6 +20,7 @@ from realdeg.degrade.noise_choice import (
     LevelFunction,
     Seen,
     choose,
+    is_blocky,
     least_spectrum,
     level_function,
     mean_spectrum,
@@ -58,7 +59,7 @@ def pool_of_windows(
     about: dict[str, dict[str, Any]] = {}
 
     def add(name: str, patch: Array, record: PairRecord, facts: dict[str, Any]) -> None:
-        patches[name] = (patch / UNIT).astype(np.float16)
+        patches[name] = np.clip(patch / UNIT, -1, 1).astype(np.float16)
         sigma = [round(float(one), 3) for one in patch.std((0, 1), dtype=np.float64)]
         about[name] = {**origin(record), **facts, "sigma_8bit": sigma}
 
@@ -131,7 +132,7 @@ def set_noise(seen: Seen, choice: Choice) -> tuple[LevelFunction, Array, Array]:
         spectrum = least_spectrum(seen.bands, seen.size)
         flat = np.broadcast_to(variance(spectrum, seen.size)[:, None], (3, len(KNOTS)))
         first = LevelFunction(flat, np.zeros((3, len(KNOTS)), int))
-    values = first(seen.level) * strengths(seen, first, spectrum)[:, None]
+    values = first(seen.level) * strengths(seen, first, spectrum, is_blocky(seen, choice))[:, None]
     values[alone] = variance(drawn_on(seen.bands[alone]), seen.size)
     law = level_function(seen.level, values)
     return law, spectrum, (values / law(seen.level)).mean(1)
@@ -139,17 +140,25 @@ def set_noise(seen: Seen, choice: Choice) -> tuple[LevelFunction, Array, Array]:
 
 def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[Seen, Array]:
     """All windows, and of each its number in its photo's file."""
-    photo, level, bands, sound, places = [], [], [], [], []
+    photo, level, bands, blocks, sound, places = [], [], [], [], [], []
     for number, record in enumerate(records):
         with np.load(job / record.lr) as taken:
             count = len(taken["y"])
             photo.append(np.full(count, number))
             level.append(taken["level"])
             bands.append(taken["bands"])
+            blocks.append(taken["blocks"])
             sound.append(np.full(count, bool(record.detail["sound"])))
             places.append(np.arange(count))
-    joined = [np.concatenate(one) for one in (photo, level, bands, sound)]
-    return Seen(*joined, size), np.concatenate(places)
+    seen = Seen(
+        photo=np.concatenate(photo),
+        level=np.concatenate(level),
+        bands=np.concatenate(bands),
+        blocks=np.concatenate(blocks),
+        sound=np.concatenate(sound),
+        size=size,
+    )
+    return seen, np.concatenate(places)
 
 
 def _best(seen: Seen, choice: Choice, most: int) -> Array:

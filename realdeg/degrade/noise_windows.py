@@ -37,6 +37,7 @@ class Windows:
         y, x: (n,) first row and column.
         level: (n, 3) mean of each channel, 8-bit levels.
         bands: (n, BANDS, 3, 3) covariance of the channels in each band of frequency, 8-bit levels squared.
+        blocks: (n,) how blocky they are, see `blockiness`.
         sound: whether they may become patches; where no place of a photo may, its calmest ones still tell
             how strong its noise is.
         looked_at: places that were judged.
@@ -47,6 +48,7 @@ class Windows:
     x: Array
     level: Array
     bands: Array
+    blocks: Array
     sound: bool
     looked_at: int
     refused: dict[str, int]
@@ -62,7 +64,9 @@ def calm_windows(pixels: Array, size: int) -> Windows:
     side = size // CELL
     refused = dict.fromkeys(REASONS, 0)
     none = np.zeros(0, int)
-    nothing = Windows(none, none, np.zeros((0, 3)), np.zeros((0, BANDS, 3, 3)), False, 0, refused)
+    nothing = Windows(
+        none, none, np.zeros((0, 3)), np.zeros((0, BANDS, 3, 3)), np.zeros(0), False, 0, refused
+    )
     if min(pixels.shape[:2]) < size:
         return nothing
     level, fine, clipped = _cells(pixels)
@@ -89,10 +93,13 @@ def calm_windows(pixels: Array, size: int) -> Windows:
     windows = np.stack([pixels[y : y + size, x : x + size] for y, x in at]) * unit
     levels = np.einsum("nyxc->nc", windows, dtype=np.float64) / size**2
     residuals = without_shading(windows)
-    sound = blockiness(residuals) <= BLOCKY
+    blocks = blockiness(residuals)
+    sound = blocks <= BLOCKY
     refused["blocky"] = int(np.count_nonzero(~sound))
     bands = covariance(transform(residuals[sound]))
-    return Windows(at[sound, 0], at[sound, 1], levels[sound], bands, usable, good.size, refused)
+    return Windows(
+        at[sound, 0], at[sound, 1], levels[sound], bands, blocks[sound], usable, good.size, refused
+    )
 
 
 def _cells(pixels: Array) -> tuple[Array, Array, Array]:

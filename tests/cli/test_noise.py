@@ -38,19 +38,19 @@ def src(tmp_path_factory, sample):
 
 def test_it_counts_what_each_threshold_refused(src, tmp_path):
     out = tmp_path / "pool.npz"
-    done = run("realdeg", "noise", src, "-o", out, "--size", 64, "--json")
+    done = run("realdeg", "noise", src, "-o", out, "--method", "classic", "--size", 64, "--json")
     told = json.loads(done.stdout)
     assert told["ok"] == 2
     refused = told["variance of 20 or more"] + told["mean of 50 or less"]
     assert told["windows looked at"] == told["patches"] + refused
     assert len(NoisePool.read(out).names) == told["patches"] >= 8
-    empty = run("realdeg", "noise", src, "-o", tmp_path / "none.npz", code=1)
+    empty = run("realdeg", "noise", src, "-o", tmp_path / "none.npz", "--method", "classic", code=1)
     assert "no window passes, no pool is written; try --size 64" in empty.stderr
 
 
 def test_dry_run_writes_nothing(src, tmp_path):
     done = run("realdeg", "noise", src, "-o", tmp_path / "p.npz", "--dry-run")
-    assert "windows of 256 px from 2 photos" in done.stdout
+    assert "windows of 64 px from 2 photos" in done.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -77,4 +77,4 @@ def test_algorithm_1_makes_pairs_and_goes_on(src, sample, tmp_path):
     run(*command)
     assert (out / "source" / "manifest.csv").read_bytes() == before
     none = run("pipelines.realsr", "--source", src, "-o", tmp_path / "none", "--track", "artefacts", code=1)
-    assert "none of its windows of 256 px passes the rule" in none.stderr
+    assert "gives no noise patch of 256 px" in none.stderr

@@ -16,7 +16,7 @@ from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
 
-SMALL = NoiseSettings(size=32)
+SMALL = NoiseSettings("classic", 32)
 
 
 def by_hand(pixels, size, max_variance, min_mean):
@@ -89,7 +89,12 @@ def test_the_pool_holds_pixels_and_where_they_come_from(src, tmp_path):
     assert about["how"] == "classic"
     assert about["variance"] == pytest.approx(pool.patches[0].mean(2).var(), abs=2)
     assert np.allclose(about["level"], pool.patches[0].mean((0, 1)), atol=0.01)
-    assert counts(report.records) == {"looked_at": 45, "uneven": 9, "dark": 9, "patches": 27}
+    assert counts(report.records, None, SMALL) == {
+        "patches": 27,
+        "windows looked at": 45,
+        "variance of 20 or more": 9,
+        "mean of 50 or less": 9,
+    }
     again = tmp_path / "two.npz"
     harvest(src, again, SMALL, running=Running(workers=2))
     assert again.read_bytes() == out.read_bytes()
@@ -104,7 +109,7 @@ def test_it_goes_on_where_it_stopped(src, tmp_path):
     harvest(src, whole, SMALL)
     assert out.read_bytes() == whole.read_bytes()
     with pytest.raises(UserError, match="other settings"):
-        harvest(src, out, NoiseSettings(size=16))
+        harvest(src, out, NoiseSettings("classic", 16))
 
 
 def test_a_folder_of_pictures(src, tmp_path):
@@ -115,7 +120,7 @@ def test_a_folder_of_pictures(src, tmp_path):
 
 def test_no_pool_where_nothing_passes(src, tmp_path):
     harvest(src, tmp_path / "pool.npz", SMALL)
-    strict = NoiseSettings(size=32, max_variance=0.1)
+    strict = NoiseSettings("classic", 32, max_variance=0.1)
     harvest(src, tmp_path / "pool.npz", strict, running=Running(overwrite=True))
     assert len(NoisePool.read(tmp_path / "pool.npz").names) == 18  # that of the earlier run is not lost
     harvest(src, tmp_path / "none.npz", strict)
