@@ -69,7 +69,7 @@ def without_shading(windows: Array) -> Array:
         (n, size, size, 3) float32.
     """
     n, size = windows.shape[:2]
-    flat = windows.reshape(n, size * size, -1).astype(np.float32)
+    flat = windows.reshape(n, size * size, windows.shape[3]).astype(np.float32)
     basis = _surfaces(size)
     result: Array = (flat - basis @ (basis.T @ flat)).reshape(windows.shape)
     return result
@@ -97,7 +97,7 @@ def covariance(spectrum: Array) -> Array:
         (n, BANDS, 3, 3): mean product of two channels' coefficients; white noise has its covariance in each.
     """
     n, size = spectrum.shape[0], spectrum.shape[-1]
-    flat = spectrum.reshape(n, 3, -1)
+    flat = spectrum.reshape(n, 3, size * size)
     products = np.stack([flat[:, i] * flat[:, j] for i, j in PAIRS], 1) @ _membership(size)
     result = np.empty((n, BANDS, 3, 3), np.float64)
     for number, (i, j) in enumerate(PAIRS):
