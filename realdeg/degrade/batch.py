@@ -19,6 +19,9 @@ from torch import Tensor
 
 from realdeg.degrade.drawing import Plan, Step
 from realdeg.degrade.image import APPLY, Pools, window
+from realdeg.degrade.level_noise import TONES, checked
+from realdeg.degrade.noise_choice import KNOTS
+from realdeg.degrade.noise_windows import TONE
 from realdeg.degrade.ops.blur import kernel_of
 from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.imaging import batched, noise
@@ -28,7 +31,7 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "reduce": ("factor", "border"),
     "resize": ("size", "method", "antialias", "integers", "border"),
     "noise": ("law",),
-    "inject": (),
+    "inject": ("match",),
     "codec": ("format",),
     "video": (),
     "camera": (),
@@ -145,11 +148,30 @@ def _noise(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
 
 
 def _inject(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
+    if "match" in steps[0]:
+        return _inject_matched(images, steps, pools)
     size = images.shape[-2:]
     patches = np.stack(
         [window(step, size, pools.noises) * np.float32(step.get("amount", 1)) for step in steps]
     )
     return images + torch.from_numpy(patches).to(images.device).permute(0, 3, 1, 2)
+
+
+def _inject_matched(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
+    levels, size = checked(steps[0], pools.noises), (images.shape[-2], images.shape[-1])
+    place = (images.mean(1, keepdim=True) * (255 / TONE) - 0.5).clamp(0, TONES - 1)
+    noise = torch.zeros_like(images)
+    for tone in range(TONES):
+        fields = np.stack([levels.field(step, size, tone) for step in steps])
+        weight = ((place - tone).abs().clamp(max=1) * (np.pi / 2)).cos()
+        noise = noise + weight * torch.from_numpy(fields).to(images.device).permute(0, 3, 1, 2)
+    knots = ((255 * images - KNOTS[0]) / (KNOTS[1] - KNOTS[0])).clamp(0, len(KNOTS) - 1)
+    lower = knots.detach().long().clamp(max=len(KNOTS) - 2)
+    share, law = knots - lower, torch.from_numpy(levels.law.variance).to(images)
+    channel = torch.arange(3, device=images.device)[:, None, None]
+    variance = (1 - share) * law[channel, lower] + share * law[channel, lower + 1]
+    amount = _numbers(steps, "amount", images)[:, None, None, None] / 255
+    return images + noise * variance.sqrt() * amount
 
 
 def _codec(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:

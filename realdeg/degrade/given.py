@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from realdeg.degrade.level_noise import level_noise
 from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
 from realdeg.degrade.recipe import Recipe, read_recipe
 from realdeg.degrade.settings import PRESETS, DegradeSettings
@@ -45,7 +46,8 @@ def given(settings: DegradeSettings) -> Given:
     """Read and check recipe and pools.
 
     Raises:
-        UserError: the recipe is wrong at this scale, a pool is missing, broken or not drawn from.
+        UserError: the recipe is wrong at this scale, a pool is missing, broken, not drawn from, or tells no
+            brightness where it has to.
     """
     settings = with_camera(settings)
     kernel_file = noise_file = None
@@ -66,6 +68,8 @@ def given(settings: DegradeSettings) -> Given:
         if what not in recipe.pools() and pool is not None:
             problem = f"is not drawn from by the recipe {recipe.name}"
             raise UserError(pool, problem, f"leave --{what}-pool out", exit_code=EXIT_USAGE)
+    if noise_file and recipe.by_level():
+        level_noise(noise_file.pool())
     return Given(recipe, kernel_file, noise_file)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.degrade.drawing import Plan, Step
+from realdeg.degrade.level_noise import matched
 from realdeg.degrade.ops.blur import kernel_of
 from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.errors import UserError
@@ -130,8 +131,12 @@ def _noise(image: Image, step: Step, pools: Pools) -> Image:
 
 
 def _inject(image: Image, step: Step, pools: Pools) -> Image:
-    patch = window(step, image.shape[:2], pools.noises)
     amount = step.get("amount", 1)
+    if "match" in step:
+        image = as_float(image)
+        made: Image = image + matched(image, step, pools.noises)
+        return made
+    patch = window(step, image.shape[:2], pools.noises)
     result: Image = as_float(image) + (patch if amount == 1 else patch * np.float32(amount))
     return result
 

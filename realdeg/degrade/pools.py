@@ -283,6 +283,27 @@ class NoisePool:
             "sha": self.hash_of(index),
         }
 
+    def level(self, index: int) -> Array:
+        """How bright the place was that a patch comes from.
+
+        Args:
+            index: of the patch.
+
+        Returns:
+            (3,) mean of red, green and blue, 8-bit levels, as the header says or else by pixel values; NaN:
+            not known.
+        """
+        patch, told = self.patches[index], self.about.get("patches")
+        facts = told.get(self.names[index]) if isinstance(told, Mapping) else None
+        try:  # a header may have been written by anyone
+            stored = facts["level"] if isinstance(facts, Mapping) else None
+            found = np.broadcast_to(np.asarray(stored, np.float64), 3)
+        except (KeyError, TypeError, ValueError):
+            found = np.full(3, np.nan)
+        if patch.dtype.kind != "f" and not np.isfinite(found).all():
+            found = patch.mean((0, 1), dtype=np.float64) * (255 / np.iinfo(patch.dtype).max)
+        return found if np.isfinite(found).all() else np.full(3, np.nan)
+
     def residual(self, index: int, part: tuple[slice, slice] = (slice(None), slice(None))) -> Array:
         """One patch, or a part of it, as what is added to an image.
 
@@ -318,7 +339,9 @@ class PoolFile(Generic[Pool]):
     def read(cls, kind: type[Pool], path: Path, *arguments: int) -> tuple[PoolFile[Pool], Pool]:
         """Read and check a pool, and keep it in this process."""
         pool = kind.read(path, *arguments)
-        file = cls(kind, path, arguments, fingerprint(pool.names, pool.digest))
+        # Injection by brightness depends on what a noise pool tells of its patches, too.
+        told = dict(pool.about) if isinstance(pool, NoisePool) else None
+        file = cls(kind, path, arguments, fingerprint(pool.names, pool.digest, told))
         _held[kind.__name__] = (file, pool)
         return file, pool
 

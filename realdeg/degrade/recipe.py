@@ -80,6 +80,11 @@ class Recipe:
             found |= op.pools()
         return found
 
+    def by_level(self) -> bool:
+        """Whether noise of a pool is injected by brightness."""
+        every = (op for op, _ in _everywhere(self.ops, "steps"))
+        return any(isinstance(op, Inject) and "level" in op.match.names for op in every)
+
     def without(self, kind: str) -> Recipe:
         """The recipe less its top-level operations of one kind ("inject", say)."""
         ops = tuple(op for op in self.ops if op.op != kind)

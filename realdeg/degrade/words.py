@@ -144,6 +144,9 @@ def sigmas(step: Step) -> list[float]:
 
 
 def _inject(step: Step) -> str:
+    if "match" in step:
+        _name(step["pool_sha"])
+        return f"noise by brightness, as strong as patch {_name(step['noise'])}" + _amount(step)
     words = f"noise patch {_name(step['noise'])} at x {plain(step['noise_x'])}, y {plain(step['noise_y'])}"
     return words + (", mirrored" if step.get("noise_mirrored") else "") + _amount(step)
 

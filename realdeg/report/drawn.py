@@ -130,7 +130,7 @@ def names_of(step: Step) -> Iterator[tuple[str, str]]:
         yield "noise", _word(LAWS, step["law"])
         yield "channels of the noise", str(step["channels"])
     if op == "inject":
-        yield "noise", "patch of the pool"
+        yield "noise", "patches by brightness" if "match" in step else "patch of the pool"
         yield PATCHES, str(step["noise"])
     if op == "codec":
         sampling = ":".join(str(step["subsampling"])) if "subsampling" in step else ""

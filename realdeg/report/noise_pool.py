@@ -64,7 +64,10 @@ def noise_page(pool: NoisePool, folder: Folder) -> NoisePage:
     """
     stored = pool.about.get("patches")
     told: Mapping[str, Any] = stored if isinstance(stored, dict) else {}
-    measured = [_measured(pool, i, told.get(name)) for i, name in enumerate(pool.names)]
+    measured = [
+        Measured(pool.level(i), 255 * pool.residual(i).std((0, 1), dtype=np.float64))
+        for i in range(len(pool.names))
+    ]
     sigmas = [float(one.sigma.mean()) for one in measured]
     stretch = TO_GREY / max(median(sigmas), 0.05)
     shown = np.unique(np.linspace(0, len(measured) - 1, min(len(measured), MOST_CELLS)).round().astype(int))
@@ -100,25 +103,6 @@ def noise_page(pool: NoisePool, folder: Folder) -> NoisePage:
             if name not in ("patches", "level_function")
         ],
     )
-
-
-def _measured(pool: NoisePool, index: int, told: Any) -> Measured:
-    patch = pool.patches[index]
-    level = np.full(3, np.nan)
-    if patch.dtype.kind != "f":
-        level = patch.mean((0, 1), dtype=np.float64) * (255 / np.iinfo(patch.dtype).max)
-    if isinstance(told, dict) and (stored := _three(told.get("level"))) is not None:
-        level = stored
-    return Measured(level, 255 * pool.residual(index).std((0, 1), dtype=np.float64))
-
-
-def _three(value: Any) -> Array | None:
-    """Three numbers of a header, which anyone may have written."""
-    try:
-        found = np.broadcast_to(np.asarray(value, np.float64), 3)
-    except (TypeError, ValueError):
-        return None
-    return found if np.isfinite(found).all() else None
 
 
 def _lines(one: Measured, told: Any) -> list[str]:

@@ -26,7 +26,7 @@ EACH = {
     '[[steps]]\nop="resize"\nmethod=["bilinear","bicubic"]\nantialias=false\nborder="replicate"',
     "noise": '[[steps]]\nop="resize"\n[[steps]]\nop="noise"\nlaw=["gaussian","poisson","gaussian_poisson","speckle"]\n'
     'channels=["grey","colour","correlated"]\nclip=true\n[[steps]]\nop="noise"\nlaw="poisson"\nphotons="levels"',
-    "inject": '[[steps]]\nop="resize"\n[[steps]]\nop="inject"\namount=[0.5,2]',
+    "inject": '[[steps]]\nop="resize"\n[[steps]]\nop="inject"\namount=[0.5,2]\nmatch=["none","level"]',
     "codec": '[[steps]]\nop="resize"\n[[steps]]\nop="codec"\nformat=["jpeg","webp","avif","jpeg_differentiable"]\n'
     'subsampling=["420","422","444"]',
     "video": '[[steps]]\nop="resize"\n[[steps]]\nop="video"\ncodec=["h264","hevc"]',
@@ -50,7 +50,9 @@ def pools(sample):
     patches = tuple(rng.normal(0, 0.02, (20, 30, 3)).astype(np.float32) for _ in range(3))
     return {
         "kernels": KernelPool.read(sample / "kernels" / "kernels_12.mat", 4),
-        "noises": NoisePool(("a", "b", "c"), patches),
+        "noises": NoisePool(
+            ("a", "b", "c"), patches, {"patches": {name: {"level": [90.0, 80.0, 70.0]} for name in "abc"}}
+        ),
     }
 
 

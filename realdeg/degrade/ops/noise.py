@@ -9,8 +9,10 @@ import numpy as np
 
 from realdeg.degrade.drawing import Drawing, Op, Step, flag, missing_pool, name_of, names, number, value_of
 from realdeg.degrade.law import Law, Names, ends, parse
+from realdeg.degrade.level_noise import level_noise
 from realdeg.imaging.noise import CHANNELS
 
+MATCHES = ("none", "level")
 LAWS = ("gaussian", "poisson", "gaussian_poisson", "speckle")
 
 
@@ -72,11 +74,14 @@ class Noise(Op):
 class Inject(Op):
     """Add a patch of camera noise from the pool (RealSR, Ji et al., CVPRW 2020, Algorithm 1).
 
-    A patch larger than the image gives a random window; a smaller one is mirrored on from its corner.
+    A patch larger than the image gives a random window; a smaller one is mirrored on from its corner. With
+    match "level" patches are laid where the image is as bright as the photo they come from, scaled to the
+    pool's level function; the patch that is named says how strong the noise is.
     """
 
     op: ClassVar[str] = "inject"
 
+    match: Names = names(MATCHES, "none", "What patches have to share with the place that they are put.")
     amount: Law = number(1, "Factor on the noise.", low=0)
     clip: bool = flag(False, "Clip to [0, 1] afterwards.")
 
@@ -86,16 +91,15 @@ class Inject(Op):
             raise missing_pool("noise", d)
         rng = d.values(place)
         index = int(rng.random() * len(d.noises.names))
-        patch = d.noises.patches[index].shape[:2]
-        y, x = (int(rng.random() * max(1, p - n + 1)) for p, n in zip(patch, d.size, strict=True))
-        step: Step = {
-            "op": "inject",
-            "noise": d.noises.names[index],
-            "noise_sha": d.noises.hash_of(index),
-            "noise_y": y,
-            "noise_x": x,
-            "noise_mirrored": any(p < n for p, n in zip(patch, d.size, strict=True)),
-        }
+        step: Step = {"op": "inject", "noise": d.noises.names[index], "noise_sha": d.noises.hash_of(index)}
+        if name_of(self.match, d.structure(place)) == "level":
+            digest = level_noise(d.noises).digest
+            step |= {"match": "level", "pool_sha": digest, "key": d.field_key(place)}
+        else:
+            patch = d.noises.patches[index].shape[:2]
+            y, x = (int(rng.random() * max(1, p - n + 1)) for p, n in zip(patch, d.size, strict=True))
+            mirrored = any(p < n for p, n in zip(patch, d.size, strict=True))
+            step |= {"noise_y": y, "noise_x": x, "noise_mirrored": mirrored}
         if (amount := value_of(self.amount, d, rng)) != 1:
             step["amount"] = amount
         d.add(step, encoded=True)
