@@ -8,7 +8,7 @@ NumPy and torch agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ RAMP = 8  # px over which neighbouring patches are mixed
 LARGEST = 64  # px of a patch that are laid at once: larger patches give several
 SMALLEST = 2 * RAMP
 NEAREST = 8  # patches among which each place draws
+KEPT = 1024  # tiles of whole patches that are kept ready: 50 MB
 MOST = 8.0  # factor on the standard deviation between the noise of a photo and the level function
 REMEDY = "make the pool with `realdeg noise`, or inject without match"
 
@@ -55,6 +56,7 @@ class LevelNoise:
     law: LevelFunction
     side: int
     digest: str
+    _laid: dict[int, Array] = field(default_factory=dict, init=False, repr=False)
 
     def field(self, step: Step, size_hw: tuple[int, int], tone: int) -> Array:
         """Noise of one tone over an image: of variance 1, times the strength of the patch that was drawn.
@@ -74,18 +76,16 @@ class LevelNoise:
         drawn = bits(int(step["key"], 16) ^ tone, 2 + 3 * rows * columns).astype(np.int64)
         top, left = (-(RAMP + int(one * stride >> 16)) for one in drawn[:2])
         drawn = drawn[2:].reshape(rows, columns, 3)
-        field = np.zeros((rows * stride + RAMP, columns * stride + RAMP, 3), np.float32)
-        ramp = _window(self.side)
+        laid = np.zeros((rows * stride + RAMP, columns * stride + RAMP, 3), np.float32)
         for row in range(rows):
             for column in range(columns):
                 which, y, x = (int(one) for one in drawn[row, column])
                 index = int(near[which * len(near) >> 16])
-                patch = self._unit(index, y, x)
                 at = np.s_[
                     row * stride : row * stride + self.side, column * stride : column * stride + self.side
                 ]
-                field[at] += patch * ramp
-        result: Array = field[-top : height - top, -left : width - left]
+                laid[at] += self._tile(index, y, x)
+        result: Array = laid[-top : height - top, -left : width - left]
         return result * np.float32(self.strength[anchor])
 
     def _near(self, tone: int, strength: float) -> Array:
@@ -94,12 +94,16 @@ class LevelNoise:
         away = away + np.abs(np.log2(self.strength / strength))
         return np.argsort(away, kind="stable")[:NEAREST]
 
-    def _unit(self, index: int, y: int, x: int) -> Array:
-        """(side, side, 3) a part of a patch, its channels of standard deviation 1."""
+    def _tile(self, index: int, y: int, x: int) -> Array:
+        """(side, side, 3) a part of a patch, its channels of standard deviation 1, ready to be laid."""
+        if index in self._laid:
+            return self._laid[index]
         height, width = self.pool.patches[index].shape[:2]
         top, left = y * (height - self.side + 1) >> 16, x * (width - self.side + 1) >> 16
         part = self.pool.residual(index, np.s_[top : top + self.side, left : left + self.side])
-        result: Array = part / self.sigma[index].astype(np.float32)
+        result: Array = part / self.sigma[index].astype(np.float32) * _window(self.side)
+        if (height, width) == (self.side, self.side) and len(self._laid) < KEPT:
+            self._laid[index] = result
         return result
 
 
