@@ -36,6 +36,7 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "video": (),
     "camera": (),
     "sharpen": ("radius", "border"),
+    "tone": ("levels",),
     "clip": (),
     "light": ("to",),
     "grey": (),
@@ -165,11 +166,8 @@ def _inject_matched(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tens
         fields = np.stack([levels.field(step, size, tone) for step in steps])
         weight = ((place - tone).abs().clamp(max=1) * (np.pi / 2)).cos()
         noise = noise + weight * torch.from_numpy(fields).to(images.device).permute(0, 3, 1, 2)
-    knots = ((255 * images - KNOTS[0]) / (KNOTS[1] - KNOTS[0])).clamp(0, len(KNOTS) - 1)
-    lower = knots.detach().long().clamp(max=len(KNOTS) - 2)
-    share, law = knots - lower, torch.from_numpy(levels.law.variance).to(images)
-    channel = torch.arange(3, device=images.device)[:, None, None]
-    variance = (1 - share) * law[channel, lower] + share * law[channel, lower + 1]
+    law = torch.from_numpy(levels.law.variance).to(images).expand(len(images), 3, -1)
+    variance = batched.interpolated(255 * images, KNOTS.tolist(), law)
     amount = _numbers(steps, "amount", images)[:, None, None, None] / 255
     return images + noise * variance.sqrt() * amount
 
@@ -207,6 +205,11 @@ def _sharpen(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
     return batched.unsharp(images, weight, steps[0]["radius"], threshold, border)
 
 
+def _tone(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
+    shifts = torch.tensor([step["shift"] for step in steps], dtype=images.dtype, device=images.device)
+    return images + batched.interpolated(255 * images, steps[0]["levels"], shifts) / 255
+
+
 def _clip(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
     return images.clamp(0, 1)
 
@@ -230,6 +233,7 @@ TENSORS: dict[str, Callable[[Tensor, Sequence[Step], Pools], Tensor]] = {
     "video": _one_by_one,
     "camera": _camera,
     "sharpen": _sharpen,
+    "tone": _tone,
     "clip": _clip,
     "light": _light,
     "grey": _grey,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -22,10 +22,12 @@ import numpy.typing as npt
 
 from realdeg.atomic import write_bytes, write_text
 from realdeg.degrade.calibrate_settings import CalibrateSettings
+from realdeg.degrade.camera_law import FEWEST, by_level, noise_law, noise_shape, prevailing
 from realdeg.degrade.camera_noise import BINS, PairNoise, noise_of_pair
 from realdeg.degrade.estimate import Pair, find_pairs, fit_pair, pool_of
 from realdeg.degrade.kernel_files import cell
 from realdeg.degrade.kernel_settings import KernelSettings
+from realdeg.degrade.level_noise import SMALLEST
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
 from realdeg.imaging.blur import Placed, blur_subsample
@@ -145,13 +147,11 @@ def _write(out: Path, records: Sequence[PairRecord], asked: dict[str, Any]) -> N
     kernels = pool_of(job, done, "least squares of pairs", asked)
     assert kernels is not None
     noises = {record.key: _noise(job / record.hr) for record in done}
-    names, patches, about = [], [], {}
-    for key, noise in noises.items():
-        for i, (patch, level) in enumerate(zip(noise.patches, noise.levels, strict=True)):
-            names.append(f"{key}/{i}")
-            patches.append(patch)
-            about[names[-1]] = {"level": [round(float(value), 2) for value in level]}
+    tone = _tone(list(noises.values()))
     law = noise_law(list(noises.values()))
+    curve = by_level(list(noises.values()), law)
+    names, patches, about = _patches(noises, law)
+    matched = curve is not None and min((min(one.shape[:2]) for one in patches), default=0) >= SMALLEST
     figures = {
         "name": out.name,
         **asked,
@@ -159,17 +159,19 @@ def _write(out: Path, records: Sequence[PairRecord], asked: dict[str, Any]) -> N
         "refused_pairs": len(records) - len(done),
         "kernels": {name: _between(done, name) for name in FIGURES_OF_KERNELS},
         "noise": {"patches": len(patches), **law, **noise_shape(patches)},
-        "residual_tone": _tone(list(noises.values())),
+        "residual_tone": tone,
         "made_with": versions(),
     }
     kernels.save(out / KERNELS)
     if patches:
         header = {"method": "residuals of pairs", **asked, "patches": about, "law": law}
+        if curve is not None:
+            header |= {"level_function": curve.told()}
         NoisePool(tuple(names), tuple(patches), header).save(out / NOISE)
     else:
         (out / NOISE).unlink(missing_ok=True)
     write_text(out / FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-    write_text(out / RECIPE, recipe_text(out.name, len(done), bool(patches)))
+    write_text(out / RECIPE, recipe_text(out.name, len(done), tone_step(tone), bool(patches), matched))
 
 
 def _noise(path: Path) -> PairNoise:
@@ -177,13 +179,57 @@ def _noise(path: Path) -> PairNoise:
         return PairNoise(**{name: file[name] for name in PairNoise.__dataclass_fields__})
 
 
-def recipe_text(name: str, pairs: int, noisy: bool) -> str:
+def _patches(
+    noises: Mapping[str, PairNoise], law: dict[str, Any]
+) -> tuple[list[str], list[Array], dict[str, Any]]:
+    """Names, patches, and what is known of each: those in which noise prevails, or else the flattest."""
+    found = [
+        (not prevails, float(noise.slopes[i]), f"{key}/{i}", noise.patches[i], noise.levels[i])
+        for key, noise in noises.items()
+        for i, prevails in enumerate(prevailing(noise, law))
+    ]
+    order = sorted(range(len(found)), key=lambda i: found[i][:2])
+    calm = sum(not one[0] for one in found)
+    kept = sorted(order[: max(calm, FEWEST)])
+    about = {found[i][2]: {"level": [round(float(value), 2) for value in found[i][4]]} for i in kept}
+    return [found[i][2] for i in kept], [found[i][3] for i in kept], about
+
+
+def recipe_text(name: str, pairs: int, tone: str, noisy: bool, matched: bool) -> str:
     """The recipe of a camera, which draws from the pools beside it; no noise where none could be measured."""
     about = f"The camera {name}, measured from {pairs} registered pairs (realdeg calibrate)."
     text = (
         f'name = {json.dumps(name)}\nabout = {json.dumps(about)}\n\n[[steps]]\nop = "reduce"\nkind = "pool"\n'
     )
-    return text + ('\n[[steps]]\nop = "inject"\n' if noisy else "")
+    text += tone
+    if noisy:
+        text += '\n[[steps]]\nop = "inject"\n' + ('match = "level"\n' if matched else "")
+    return text
+
+
+def tone_step(tone: Sequence[Mapping[str, Any]]) -> str:
+    """The step of a recipe that adds a residual tone; "" where pairs are too few to tell one.
+
+    Each value is drawn towards 0 by its own error, v^3 / (v^2 + error^2): what pairs do not agree on is no
+    property of the camera.
+
+    Args:
+        tone: of `camera.json`: ranges of brightness with mean and error for r, g, b.
+    """
+    curves, levels = [], [(one["from"] + one["to"]) / 2 for one in tone]
+    for c in "rgb":
+        known = [
+            (level, one[c]["mean"] ** 3 / max(one[c]["mean"] ** 2 + one[c]["error"] ** 2, 1e-9))
+            for level, one in zip(levels, tone, strict=True)
+            if one[c] and one[c]["error"] is not None
+        ]
+        shifts = np.interp(levels, *np.array(known).T) if known else np.zeros(len(levels))
+        # A curve never falls.
+        curves.append(np.round(np.maximum.accumulate(levels + shifts) - levels, 2).tolist())
+    if not np.any(curves):
+        return ""
+    lines = [f"{name} = {curve}" for name, curve in zip(("red", "green", "blue"), curves, strict=True)]
+    return "\n".join(['\n[[steps]]\nop = "tone"', f"levels = {levels}", *lines]) + "\n"
 
 
 def _between(records: Sequence[PairRecord], name: str) -> dict[str, float | None]:
@@ -200,69 +246,6 @@ def _stated(values: Array) -> dict[str, float | None]:
         "mean": round(float(values.mean()), 5),
         "sd": None if sd is None else round(sd, 5),
         "error": error,
-    }
-
-
-def noise_law(noises: Sequence[PairNoise]) -> dict[str, Any]:
-    """Variance of each channel against brightness, a + b level; errors by leaving out a pair at a time.
-
-    Args:
-        noises: of the pairs.
-
-    Returns:
-        `offset`, `slope` (a, b; 8-bit levels) and `offset_error`, `slope_error`, lists of R, G, B; None where
-        fewer than two ranges of brightness, or fewer than two pairs, are known.
-    """
-    variance = np.array([noise.variance for noise in noises]).reshape(-1, BINS, 3)
-    level = np.array([noise.level for noise in noises]).reshape(-1, BINS, 3)
-    law: dict[str, list[float | None]] = {
-        name: [] for name in ("offset", "slope", "offset_error", "slope_error")
-    }
-    for c in range(3):
-        whole = _line(level[..., c], variance[..., c])
-        without = [
-            _line(np.delete(level[..., c], i, 0), np.delete(variance[..., c], i, 0))
-            for i in range(len(variance))
-            if np.isfinite(variance[i, :, c]).any()
-        ]
-        known = np.array([line for line in without if line is not None])
-        enough = len(known) > 1 and len(known) == len(without)
-        spread = known.std(0) * np.sqrt(len(known) - 1) if enough else (None, None)  # the jackknife's
-        for i, name in enumerate(("offset", "slope")):
-            law[name].append(None if whole is None else round(float(whole[i]), 6))
-            error = spread[i]
-            law[f"{name}_error"].append(None if error is None else round(float(error), 6))
-    return law
-
-
-def _line(level: Array, variance: Array) -> Array | None:
-    """(a, b) of variance = a + b level, each point weighed by its own relative precision."""
-    known = np.isfinite(variance)
-    x, y = level[known], variance[known]
-    if len(x) < 2 or np.ptp(x) < 256 / BINS:
-        return None
-    weight = np.ones(len(x))
-    line: Array = np.zeros(2)
-    for _ in range(3):
-        design = np.stack([np.ones(len(x)), x], 1) * weight[:, None]
-        line = np.linalg.lstsq(design, y * weight, rcond=None)[0]
-        weight = 1 / np.maximum(line[0] + line[1] * x, 0.1 * max(float(np.median(y)), 1e-6))
-    return line
-
-
-def noise_shape(patches: Sequence[Array]) -> dict[str, Any]:
-    """Correlation of neighbours (along x, along y, means of the channels) and of channels (RG, RB, GB)."""
-    if not patches:
-        return {"neighbours": None, "channels": None}
-    power = sum(np.square(patch, dtype=np.float64).sum() / patch.size for patch in patches)
-    along = sum((p[:, 1:] * p[:, :-1]).mean(dtype=np.float64) for p in patches) / power
-    down = sum((p[1:] * p[:-1]).mean(dtype=np.float64) for p in patches) / power
-    product = sum(np.einsum("yxc,yxd->cd", p, p, dtype=np.float64) for p in patches)
-    scale = np.sqrt(np.diag(product))
-    both = product / np.maximum(np.outer(scale, scale), 1e-30)
-    return {
-        "neighbours": [round(float(along), 4), round(float(down), 4)],
-        "channels": [round(float(both[i, j]), 4) for i, j in ((0, 1), (0, 2), (1, 2))],
     }
 
 

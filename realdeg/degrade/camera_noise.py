@@ -3,7 +3,7 @@
 The residual of a pair holds the model's error, too (parallax, fringes, JPEG), which goes with the slopes of
 the picture. So noise is read off windows that are flat by the prediction from HR, which does not know LR's
 noise: choosing them does not bend its variance. A plane is taken from each window (shading that HR did not
-have).
+have). What is left of the model's error is seen when many pairs are put together (`camera_law`).
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ class PairNoise:
     Attributes:
         patches: (n, p, p, 3) float32 residuals, units of [0, 1], without their plane.
         levels: (n, 3) brightness of each, 8-bit levels.
-        variance: (BINS, 3) median variance of flat windows by brightness, 8-bit levels squared; NaN: none.
-        level: (BINS, 3) their mean brightness, 8-bit levels.
+        slopes: (n,) RMS slope of the prediction in each, 8-bit levels a LR px.
+        window_levels, window_slopes, window_variances: (m, 3), (m,), (m, 3) likewise of all flat windows;
+            variances in 8-bit levels squared.
         tone: (BINS, 3) median of LR less prediction by brightness, 8-bit levels; NaN: none.
     """
 
     patches: Array
     levels: Array
-    variance: Array
-    level: Array
+    slopes: Array
+    window_levels: Array
+    window_slopes: Array
+    window_variances: Array
     tone: Array
 
 
@@ -63,21 +66,20 @@ def noise_of_pair(lr: Array, predicted: Array, patch: int) -> PairNoise:
             inside = seen.min() > CLIPPED and seen.max() < 255 - CLIPPED
             if inside and flat <= FLAT_8BIT:  # not where it is NaN
                 windows.append((flat, seen.mean((0, 1)), _without_plane(residual[at])))
-    variance, level = np.full((BINS, 3), np.nan), np.full((BINS, 3), np.nan)
-    kept: list[int] = []
-    if windows:
-        levels = np.array([window[1] for window in windows])
-        power = np.array([np.square(255 * w[2]).sum((0, 1)) / (patch * patch - 3) for w in windows])
-        for c in range(3):
-            where = _bin(levels[:, c])
-            for b in np.unique(where):
-                variance[b, c] = np.median(power[where == b, c])
-                level[b, c] = levels[where == b, c].mean()
-        kept = _kept([w[0] for w in windows], _bin(levels.mean(1)))
-    shape = (0, patch, patch, 3)
-    patches = np.array([windows[i][2] for i in kept], np.float32).reshape(-1, *shape[1:])
-    brightness = np.array([windows[i][1] for i in kept]).reshape(-1, 3)
-    return PairNoise(patches, brightness, variance, level, _tone(residual, predicted))
+    slopes = np.array([window[0] for window in windows])
+    levels = np.array([window[1] for window in windows]).reshape(-1, 3)
+    power = [np.square(255 * window[2]).sum((0, 1)) / (patch * patch - 3) for window in windows]
+    kept = _kept(slopes.tolist(), _bin(levels.mean(1)))
+    patches = np.array([windows[i][2] for i in kept], np.float32).reshape(-1, patch, patch, 3)
+    return PairNoise(
+        patches,
+        levels[kept],
+        slopes[kept],
+        levels,
+        slopes,
+        np.array(power).reshape(-1, 3),
+        _tone(residual, predicted),
+    )
 
 
 def _bin(levels: Array) -> Array:
@@ -85,7 +87,7 @@ def _bin(levels: Array) -> Array:
     return result
 
 
-def _kept(slopes: list[float], where: Array) -> list[int]:
+def _kept(slopes: list[float], where: Array) -> Array:
     """The flattest windows, in turns from each range of brightness."""
     order = np.argsort(slopes, kind="stable")
     turn: dict[int, int] = {}
@@ -94,7 +96,7 @@ def _kept(slopes: list[float], where: Array) -> list[int]:
         b = int(where[i])
         turn[b] = turn.get(b, 0) + 1
         ranked.append((turn[b], i))
-    return [i for _, i in sorted(ranked, key=lambda one: one[0])[:PER_PAIR]]
+    return np.array([i for _, i in sorted(ranked, key=lambda one: one[0])[:PER_PAIR]], int)
 
 
 def _slope(image: Array) -> Array:

@@ -180,6 +180,11 @@ def names_if_given(known: Sequence[str], help: str) -> Any:
     return field(default=None, metadata={"names": tuple(known), "help": help, "plain": None})
 
 
+def numbers(default: Sequence[float], help: str) -> Any:
+    """A field of an operation: a list of plain numbers."""
+    return field(default=tuple(default), metadata={"numbers": True, "help": help, "plain": list(default)})
+
+
 def flag(default: bool, help: str) -> Any:
     """A field of an operation: true or false."""
     return field(default=default, metadata={"flag": True, "help": help, "plain": default})

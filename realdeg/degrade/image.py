@@ -190,6 +190,13 @@ def _sharpen(image: Image, step: Step, pools: Pools) -> Image:
     return unsharp(as_float(image), *settings, step.get("border", "symmetric"))
 
 
+def _tone(image: Image, step: Step, pools: Pools) -> Image:
+    image, levels = as_float(image), step["levels"]
+    shifts = [np.interp(255 * image[..., c], levels, step["shift"][c]) for c in range(3)]
+    result: Image = image + np.stack(shifts, -1).astype(np.float32) * np.float32(1 / 255)
+    return result
+
+
 def _clip(image: Image, step: Step, pools: Pools) -> Image:
     return np.clip(image, 0, 1) if image.dtype == np.float32 else image
 
@@ -218,6 +225,7 @@ APPLY: dict[str, Callable[[Image, Step, Pools], Image]] = {
     "video": _video,
     "camera": _camera,
     "sharpen": _sharpen,
+    "tone": _tone,
     "clip": _clip,
     "light": _light,
     "grey": _grey,

@@ -144,6 +144,14 @@ class LevelFunction:
     variance: Array
     counts: Array
 
+    def told(self) -> dict[str, Any]:
+        """As it stands in the header of a pool, JSON values."""
+        return {
+            "knots": KNOTS.tolist(),
+            "variance": np.round(self.variance, 4).tolist(),
+            "counts": self.counts.tolist(),
+        }
+
     def __call__(self, level: Array) -> Array:
         """Variance at a brightness of each channel, (..., 3) in 8-bit levels."""
         curves = [np.interp(level[..., c], KNOTS, self.variance[c]) for c in range(3)]

@@ -107,11 +107,7 @@ def pool_of_windows(
         "convention": CONVENTION,
         "chosen": chosen,
         "gains": gains,
-        "level_function": {
-            "knots": KNOTS.tolist(),
-            "variance": np.round(law.variance, 4).tolist(),
-            "counts": law.counts.tolist(),
-        },
+        "level_function": law.told(),
         "spectrum": np.round(spectrum, 4).tolist(),
         "patches": about,
     }

@@ -6,6 +6,7 @@ A recipe is a value. `Recipe.draw` makes the plan of one image, a list of plain 
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
@@ -23,6 +24,7 @@ from realdeg.degrade.ops.noise import Inject, Noise
 from realdeg.degrade.ops.order import OneOf, Sequence, Shuffle, draw_all
 from realdeg.degrade.ops.resize import Resize
 from realdeg.degrade.ops.sharpen import Sharpen
+from realdeg.degrade.ops.tone import Tone
 from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.degrade.settings import PRESETS
 from realdeg.errors import EXIT_USAGE, UserError
@@ -31,7 +33,21 @@ from realdeg.records import fingerprint
 
 OPS: dict[str, type[Op]] = {
     kind.op: kind
-    for kind in (Blur, Reduce, Resize, Noise, Inject, Codec, Video, Camera, Sharpen, Sequence, Shuffle, OneOf)
+    for kind in (
+        Blur,
+        Reduce,
+        Resize,
+        Noise,
+        Inject,
+        Codec,
+        Video,
+        Camera,
+        Sharpen,
+        Tone,
+        Sequence,
+        Shuffle,
+        OneOf,
+    )
 }
 
 COLOURS = ("gamma", "linear")
@@ -324,6 +340,11 @@ def _value(value: Any, meta: Mapping[str, Any]) -> Any:
     if meta.get("whole"):
         if not isinstance(value, list) or not all(type(one) is int and one > 0 for one in value):
             raise LawError(f"{value!r}: a list of whole numbers is meant")
+        return tuple(value)
+    if meta.get("numbers"):
+        plain = isinstance(value, list) and all(type(one) in (int, float) for one in value)
+        if not plain or not all(math.isfinite(one) for one in value):
+            raise LawError(f"{value!r}: a list of numbers is meant")
         return tuple(value)
     if not isinstance(value, str) or not value or "/" in value or "#" in value:
         raise LawError(f"{value!r}: a word without / and # is meant")

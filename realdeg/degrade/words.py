@@ -214,6 +214,11 @@ def _degrees(value: Any) -> str:
     return f"{round(value)}°"
 
 
+def _tone(step: Step) -> str:
+    shifts = [one for channel in step["shift"] for one in channel]
+    return f"tone {plain(min(shifts))} to {plain(max(shifts))} levels"
+
+
 WORDS: dict[str, Callable[[Step], str]] = {
     "blur": _blur,
     "reduce": _reduce,
@@ -224,6 +229,7 @@ WORDS: dict[str, Callable[[Step], str]] = {
     "video": _video,
     "camera": _camera,
     "sharpen": _sharpen,
+    "tone": _tone,
     "clip": _clip,
     "light": _light,
     "grey": _grey,

@@ -222,3 +222,22 @@ def linear_to_srgb(images: Tensor) -> Tensor:
     """Encode linear light as sRGB."""
     high = 1.055 * images.clamp(min=1e-12) ** (1 / 2.4) - 0.055
     return torch.where(images <= 0.0031308, images * 12.92, high)
+
+
+def interpolated(values: Tensor, knots: Sequence[float], curves: Tensor) -> Tensor:
+    """Values of a curve for each image and channel, straight between knots and level beyond (`np.interp`).
+
+    Args:
+        values: (B, C, H, W).
+        knots: K places, rising.
+        curves: (B, C, K) values there.
+
+    Returns:
+        (B, C, H, W); gradients pass.
+    """
+    at = torch.tensor(knots, dtype=values.dtype, device=values.device)
+    upper = torch.bucketize(values.detach(), at).clamp(1, len(at) - 1)
+    share = ((values - at[upper - 1]) / (at[upper] - at[upper - 1])).clamp(0, 1)
+    flat = upper.flatten(2)
+    low, high = (torch.gather(curves, 2, index).view_as(values) for index in (flat - 1, flat))
+    return low + share * (high - low)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import linalg, ndimage, optimize, special, stats
+from scipy import interpolate, linalg, ndimage, optimize, special, stats
 
 Array = npt.NDArray[Any]
 Step = Mapping[str, Any]
@@ -59,6 +59,10 @@ def once(
         return through_jpeg(image, step["quality"], step["subsampling"]) / 255
     if op == "sharpen":
         return _sharpened(image, step)
+    if op == "tone":
+        curves = [interpolate.make_interp_spline(step["levels"], one, k=1) for one in step["shift"]]
+        at = np.clip(255 * image, step["levels"][0], step["levels"][-1])
+        return image + np.stack([curve(at[..., c]) for c, curve in enumerate(curves)], -1) / 255
     if op == "clip":
         return image.clip(0, 1)
     if op == "light":

@@ -32,6 +32,8 @@ EACH = {
     "video": '[[steps]]\nop="resize"\n[[steps]]\nop="video"\ncodec=["h264","hevc"]',
     "camera": '[[steps]]\nop="resize"\n[[steps]]\nop="camera"\ndemosaic=["bilinear","malvar"]',
     "sharpen": '[[steps]]\nop="sharpen"\nweight=[0,1]\nthreshold=[0,20]\n[[steps]]\nop="resize"',
+    "tone": '[[steps]]\nop="resize"\n[[steps]]\nop="tone"\nlevels=[0,90,255]\nred=[3,-8,2]\n'
+    "green=[0,1,2]\nblue=[4,4,-9]\namount=[-1,1]",
     "sequence": '[[steps]]\nop="sequence"\nsteps=[{op="resize"},{op="noise"}]',
     "shuffle": '[[steps]]\nop="shuffle"\nsteps=[{op="resize"},{op="noise"},{op="codec"}]',
     "one_of": '[[steps]]\nop="one_of"\nbranches=[[{op="resize"}],[{op="reduce"},{op="noise"}]]',

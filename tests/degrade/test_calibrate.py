@@ -7,14 +7,19 @@ import json
 import numpy as np
 import pytest
 
-from realdeg.degrade.calibrate import calibrate
+from realdeg.degrade.calibrate import calibrate, tone_step
 from realdeg.degrade.calibrate_settings import CalibrateSettings
+from realdeg.degrade.camera_law import by_level, noise_law, prevailing
+from realdeg.degrade.camera_noise import PairNoise
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.given import with_camera
+from realdeg.degrade.noise_choice import KNOTS
 from realdeg.degrade.pools import KernelPool, NoisePool
+from realdeg.degrade.recipe import read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.records import PairRecord, read_manifest, write_manifest
@@ -86,17 +91,19 @@ def test_finds_the_camera_within_its_errors(camera):
 
 def test_the_recipe_imitates_the_camera(camera, tmp_path):
     out, _ = camera
-    grey = np.full((128, 128, 3), 130, np.uint8)
-    for i in range(12):
-        write_image(tmp_path / "hr" / f"{i}.png", grey)
+    greys = np.repeat([60, 130, 185], 4)
+    for i, grey in enumerate(greys):
+        write_image(tmp_path / "hr" / f"{i:02d}.png", np.full((128, 128, 3), grey, np.uint8))
     made = degrade_folder(tmp_path / "hr", tmp_path / "lr", DegradeSettings(2, recipe=str(out)))
     assert made.count("ok") == 12
-    from realdeg.io.photo import read
-
-    variance = [np.var(read(tmp_path / "lr" / r.lr).pixels, (0, 1)).mean() for r in made.records]
-    levels = [np.mean(p["level"]) for p in NoisePool.read(out / "noise.npz").about["patches"].values()]
-    # Plain injection doesn't look at brightness: the variance is that of the pool's mean level.
-    assert np.mean(variance) == pytest.approx(OFFSET + SLOPE * np.mean(levels), rel=0.3)
+    variance = np.array([np.var(read(tmp_path / "lr" / r.lr).pixels, (0, 1)).mean() for r in made.records])
+    for grey in (60, 130, 185):
+        expected = OFFSET + SLOPE * grey + 2 / 12  # rounded twice
+        assert variance[greys == grey].mean() == pytest.approx(expected, rel=0.2)
+    told = NoisePool.read(out / "noise.npz").about["level_function"]
+    inside = (np.array(told["knots"]) > 50) & (np.array(told["knots"]) < 190)
+    found, expected = np.array(told["variance"])[:, inside], OFFSET + SLOPE * np.array(told["knots"])[inside]
+    assert np.abs(found / expected - 1).max() < 0.25
     mean = np.mean(KernelPool.read(out / "kernels.npz", 2).kernels, 0)
     assert np.abs(mean - KERNEL).max() < 0.01
     toml = DegradeSettings(2, recipe=str(out / "camera.toml"))
@@ -152,3 +159,73 @@ def test_a_broken_file_costs_one_pair(dataset, tmp_path):
 def test_a_folder_that_is_no_cameras_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no camera\.toml"):
         with_camera(DegradeSettings(4, recipe=str(tmp_path)))
+
+
+def test_what_goes_with_slopes_is_no_noise():
+    """Windows whose variance rises with the slope of the picture: the law is that of flat ones."""
+    rng = np.random.default_rng(0)
+    noises = []
+    for _ in range(6):
+        level, slope = rng.uniform(30, 220, (60, 3)), rng.uniform(0, 1.5, 60)
+        variance = (OFFSET + SLOPE * level + 6 * slope[:, None]) * rng.chisquare(250, (60, 3)) / 250
+        patches = rng.normal(0, 1, (60, 16, 16, 3)) * np.sqrt(variance[:, None, None]) / 255
+        noises.append(PairNoise(patches, level, slope, level, slope, variance, np.zeros((8, 3))))
+    law = noise_law(noises)
+    assert law["offset"] == pytest.approx([OFFSET] * 3, abs=4 * max(law["offset_error"]))
+    assert law["slope"] == pytest.approx([SLOPE] * 3, rel=0.15)
+    assert law["content"] == pytest.approx([6] * 3, rel=0.15)
+    curve = by_level(noises, law)
+    inside = (KNOTS > 40) & (KNOTS < 210)
+    assert np.abs(curve.variance[:, inside] / (OFFSET + SLOPE * KNOTS[inside]) - 1).max() < 0.2
+    kept = prevailing(noises[0], law)
+    assert 0 < kept.sum() < 60
+    assert noises[0].slopes[kept].mean() < noises[0].slopes[~kept].mean()
+
+
+def test_a_tone_curve_is_found_and_imitated(tmp_path):
+    """LR through a curve that no gain and offset makes good: LR of the recipe goes through it, too."""
+    rng, records = np.random.default_rng(7), []
+
+    def curve(levels):
+        return levels + 6 * np.cos(2 * np.pi * levels / 255)
+
+    for key in range(6):
+        ramp = np.linspace(5, 250, 320)[None, :, None] + np.zeros((256, 1, 3))
+        hr = np.clip(
+            rng.permutation(ramp, axis=1 if key % 2 else 0) + 6 * rng.standard_normal(ramp.shape), 0, 255
+        )
+        hr = np.repeat(np.repeat(hr[::4, ::4], 4, 0), 4, 1).round().astype(np.uint8)
+        lr = curve(blur_subsample_reference(hr, placed(KERNEL, 2), 2)) + rng.standard_normal((128, 160, 3))
+        write_image(tmp_path / "d" / "LR" / f"{key}.png", np.clip(lr, 0, 255).round().astype(np.uint8))
+        write_image(tmp_path / "d" / "HR" / f"{key}.png", hr)
+        paths = {"lr": f"LR/{key}.png", "hr": f"HR/{key}.png"}
+        records.append(PairRecord(str(key), "ok", scale=2, detail={"error_lr_px": 0.01}, **paths))
+    write_manifest(tmp_path / "d", records)
+    calibrate(tmp_path / "d", tmp_path / "cam", CalibrateSettings(2, size=12))
+    step = next(op for op in read_recipe(tmp_path / "cam" / "camera.toml").ops if op.op == "tone")
+    levels = np.array(step.levels)
+    truth = curve(levels) - levels
+    line = np.polynomial.Polynomial.fit(levels, truth, 1)  # what gain and offset take
+    for name in ("red", "green", "blue"):
+        assert np.corrcoef(getattr(step, name), truth - line(levels))[0, 1] > 0.9
+        assert np.abs(np.array(getattr(step, name)) - truth + line(levels)).max() < 2.5
+    toned, plain = (
+        DegradeSettings(2, recipe=str(tmp_path / "cam")),
+        DegradeSettings(2, tmp_path / "cam/kernels.npz"),
+    )
+    away = []
+    for number, settings in enumerate((toned, plain)):
+        made = degrade_folder(tmp_path / "d" / "HR", tmp_path / f"m{number}", settings).records[0]
+        image = read(tmp_path / f"m{number}" / made.lr).pixels.astype(float)
+        real = read(tmp_path / "d" / records[0].lr).pixels.astype(float)
+        fit = np.polyfit(image.ravel(), real.ravel(), 1)
+        away.append(np.std(np.polyval(fit, image) - real))
+    assert away[0] < 0.75 * away[1]
+
+
+def test_tone_that_pairs_do_not_agree_on_is_none():
+    known = {"mean": 4.0, "error": 1.0}
+    ranges = [{"from": 32 * i, "to": 32 * i + 32, "r": known, "g": None, "b": None} for i in range(8)]
+    assert "red = [3.76," in tone_step(ranges)
+    for unsure in ({"mean": 4.0, "error": None}, {"mean": 0.0, "error": 0.5}):
+        assert tone_step([{**one, "r": unsure} for one in ranges]) == ""

@@ -44,6 +44,13 @@ channels = ["colour", "grey", "correlated"]
 op = "inject"
 amount = [0.5, 1.5]
 [[steps]]
+op = "tone"
+levels = [10, 60, 200]
+red = [5, -3.5, 9]
+green = [0, 0, 0]
+blue = [-20, 2, 1.5]
+amount = [0, 1]
+[[steps]]
 op = "codec"
 subsampling = ["420", "422", "444"]
 prob = 0.5

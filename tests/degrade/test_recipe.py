@@ -599,6 +599,10 @@ def test_clean_up_reduces_hr_first(independent, photos, tmp_path):
         (STEPS + 'op = "blur"\nname = "a/b"', r"\(blur\).name: 'a/b': a word without"),
         (STEPS + 'op = "resize"\nclip = 1', r"\(resize\).clip: 1: true or false is meant"),
         (STEPS + 'op = "resize"\nmethod = "bicubicc"', "did you mean 'bicubic'"),
+        (STEPS + 'op = "tone"\nlevels = 5', r"\(tone\).levels: 5: a list of numbers is meant"),
+        (STEPS + 'op = "tone"\nlevels = [1, true]', "a list of numbers is meant"),
+        (STEPS + 'op = "tone"\nlevels = [1, nan]', "a list of numbers is meant"),
+        (STEPS + 'op = "inject"\nmatch = "levels"', "did you mean 'level'"),
         (STEPS + 'op = "noise"\nphotons = "level"', r"\(noise\).photons: 'level'"),
         (STEPS + 'op = "one_of"', r"\(one_of\).branches: a list of lists"),
         (STEPS + 'op = "one_of"\nbranches = [{ op = "blur" }]', r"branches\[0\]: a list of operations"),
@@ -632,6 +636,9 @@ def test_what_is_no_recipe_is_named(text, words):
 @pytest.mark.parametrize(
     ("op", "words"),
     [
+        ('op = "tone"\nlevels = [9, 9]', r"\(tone\).levels: at least two are meant"),
+        ('op = "tone"\nlevels = [0, 9]\nred = [1]', r"\(tone\).red: 1 numbers for 2 levels"),
+        ('op = "tone"\nlevels = [0, 9]\nblue = [8, -8]', r"\(tone\).blue: the curve falls"),
         ('op = "blur"\nsigma = -1', r"steps\[0\] \(blur\).sigma: from -1 to -1, but at least 0.01"),
         ('op = "blur"\nsigma = [3, 1]', r"\(blur\).sigma: range \[3, 1\] ends before it begins"),
         ('op = "blur"\nsigma = "s - 4"', r"\(blur\).sigma: from 0 to 0"),

@@ -29,13 +29,14 @@ steps = [
     { op = "resize", factor = [0.5, 1.5], method = ["bilinear", "nearest"] },
     { op = "resize", of_lr = 2, method = "area" },
     { op = "reduce", sigma = [0.5, 2] },
+    { op = "tone", levels = [20, 200], red = [5, -3], amount = [0, 1] },
     { op = "inject", amount = [0.5, 1], clip = true },
 ]
 """
 KERNELS = KernelPool(("k <1>", "k, 2"), tuple(gaussian(15, s) for s in (1.0, 2.0)))
 NOISES = NoisePool(("a & b",), (np.random.default_rng(0).normal(0, 0.02, (40, 50, 3)).astype(np.float32),))
 # What only the pair's table says, not the words: provenance, switches, and what is told as its root.
-UNTOLD = ("key", "kernel_sha", "kernel_moved", "noise_sha", "covariance", "size of resize")
+UNTOLD = ("key", "kernel_sha", "kernel_moved", "noise_sha", "covariance", "size of resize", "levels", "shift")
 
 
 def plans():
@@ -111,6 +112,7 @@ def test_every_operation_has_words_and_only_clipping_has_none():
             {"op": "video", "codec": "h264", "crf": 28, "frames": 3, "pan": [2, -1]},
             "H.264 CRF 28, 3 frames, pan 2, -1 px",
         ),
+        ({"op": "tone", "levels": [0, 9], "shift": [[1.25, 0], [0, -3], [0, 0]]}, "tone -3 to 1.25 levels"),
         ({"op": "light", "to": "linear"}, "to linear light"),
         ({"op": "grey"}, "to grey"),
         ({"op": "clip"}, ""),
@@ -134,6 +136,9 @@ def test_words(step, words):
         {"op": "codec", "format": "jpeg", "quality": 10**400},
         {"op": "resize", "method": "area", "size": 5},
         {"op": "video", "codec": "h264", "crf": 3, "frames": 3, "pan": [1]},
+        {"op": "tone", "shift": [1, 2]},
+        {"op": "tone", "shift": [["x"], [], []]},
+        {"op": "inject", "match": "level", "noise": "a"},
         {"op": "noise", "law": "gaussian", "channels": "correlated", "covariance": [1, 2]},
         {"op": "noise", "law": "gaussian", "channels": "correlated", "covariance": [[1]] * 9},
     ],
