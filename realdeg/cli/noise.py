@@ -85,6 +85,7 @@ def noise(
     """
     from realdeg.degrade.estimate import job_folder
     from realdeg.degrade.harvest import check, counts, harvest
+    from realdeg.degrade.noise_pool_of_windows import ENOUGH
     from realdeg.degrade.pools import NoisePool
 
     settings = NoiseSettings(cast(Method, method), size, energy, shape, per_level, max_variance, min_mean)
@@ -103,6 +104,10 @@ def noise(
         stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
         ways = "--size 64, or a larger --max-variance" if method == "classic" else "--size 32, or more photos"
         click.echo(f"no window passes, no pool is written; try {ways}{stays}", err=True)
+    if pool and pool.about["chosen"]["flat"] < ENOUGH and not job.as_json:
+        few = pool.about["chosen"]["flat"]
+        text = f"only {few} windows show noise alone, so the strength of what is made for other photos is an "
+        click.echo(text + "upper estimate; give more or larger photos, with skies or walls", err=True)
     manifest = job_folder(job.out) / "manifest.csv"
     extra = counts(report.records, pool, settings)
     finish(ctx, report, job, manifests=manifest, what="photos with noise", extra=extra)

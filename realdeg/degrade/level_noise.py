@@ -89,9 +89,14 @@ class LevelNoise:
         return result * np.float32(self.strength[anchor])
 
     def _near(self, tone: int, strength: float) -> Array:
-        """Patches nearest to a tone in brightness, and to a strength; a doubling counts as a tone."""
-        away = np.abs(self.level.mean(1) - (tone + 0.5) * TONE) / TONE
-        away = away + np.abs(np.log2(self.strength / strength))
+        """Patches nearest to a tone in brightness and strength: a doubling of a channel counts as a tone.
+
+        A channel that was hardly there, a few pixels a level off, would become specks.
+        """
+        middle = (tone + 0.5) * TONE
+        wanted = strength * np.sqrt(self.law(np.full(3, middle))) / 255
+        away = np.abs(self.level.mean(1) - middle) / TONE
+        away = away + np.abs(np.log2(self.sigma / wanted)).max(1)
         return np.argsort(away, kind="stable")[:NEAREST]
 
     def _tile(self, index: int, y: int, x: int) -> Array:

@@ -132,6 +132,11 @@ def _coloured(colour: Array) -> Array:
     return result
 
 
+def is_coloured(bands: Array) -> bool:
+    """Whether any of a photo's windows shows colour, of their (n, BANDS, 3, 3) covariances."""
+    return bool(_coloured(chroma(bands)).any())
+
+
 @dataclass(frozen=True, eq=False)
 class LevelFunction:
     """Variance of noise against brightness.

@@ -21,6 +21,7 @@ from realdeg.degrade.noise_choice import (
     Seen,
     choose,
     is_blocky,
+    is_coloured,
     least_spectrum,
     level_function,
     mean_spectrum,
@@ -36,6 +37,7 @@ from realdeg.seeds import seed_of
 Array = npt.NDArray[Any]
 
 ENOUGH = 8  # patches of flat windows, from which others are rescaled
+OCTAVES = 2.0  # of standard deviation, that a patch is rescaled by at most
 OF_A_PHOTO = 2  # patches for one without flat windows, at the quartiles of its brightness
 CONVENTION = "residuals of images in [0, 1] without mean and shading, float16; added to LR"
 UNIT = 255.0
@@ -73,7 +75,6 @@ def pool_of_windows(
         patch = mended(without_shading(window[None] * np.float32(unit))[0], seed_of(0, name, "noise"))
         add(name, patch, record, {"how": "flat", **place, "level": _rounded(seen.level[i])})
     flat = [name for name in patches if (UNIT * patches[name].astype(np.float32)).std() > 0]
-    how = "rescaled" if len(flat) >= ENOUGH else "made"
     with_flat = {about[name]["source_sha256"] for name in patches}
     for number, record in enumerate(records):
         if record.detail["source_sha256"] in with_flat:
@@ -84,17 +85,19 @@ def pool_of_windows(
         for k in range(OF_A_PHOTO):
             level = seen.level[order[(len(order) * (2 * k + 1)) // (2 * OF_A_PHOTO)]]
             sigma = np.sqrt(gain * law(level))
-            name = f"{record.key}_{how}{k}"
-            facts: dict[str, Any] = {"how": how, "level": _rounded(level)}
-            if how == "rescaled":
-                source = _near(flat, about, level, seed_of(0, name, "rescaled"))
+            key = f"{record.key}_{k}"
+            facts: dict[str, Any] = {"how": "made", "level": _rounded(level)}
+            near = _near(flat, about, level, sigma) if len(flat) >= ENOUGH else []
+            if near:
+                source = near[seed_of(0, key, "rescaled") % len(near)]
+                facts |= {"how": "rescaled", "patch": source}
                 patch = patches[source].astype(np.float32)
-                patch = patch * (sigma / np.maximum(patch.std((0, 1)), 1e-6)).astype(np.float32)
-                facts["patch"] = source
             else:
-                patch = made(spectrum, seed_of(0, name, "made"), settings.side)
-                patch = patch * (sigma / np.maximum(patch.std((0, 1)), 1e-6)).astype(np.float32)
-            add(name, patch, record, facts)
+                patch = made(spectrum, seed_of(0, key, "made"), settings.side)
+            if not is_coloured(seen.bands[here]):
+                patch, sigma = np.repeat(patch.mean(2, keepdims=True), 3, 2), np.full(3, sigma.mean())
+            name = f"{record.key}_{facts['how']}{k}"
+            add(name, patch * (sigma / np.maximum(patch.std((0, 1)), 1e-6)).astype(np.float32), record, facts)
     ways = [facts["how"] for facts in about.values()]
     chosen = {name: ways.count(name) for name in ("flat", "rescaled", "made")}
     chosen |= {"strong": choice.strong, "steep": choice.steep}
@@ -167,11 +170,17 @@ def _best(seen: Seen, choice: Choice, most: int) -> Array:
     return np.sort(np.array(kept, int))
 
 
-def _near(names: Sequence[str], about: Mapping[str, Any], level: Array, key: int) -> str:
-    """One of the patches whose brightness is nearest."""
-    distance = [float(np.abs(np.array(about[name]["level"]) - level).mean()) for name in names]
-    nearest = np.argsort(distance, kind="stable")[:ENOUGH]
-    return names[int(nearest[key % len(nearest)])]
+def _near(names: Sequence[str], about: Mapping[str, Any], level: Array, sigma: Array) -> list[str]:
+    """Patches nearest in brightness and strength: a doubling in any channel counts as a tone.
+
+    None that is much fainter or stronger: a channel that is hardly there, a few pixels a level off, would
+    become specks.
+    """
+    levels = np.array([about[name]["level"] for name in names])
+    found = np.maximum([about[name]["sigma_8bit"] for name in names], 1e-2)
+    octaves = np.abs(np.log2(found / sigma)).max(1)
+    distance = np.abs(levels - level).mean(1) / TONE + octaves
+    return [names[i] for i in np.argsort(distance, kind="stable")[:ENOUGH] if octaves[i] <= OCTAVES]
 
 
 def origin(record: PairRecord) -> dict[str, Any]:

@@ -78,3 +78,12 @@ def test_algorithm_1_makes_pairs_and_goes_on(src, sample, tmp_path):
     assert (out / "source" / "manifest.csv").read_bytes() == before
     none = run("pipelines.realsr", "--source", src, "-o", tmp_path / "none", "--track", "artefacts", code=1)
     assert "gives no noise patch of 256 px" in none.stderr
+
+
+def test_it_warns_where_few_windows_show_noise_alone(sample, src, tmp_path):
+    told = "only 0 windows show noise alone"
+    done = run("realdeg", "noise", sample / "clean", "-o", tmp_path / "a.npz", "--limit", 1)
+    assert told in done.stderr
+    quiet = run("realdeg", "noise", sample / "clean", "-o", tmp_path / "b.npz", "--limit", 1, "--json")
+    assert told not in quiet.stderr
+    assert json.loads(quiet.stdout)["made for photos without one"] == 2

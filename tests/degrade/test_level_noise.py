@@ -79,11 +79,13 @@ def by_hand(picture, step, pool, levels, knots, curves):
     total = np.zeros(picture.shape)
     brightness = 255 * picture.mean(2)
     for tone in range(8):
+        at_tone = np.sqrt([np.interp(32 * tone + 16, knots, curve) for curve in curves])
         raw = np.random.Philox(key=int(step["key"], 16) ^ tone).random_raw(4000).view("<u2").tolist()
         top, left = ramp + raw.pop(0) * stride // 65536, ramp + raw.pop(0) * stride // 65536
         away = [
-            abs(level - (32 * tone + 16)) / 32 + abs(np.log2(s / strength))
-            for level, s in zip(levels, strengths, strict=True)
+            abs(level - (32 * tone + 16)) / 32
+            + np.abs(np.log2(255 * r.std((0, 1)) / strength / at_tone)).max()
+            for level, r in zip(levels, residuals, strict=True)
         ]
         near = np.argsort(away, kind="stable")[:8]
         rows, columns = height // stride + 2, width // stride + 2

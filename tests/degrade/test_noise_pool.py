@@ -128,7 +128,10 @@ def test_what_a_photo_without_flat_places_gives_is_marked(pool):
     assert all(chosen[how] == hows.count(how) for how in ("flat", "rescaled", "made"))
     for facts in pool.about["patches"].values():
         if facts["how"] == "rescaled":
-            assert pool.about["patches"][facts["patch"]]["how"] == "flat"
+            source = pool.about["patches"][facts["patch"]]
+            assert source["how"] == "flat"
+            octaves = np.log2(np.array(facts["sigma_8bit"]) / source["sigma_8bit"])
+            assert np.abs(octaves).max() <= 2.1  # a faint patch would become specks
 
 
 def test_the_same_bytes_however_it_is_made(made, pool, tmp_path):
@@ -177,6 +180,24 @@ def test_grey_photos_give_grey_noise(sample, tmp_path):
         patch = pool.residual(index)
         assert np.allclose(patch, patch[..., :1], atol=2e-3)
         assert np.isfinite(patch).all()
+
+
+def test_a_grey_photo_among_others_gives_grey_noise_far_stronger_than_theirs(made, tmp_path):
+    """Nothing of the set is like it: its noise is made."""
+    for name in made[1]:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes((made[0] / name).read_bytes())
+    rng = np.random.default_rng(5)
+    grey = 120 + rng.normal(0, 30, (160, 160))
+    write_image(tmp_path / "in" / "grey.png", np.uint8(np.clip(grey, 0, 255))[..., None].repeat(3, 2))
+    harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    pool = NoisePool.read(tmp_path / "pool.npz")
+    own = [name for name, facts in pool.about["patches"].items() if facts["source"] == "grey.png"]
+    assert own == ["grey_made0", "grey_made1"]
+    for name in own:
+        patch = pool.residual(pool.names.index(name))
+        assert np.allclose(patch, patch[..., :1], atol=2e-3)
+        assert (255 * patch).std() > 12
 
 
 def test_one_photo_of_nothing_but_texture(tmp_path):
