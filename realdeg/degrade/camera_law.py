@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from realdeg.degrade.camera_noise import PairNoise
 from realdeg.degrade.noise_choice import LevelFunction, level_function
+from realdeg.degrade.noise_spectrum import EDGES, coefficients, covariance, transform
 
 Array = npt.NDArray[Any]
 
@@ -107,9 +108,18 @@ def prevailing(noise: PairNoise, law: dict[str, Any]) -> Array:
 
 
 def noise_shape(patches: Sequence[Array]) -> dict[str, Any]:
-    """Correlation of neighbours (along x, along y, means of the channels) and of channels (RG, RB, GB)."""
+    """How noise is spread over neighbours, channels and frequencies.
+
+    Args:
+        patches: (p, p, 3) each.
+
+    Returns:
+        `neighbours`: correlation along x and along y, means of the channels; `channels`: of RG, RB, GB;
+        `spectrum`: of bands of frequency (`from`, `to`, cycles/px) the power of R, G, B, white noise being 1,
+        and its `error`, standard errors between patches. None without patches.
+    """
     if not patches:
-        return {"neighbours": None, "channels": None}
+        return {"neighbours": None, "channels": None, "spectrum": None}
     power = sum(np.square(patch, dtype=np.float64).sum() / patch.size for patch in patches)
     along = sum((p[:, 1:] * p[:, :-1]).mean(dtype=np.float64) for p in patches) / power
     down = sum((p[1:] * p[:-1]).mean(dtype=np.float64) for p in patches) / power
@@ -119,4 +129,23 @@ def noise_shape(patches: Sequence[Array]) -> dict[str, Any]:
     return {
         "neighbours": [round(float(along), 4), round(float(down), 4)],
         "channels": [round(float(both[i, j]), 4) for i, j in ((0, 1), (0, 2), (1, 2))],
+        "spectrum": _spectrum(np.stack(patches)),
     }
+
+
+def _spectrum(patches: Array) -> list[dict[str, Any]]:
+    count = coefficients(patches.shape[1])
+    bands = np.diagonal(covariance(transform(patches)), axis1=2, axis2=3)  # (n, BANDS, 3)
+    bands = bands / np.maximum(bands.mean(0).T @ count / count.sum(), 1e-30)
+    found = []
+    for band in np.flatnonzero(count):
+        error = bands[:, band].std(0, ddof=1) / np.sqrt(len(bands)) if len(bands) > 1 else None
+        found.append(
+            {
+                "from": round(float(EDGES[band]), 4),
+                "to": round(float(EDGES[band + 1]), 4),
+                "power": np.round(bands[:, band].mean(0), 4).tolist(),
+                "error": None if error is None else np.round(error, 4).tolist(),
+            }
+        )
+    return found

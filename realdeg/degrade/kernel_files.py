@@ -26,6 +26,8 @@ def with_kernels(
 ) -> PairRecord:
     """Write the kernels of an item; the record names the file in its column `lr`, which resuming checks.
 
+    Its `energy` is the sum of squared weights: 1 where nothing is blurred, the smaller the wider the kernel.
+
     Args:
         job: folder of the job.
         record: of the item.
@@ -37,7 +39,14 @@ def with_kernels(
     np.save(content, np.stack(kernels))
     write_bytes(job / path, content.getvalue())
     digest = hashlib.sha256(content.getvalue()).hexdigest()
-    return replace(record, lr=path, detail={**record.detail, "cells": " ".join(names), "lr_sha256": digest})
+    energy = [round(float(np.square(kernel).sum()), 6) for kernel in kernels]
+    detail = {
+        **record.detail,
+        "energy": energy[0] if len(energy) == 1 else energy,
+        "cells": " ".join(names),
+        "lr_sha256": digest,
+    }
+    return replace(record, lr=path, detail=detail)
 
 
 @dataclass(frozen=True)

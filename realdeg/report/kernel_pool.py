@@ -34,6 +34,7 @@ TOLD = {
     "confidence": "confidence",
     "explained": "explained",
     "residual_8bit": "residual, levels",
+    "energy": "energy",
     "weight_sd": "s.e. of a weight",
 }
 

@@ -84,6 +84,19 @@ def test_finds_the_camera_within_its_errors(camera):
         assert abs(found["slope"][c] - SLOPE) < 4 * found["slope_error"][c]
     assert found["neighbours"] == pytest.approx([0.5, 0.0], abs=0.05)
     assert found["channels"] == pytest.approx([0, 0, 0], abs=0.05)
+    # The sum of two neighbours along x passes 1 + cos w of each frequency: means over the bands' rings.
+    turn = np.arange(16) * np.pi / 16
+    passed, radius = (
+        1 + np.cos(turn)[None, :] + 0 * turn[:, None],
+        np.hypot(turn[:, None], turn) / (2 * np.pi),
+    )
+    passed = passed / passed[radius > 0].mean()
+    for band in found["spectrum"]:
+        ring = (radius >= band["from"] - 1e-9) & (radius < band["to"]) & (radius > 0)
+        if band["from"] > 0.05:  # a plane was taken out
+            away = np.abs(np.array(band["power"]) - passed[ring].mean())
+            assert (away < 3.5 * np.array(band["error"]) + 0.03).all(), band
+            assert max(band["error"]) < 0.3
     for entry in figures["residual_tone"]:
         for channel in "rgb":
             assert entry[channel] is None or abs(entry[channel]["mean"]) < 1.5
