@@ -22,8 +22,26 @@ from train.settings import check_limits, command, setting
 PRESETS: dict[str, dict[str, Any]] = {
     # The released training: every field as it stands below.
     "paper": {},
-    # A rung of the size ladder, 0.78 M parameters at x4.
-    "small": {"width": 32, "groups": 2, "blocks": 1, "fusion_width": 32},
+    # Rungs of the size ladder, by their parameters at x4; "paper" has 5.77 M.
+    "d2c-3.98m": {"blocks": 2},
+    "d2c-3.32m": {"groups": 1, "blocks": 3},
+    "small": {"width": 32, "groups": 2, "blocks": 1, "fusion_width": 32},  # 0.78 M
+    "d2c-0.19m": {"width": 16, "groups": 1, "blocks": 2, "fusion_width": 32},
+    "d2c-0.16m": {"width": 16, "groups": 1, "blocks": 1, "fusion_width": 16},
+    # The paper's Table 3: other networks as published, and a tree of each with fewer parameters.
+    "srresnet": {"host": "srresnet", "depth": 0, "width": 64, "blocks": 16},
+    "d2c-srresnet": {"host": "srresnet", "width": 48, "blocks": 1},
+    "vdsr": {"host": "vdsr", "depth": 0, "width": 64, "blocks": 18},
+    "d2c-vdsr": {"host": "vdsr", "width": 32, "blocks": 9},
+    "rrdb": {"host": "rrdb", "depth": 0, "width": 64, "blocks": 23, "growth": 32},
+    "d2c-rrdb": {"host": "rrdb", "width": 64, "blocks": 2, "growth": 32},
+    "rdn": {"host": "rdn", "depth": 0, "width": 64, "groups": 20, "blocks": 6, "growth": 32},
+    "d2c-rdn": {"host": "rdn", "width": 64, "groups": 4, "blocks": 4, "growth": 32},
+    "edsr": {"host": "edsr", "depth": 0, "width": 256, "blocks": 32},
+    "d2c-edsr": {"host": "edsr", "width": 96, "blocks": 4},
+    "imdn": {"host": "imdn", "depth": 0, "width": 64, "blocks": 6},
+    "d2c-imdn": {"host": "imdn", "width": 32, "blocks": 3, "fusion_width": 32},
+    "rcan": {"host": "rcan", "depth": 0, "width": 64, "groups": 10, "blocks": 20},
     # Two minutes on two CPU cores. Not the paper's: see each field.
     "tiny": {
         "width": 16,
@@ -66,10 +84,18 @@ class D2CSettings:
     scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
     seed: int = setting(0, "Of initial weights and crops.", low=0)
 
-    depth: int = setting(2, "Levels L of the tree (paper, Sec. 4).", low=1)
+    host: Literal["rcan", "srresnet", "vdsr", "rrdb", "rdn", "edsr", "imdn"] = setting(
+        "rcan", "Network that the tree grows from (paper, Sec. 3 and Table 3)."
+    )
+    depth: int = setting(
+        2, "Levels L of the tree (paper, Sec. 4); 0: the host alone, without convergence network.", low=0
+    )
     children: int = setting(2, "Branches C a node (paper, Sec. 4); the tree has C^L leaves.", low=1)
-    groups: int = setting(2, "Residual groups G a branch (paper).", low=1)
-    blocks: int = setting(4, "Channel-attention blocks B a group (paper).", low=1)
+    groups: int = setting(2, "Residual groups G a branch (paper); rdn: dense groups. Others: unused.", low=1)
+    blocks: int = setting(
+        4, "Blocks B a group (paper), or a branch; vdsr: layers of it; rdn: layers of a group.", low=1
+    )
+    growth: int = setting(32, "Channels that each dense layer adds (rrdb, rdn).", low=1)
     width: int = setting(64, "Feature channels n (paper).", low=4)
     fusion_width: int = setting(64, "Channels of the convergence network (paper).", low=1)
     base: Literal["mean", "bicubic"] = setting(
@@ -196,14 +222,15 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     refuse_other_pairs(s.out, learned_from)
     steps = s.steps or s.epochs * crops.steps_per_epoch
 
-    tree, fusion = (machine.place(net) for net in build(s))
+    tree, fusion = (net and machine.place(net) for net in build(s))
     opt_d, opt_c = (
-        torch.optim.Adam(net.parameters(), lr=s.lr, weight_decay=s.weight_decay) for net in (tree, fusion)
+        net and torch.optim.Adam(net.parameters(), lr=s.lr, weight_decay=s.weight_decay)
+        for net in (tree, fusion)
     )
     margins = margins_for(s.depth, far=s.margin_far, near=s.margin_near).to(machine.device)
     rate = functools.partial(learning_rate, s, per_epoch=crops.steps_per_epoch)
     alpha = functools.partial(alpha_at, s, per_epoch=crops.steps_per_epoch)
-    sizes = [sum(p.numel() for p in net.parameters()) for net in (tree, fusion)]
+    sizes = [sum(p.numel() for p in net.parameters()) if net else 0 for net in (tree, fusion)]
     say(f"device: {machine.why}")
     say(f"pairs: {len(keys)} x{s.scale} to learn from; validation: {len(split.val)} ({split.note})")
     say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches, {sizes[1]:,} to join them")
@@ -220,7 +247,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
         l2 = (pred - target[:, None]).square().mean((0, 2, 3, 4)).sum()
         t_d = divergence_loss(pred, target, margins, children=s.children, theta=s.theta)
         told: dict[str, Any] = {"L2_D": l2.detach(), "T_D": t_d.detach()}
-        if s.diagnose_every and i % s.diagnose_every == 0:
+        if s.diagnose_every and i % s.diagnose_every == 0 and pred.shape[1] > 1:
             told["gradient_ratio"] = gradient_ratio(l2, s.alpha * t_d, list(tree.parameters()))
             told["branch_rms_8bit"] = pairwise_rms_8bit(pred.detach())
         descend(opt_d, l2 + alpha(i) * t_d, rate(i, steps))
@@ -238,6 +265,8 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
         """The released loop; the second forward pass of the tree is left out, its images are at hand."""
         lr_image, target = bring(i, batch)
         pred, told = divergence(lr_image, target, i)
+        if fusion is None:
+            return told
         return {**told, **convergence(pred, target, rate(i, steps))}
 
     def first(i: int, batch: Any) -> dict[str, Any]:
@@ -252,6 +281,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
         return convergence(pred, target, rate(i - steps, fusion_steps))
 
     parts = {"tree": tree, "fusion": fusion, "opt_d": opt_d, "opt_c": opt_c}
+    parts = {name: part for name, part in parts.items() if part is not None}
     about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
         fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
@@ -260,7 +290,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     write_run(s.out, "python -m train.d2c", to_mapping(s))
     chosen = spread(split.val, s.check_images)
     whole = checker(chosen, machine, tree, fusion, s.scale, folder) if chosen else None
-    if s.schedule == "joint":
+    if s.schedule == "joint" or fusion is None:
         go(joint, steps=steps, check=whole)
     else:
         fusion_steps = s.fusion_steps or max(1, steps // 4)
@@ -285,7 +315,7 @@ def _source(s: D2CSettings, crops: Any, device: str) -> tuple[Any, list[str]]:
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:
-    """Divergence and convergence networks with their initial weights.
+    """Divergence and convergence networks with their initial weights; the host alone and None at depth 0.
 
     Args:
         s: with its scale set.
@@ -294,19 +324,18 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
 
     from train.nets.bicubic import BicubicBase, quieten
     from train.nets.blocks import initialise
-    from train.nets.rcan import rcan_host
+    from train.nets.host import SinglePath
+    from train.nets.hosts import HOSTS
     from train.nets.tree import FusionNet, TreeNet
 
     assert s.scale is not None
     generator = torch.Generator().manual_seed(s.seed)
-    tree = TreeNet(
-        rcan_host(s.scale, width=s.width, groups=s.groups, blocks=s.blocks),
-        depth=s.depth,
-        children=s.children,
-    )
-    fusion = FusionNet(s.children**s.depth, width=s.fusion_width)
-    for net in (tree, fusion):
-        initialise(net, generator)
+    host = HOSTS[s.host](s.scale, s)
+    tree = TreeNet(host, depth=s.depth, children=s.children) if s.depth else SinglePath(host)
+    fusion = FusionNet(s.children**s.depth, width=s.fusion_width) if s.depth else None
+    initialise(tree, generator, host.gain)
+    if fusion is not None:
+        initialise(fusion, generator)
     if s.base == "bicubic":
         tree.base = BicubicBase(s.scale)
         quieten(tree.tails)

@@ -53,9 +53,11 @@ def load(
         raise UserError(found.weights, f"is of unknown kind {found.about.get('kind')!r}", "update realdeg")
     settings = from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights))
     tree, fusion = build(settings)
-    found.load_weights({"tree": tree, "fusion": fusion})
+    found.load_weights({"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion})
     machine = choose(device, precision)
-    return Model(machine.place(tree), machine.place(fusion), int(found.about["scale"]), machine, tile)
+    return Model(
+        machine.place(tree), fusion and machine.place(fusion), int(found.about["scale"]), machine, tile
+    )
 
 
 def upscale_folder(

@@ -69,14 +69,33 @@ def upsampler(scale: int, width: int) -> nn.Sequential:
         ValueError: a scale with other prime factors.
     """
     layers: list[nn.Module] = []
-    rest = scale
+    for factor in steps_of(scale):
+        layers += [conv3(width, factor * factor * width), nn.PixelShuffle(factor)]
+    return nn.Sequential(*layers, conv3(width, 3))
+
+
+def steps_of(scale: int) -> list[int]:
+    """The 2s and 3s whose product is a scale.
+
+    Raises:
+        ValueError: a scale with other prime factors.
+    """
+    found, rest = [], scale
     for factor in (2, 3):
-        while rest % factor == 0:
-            layers += [conv3(width, factor * factor * width), nn.PixelShuffle(factor)]
+        while rest % factor == 0 and rest > 0:
+            found.append(factor)
             rest //= factor
     if rest != 1 or scale < 2:
         raise ValueError(f"no upsampler for x{scale}: 2, 3 and their products")
-    return nn.Sequential(*layers, conv3(width, 3))
+    return found
+
+
+class NoBase(nn.Module):
+    """Nothing is added to predictions."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(1, 1, 1, 1) zero."""
+        return lr.new_zeros(1, 1, 1, 1)
 
 
 class MeanColour(nn.Module):
@@ -112,17 +131,18 @@ class Head(nn.Module):
         return self.conv(lr - self.mean)
 
 
-def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Initial weights of the released code: normal(0, sqrt(1 / fan_in)), biases 0.
+def initialise(module: nn.Module, generator: torch.Generator, gain: float = 1.0) -> None:
+    """Initial weights of the released code: normal(0, sqrt(gain / fan_in)), biases 0.
 
     Args:
         module: its convolutions are set in the order of `modules()`, so a seed gives the same weights.
         generator: CPU generator.
+        gain: 1 as released; a host may need another (`Host.gain`).
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             fan_in = part.weight[0].numel()
             with torch.no_grad():
-                part.weight.normal_(0, fan_in**-0.5, generator=generator)
+                part.weight.normal_(0, (gain / fan_in) ** 0.5, generator=generator)
                 if part.bias is not None:
                     part.bias.zero_()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from train.nets.blocks import Head, MeanColour, ResidualGroup, conv3, upsampler
-from train.nets.tree import Host
+from train.nets.host import Host
 
 
 def rcan_host(scale: int, width: int = 64, groups: int = 2, blocks: int = 4, reduction: int = 16) -> Host:

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from train.nets.blocks import conv3
-
-
-@dataclass(frozen=True)
-class Host:
-    """A single-path super-resolution network, taken apart so that a tree can grow from it.
-
-    Attributes:
-        width: feature channels n.
-        stem: makes the shallow feature: (B, 3, h, w) -> (B, n, h, w).
-        branch: makes one branch module, which keeps the shape.
-        tail: makes one upsampler: (B, n, h, w) -> (B, 3, s h, s w).
-        base: makes what is added to each prediction, from lr.
-    """
-
-    width: int
-    stem: Callable[[], nn.Module]
-    branch: Callable[[], nn.Module]
-    tail: Callable[[], nn.Module]
-    base: Callable[[], nn.Module]
+from train.nets.host import Host
 
 
 class TreeNet(nn.Module):

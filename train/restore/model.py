@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from train.machine import Machine
+from train.nets.host import SinglePath
 from train.nets.tree import TreeNet
 from train.restore.tiling import upscale_tiled
 
@@ -24,7 +25,7 @@ class Model:
         tile: side of a tile in LR pixels; larger images are cut, so that memory stays bounded.
     """
 
-    tree: TreeNet
+    tree: TreeNet | SinglePath
     fusion: nn.Module | None
     scale: int
     machine: Machine
