@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from train.pairs import Pair
-    from train.restore.model import Model
+    from train.restore.model import Bicubic, Model
 
 COLUMNS = (
     "key",
@@ -74,9 +74,10 @@ def evaluate(
     *,
     split: str = "test",
     out: Path | None = None,
-    model: Model | None = None,
+    model: Model | Bicubic | None = None,
     device: str = "auto",
     scale: int | None = None,
+    project: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
@@ -88,21 +89,25 @@ def evaluate(
         run: run folder; None measures bicubic alone (or `model`, where one is at hand).
         data: dataset folder with manifest.csv.
         split: "train", "val", "test" or "all".
+        project: make images agree with LR first; without a model, the bicubic ones.
         out: default `run/evaluation`; without run and out nothing is written.
 
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale; no pair could be measured.
     """
     from train.pairs import read_pairs
+    from train.restore.model import Bicubic
     from train.upscale import load
 
     if run is not None and model is None:
-        model = load(run, device=device)
+        model = load(run, device=device, project=project)
     if model is not None and scale is None:
         scale = _common_scale(model, data, split)
     scale, pairs = read_pairs(data, split, scale=scale)
     if model is not None and model.scale != scale:
         raise _other_scale(model, data, f"x{scale}")
+    if model is None and project:
+        model = Bicubic(scale, project=True)
     out = out or (run / "evaluation" if run else None)
     rows, failed = [], []
     for done, pair in enumerate(pairs):
@@ -121,7 +126,7 @@ def evaluate(
     return table
 
 
-def _common_scale(model: Model, data: Path, split: str) -> int | None:
+def _common_scale(model: Model | Bicubic, data: Path, split: str) -> int | None:
     """The model's scale if a dataset of several scales holds it; else what the dataset has."""
     from realdeg.records import read_manifest
 
@@ -131,7 +136,7 @@ def _common_scale(model: Model, data: Path, split: str) -> int | None:
     return model.scale if scales else None
 
 
-def _other_scale(model: Model, data: Path, have: str) -> UserError:
+def _other_scale(model: Model | Bicubic, data: Path, have: str) -> UserError:
     return UserError(
         data,
         f"holds {have} pairs, the model was trained for x{model.scale}",
@@ -140,7 +145,7 @@ def _other_scale(model: Model, data: Path, have: str) -> UserError:
     )
 
 
-def _measure(pair: Pair, model: Model | None, scale: int, out: Path | None) -> dict[str, Any]:
+def _measure(pair: Pair, model: Model | Bicubic | None, scale: int, out: Path | None) -> dict[str, Any]:
     from realdeg.io.save import write_image
     from realdeg.metrics.lr_psnr import lr_psnr
     from realdeg.metrics.psnr import psnr_y
@@ -156,11 +161,12 @@ def _measure(pair: Pair, model: Model | None, scale: int, out: Path | None) -> d
     if model is not None:
         images = model.predict(lr)
         sr, leaves = to_uint8(images[0]), images[1:]
-        ideal = ideal_fusion(leaves[None], _tensor(hr)[None])[0]
         row |= scores(sr, hr, scale)
         row["lr_psnr"] = lr_psnr(sr, hr, scale=scale)
-        row["psnr_y_branch_mean"] = psnr_y(to_uint8(leaves.mean(0)), hr, shave=scale)
-        row["psnr_y_ideal"] = psnr_y(to_uint8(ideal), hr, shave=scale)
+        if len(leaves) > 1:
+            ideal = ideal_fusion(leaves[None], _tensor(hr)[None])[0]
+            row["psnr_y_branch_mean"] = psnr_y(to_uint8(leaves.mean(0)), hr, shave=scale)
+            row["psnr_y_ideal"] = psnr_y(to_uint8(ideal), hr, shave=scale)
         if out:
             write_image(out / "SR" / PurePosixPath(f"{pair.key}.png"), sr)
     return {name: row[name] for name in COLUMNS if name in row}
@@ -209,19 +215,27 @@ def main(
     checkpoint: Path | None,
     device: str,
     precision: str,
+    project: bool,
     tile: int,
 ) -> int:
-    """Measure PSNR-Y, SSIM-Y and LR-PSNR of a model and of bicubic; without a model, bicubic alone."""
+    """Measure PSNR-Y, SSIM-Y and LR-PSNR of a model and of bicubic; without a model, bicubic alone.
+
+    --project belongs to LR that MATLAB's bicubic made.
+    """
     from train.log import Show
     from train.upscale import load
 
     model = None
     if run is not None or checkpoint is not None:
         model = load(
-            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, say=click.echo
-        )
+            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
+            say=click.echo,
+        )  # fmt: skip
     with Show("evaluating", 1, 0) as show:
-        table = evaluate(run, data, split=split, out=out, model=model, scale=scale, on_progress=_shown(show))
+        table = evaluate(
+            run, data, split=split, out=out, model=model, scale=scale, project=project,
+            on_progress=_shown(show),
+        )  # fmt: skip
     click.echo(str(table))
     for line in table.failed:
         click.echo(f"failed: {line}", err=True)

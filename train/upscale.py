@@ -15,7 +15,7 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
-    from train.restore.model import Model
+    from train.restore.model import Bicubic, Model
 
 Progress = Callable[[int, int, str], None]
 
@@ -27,11 +27,13 @@ def load(
     device: str = "auto",
     precision: str = "fp32",
     tile: int = 256,
+    project: bool = False,
     say: Callable[[str], None] = print,
 ) -> Model:
     """The trained model of a run folder (its newest whole checkpoint), or of one safetensors file.
 
     Args:
+        project: make its images agree with LR.
         precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
         tile: LR pixels a side; larger photos are drawn tile by tile.
 
@@ -56,7 +58,12 @@ def load(
     found.load_weights({"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion})
     machine = choose(device, precision)
     return Model(
-        machine.place(tree), fusion and machine.place(fusion), int(found.about["scale"]), machine, tile
+        machine.place(tree),
+        fusion and machine.place(fusion),
+        int(found.about["scale"]),
+        machine,
+        tile,
+        project,
     )
 
 
@@ -104,7 +111,7 @@ def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def upscale_files(
-    model: Model,
+    model: Model | Bicubic,
     pairs: Sequence[tuple[Path, Path]],
     *,
     on_progress: Progress = lambda done, total, name: None,
@@ -139,6 +146,11 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
                 "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
             ),
             click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto."),
+            click.option(
+                "--project/--no-project",
+                default=False,
+                help="Make images agree with LR: the closest one that MATLAB's bicubic reduces to it.",
+            ),
             click.option("--tile", default=256, show_default=True, help="Side of a tile in LR pixels."),
             click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
         )
@@ -154,22 +166,41 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder that receives PNGs."
 )
+@click.option("--scale", type=click.IntRange(2, 16), help="Without a model: bicubic by so much.")
 @model_options
 def main(
     inputs: tuple[Path, ...],
     out: Path,
+    scale: int | None,
     run: Path | None,
     checkpoint: Path | None,
     device: str,
     precision: str,
+    project: bool,
     tile: int,
 ) -> int:
-    """Enlarge photos, or all photos of a folder, by the scale that the model was trained for."""
+    """Enlarge photos, or all photos of a folder, by the scale that the model was trained for.
+
+    Without a model, by bicubic and --scale. --project belongs to LR that MATLAB's bicubic made; on photos
+    of a camera it is off by what that camera's blur differs.
+    """
     from train.log import Show
+    from train.restore.model import Bicubic
 
     pairs = targets(inputs, out)
-    model = load(run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, say=click.echo)
-    click.echo(f"device: {model.machine.why}")
+    model: Model | Bicubic
+    if run is None and checkpoint is None and scale is not None:
+        model = Bicubic(scale, project)
+        click.echo("no model: bicubic")
+    else:
+        model = load(
+            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
+            say=click.echo,
+        )  # fmt: skip
+        click.echo(f"device: {model.machine.why}")
+        if scale not in (None, model.scale):
+            problem = f"is not the model's, which enlarges x{model.scale}"
+            raise UserError(f"--scale {scale}", problem, "leave it out", exit_code=EXIT_USAGE)
     with Show("upscaling", len(pairs), 0) as show:
         written, failed = upscale_files(
             model, pairs, on_progress=lambda done, total, name: show.step(done, {})
