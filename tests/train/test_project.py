@@ -41,7 +41,8 @@ def test_a_trained_model_agrees_with_lr_after_it(sample, tiny, tmp_path):
     lr = read(data / "LR" / "3.png").pixels
     one, two = (load(run, project=flag, say=lambda text: None).predict(lr) for flag in (False, True))
     assert np.array_equal(one[1:], two[1:])  # branches are shown as they are
-    assert np.abs(resize(two[0].permute(1, 2, 0).numpy(), 1 / 2) - lr / 255).max() < 2e-3
+    away = np.abs(resize(two[0].permute(1, 2, 0).numpy(), 1 / 2) - lr / 255)
+    assert np.quantile(away, 0.98) < 1e-3  # a little is left where pixels are clamped
 
 
 def test_without_a_model_it_is_the_baseline(sample, tmp_path):
