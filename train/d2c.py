@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from realdeg.errors import UserError
+from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.settings import to_mapping, write_run
 from train.settings import check_limits, command, setting
 
@@ -42,6 +42,19 @@ PRESETS: dict[str, dict[str, Any]] = {
     "imdn": {"host": "imdn", "depth": 0, "width": 64, "blocks": 6},
     "d2c-imdn": {"host": "imdn", "width": 32, "blocks": 3, "fusion_width": 32},
     "rcan": {"host": "rcan", "depth": 0, "width": 64, "groups": 10, "blocks": 20},
+    # The released network, learned as one does today (ours): larger batches and rates, averaged weights.
+    "modern": {
+        "base": "bicubic",
+        "batch": 16,
+        "steps": 200_000,
+        "lr": 4e-4,
+        "lr_schedule": "cosine",
+        "warmup": 1000,
+        "clip": 1.0,
+        "ema": 0.999,
+        "alpha": 1e-2,
+        "alpha_schedule": "constant",
+    },
     # Two minutes on two CPU cores. Not the paper's: see each field.
     "tiny": {
         "width": 16,
@@ -121,6 +134,14 @@ class D2CSettings:
     )
     halve_every: int = setting(2000, "Epochs between halvings (released code).", low=1)
     warmup: int = setting(0, "Steps of linear rise of the learning rate (ours).", low=0)
+    branch_loss: Literal["l2", "l1"] = setting(
+        "l2", "Of each branch, Eq. 1: mean square, or absolute, error."
+    )
+    clip: float = setting(0.0, "Largest norm of a gradient (ours); 0: whatever it is.", low=0)
+    accumulate: int = setting(1, "Parts that a batch is worked through in: less memory, same step.", low=1)
+    ema: float = setting(
+        0.0, "Weight of the past in averaged weights, which are then judged and used (ours); 0: none.", low=0
+    )
     weight_decay: float = setting(1e-8, "Of Adam (released code).", low=0)
 
     alpha: float = setting(2e-5, "Weight of the divergence loss, Eq. 7 (released code).", low=0)
@@ -148,6 +169,8 @@ class D2CSettings:
 
     def __post_init__(self) -> None:
         check_limits(self)
+        if self.ema >= 1:
+            raise UserError("--ema", f"{self.ema:g} is too large", "less than 1", exit_code=EXIT_USAGE)
 
 
 # What may differ between the two halves of a resumed run: none of it changes what a step computes,
@@ -194,12 +217,13 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     from torch.nn import functional as F
 
     from realdeg.records import fingerprint
+    from train.average import SUFFIX, Average
     from train.batches import Crops, to_device
     from train.cache import cache_folder, check_sizes, decoded
     from train.check import checker, spread
     from train.descent import descend, gradient_ratio
     from train.loop import fit
-    from train.losses.divergence import divergence_loss, margins_for, pairwise_rms_8bit
+    from train.losses.divergence import diagnosis, divergence_loss, margins_for
     from train.machine import choose
     from train.pairs import read_split
     from train.runs import refuse_other_pairs, refuse_other_settings
@@ -210,7 +234,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     s = replace(s, scale=split.scale)
     assert s.scale is not None
     assert s.out is not None
-    refuse_other_settings(s.out, to_mapping(s), FREE)
+    refuse_other_settings(s.out, to_mapping(s), FREE, to_mapping(D2CSettings()))
     machine = choose(s.device, s.precision)
     folder = cache_folder(s.data, s.cache)
     lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
@@ -241,25 +265,58 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
 
     def divergence(lr_image: Tensor, target: Tensor, i: int) -> tuple[Tensor, dict[str, Any]]:
         """Eq. 1-7: each branch is fitted on its own, and kept apart from the others."""
-        with machine.autocast():
-            pred = tree(lr_image)
-        pred = pred.float()
-        l2 = (pred - target[:, None]).square().mean((0, 2, 3, 4)).sum()
-        t_d = divergence_loss(pred, target, margins, children=s.children, theta=s.theta)
-        told: dict[str, Any] = {"L2_D": l2.detach(), "T_D": t_d.detach()}
-        if s.diagnose_every and i % s.diagnose_every == 0 and pred.shape[1] > 1:
-            told["gradient_ratio"] = gradient_ratio(l2, s.alpha * t_d, list(tree.parameters()))
-            told["branch_rms_8bit"] = pairwise_rms_8bit(pred.detach())
-        descend(opt_d, l2 + alpha(i) * t_d, rate(i, steps))
-        return pred.detach(), told
+        made: list[Tensor] = []
+        told: dict[str, Any] = {}
+
+        def losses() -> Iterator[Tensor]:
+            for share, (small, large) in in_parts(lr_image, target):
+                with machine.autocast():
+                    pred = tree(small)
+                pred = pred.float()
+                away = pred - large[:, None]
+                error = away.square() if s.branch_loss == "l2" else away.abs()
+                fit = error.mean((0, 2, 3, 4)).sum()
+                t_d = divergence_loss(pred, large, margins, children=s.children, theta=s.theta)
+                found = {f"{s.branch_loss.upper()}_D": fit.detach(), "T_D": t_d.detach()}
+                if s.diagnose_every and i % s.diagnose_every == 0 and pred.shape[1] > 1:
+                    found["gradient_ratio"] = gradient_ratio(fit, s.alpha * t_d, list(tree.parameters()))
+                    found |= diagnosis(pred.detach(), large, margins, children=s.children)
+                for name, value in found.items():
+                    told[name] = told.get(name, 0) + share * value
+                made.append(pred.detach())
+                yield share * (fit + alpha(i) * t_d)
+
+        descend(opt_d, losses(), rate(i, steps), s.clip)
+        return torch.cat(made), told
 
     def convergence(pred: Tensor, target: Tensor, learning: float) -> dict[str, Any]:
         """Eq. 8 and 9, on predictions without history: no gradient of it reaches the tree."""
-        with machine.autocast():
-            fused, _ = fusion(pred)
-        l2 = F.mse_loss(fused.float(), target)
-        descend(opt_c, l2, learning)
-        return {"L2_C": l2.detach()}
+        told = {"L2_C": torch.zeros((), device=pred.device)}
+
+        def losses() -> Iterator[Tensor]:
+            for share, (some, large) in in_parts(pred, target):
+                with machine.autocast():
+                    fused, _ = fusion(some)
+                loss = share * F.mse_loss(fused.float(), large)
+                told["L2_C"] += loss.detach()
+                yield loss
+
+        descend(opt_c, losses(), learning, s.clip)
+        return told
+
+    def in_parts(*batch: Tensor) -> Iterator[tuple[float, tuple[Tensor, ...]]]:
+        """A batch in parts, and which share of it each is."""
+        for part in zip(*(one.chunk(s.accumulate) for one in batch), strict=True):
+            yield len(part[0]) / len(batch[0]), part
+
+    def averaged(step: Callable[[int, Any], dict[str, Any]]) -> Callable[[int, Any], dict[str, Any]]:
+        def do(i: int, batch: Any) -> dict[str, Any]:
+            told = step(i, batch)
+            if average is not None:
+                average.update(nets, i)
+            return told
+
+        return do
 
     def joint(i: int, batch: Any) -> dict[str, Any]:
         """The released loop; the second forward pass of the tree is left out, its images are at hand."""
@@ -282,6 +339,11 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
 
     parts = {"tree": tree, "fusion": fusion, "opt_d": opt_d, "opt_c": opt_c}
     parts = {name: part for name, part in parts.items() if part is not None}
+    nets = {name: part for name, part in parts.items() if name in ("tree", "fusion")}
+    average = Average(nets, s.ema) if s.ema else None
+    if average is not None:
+        parts |= {f"{name}{SUFFIX}": net for name, net in average.nets.items()}
+    judged = average.nets if average is not None else nets
     about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
         fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
@@ -289,14 +351,15 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     )  # fmt: skip
     write_run(s.out, "python -m train.d2c", to_mapping(s))
     chosen = spread(split.val, s.check_images)
-    whole = checker(chosen, machine, tree, fusion, s.scale, folder) if chosen else None
+    watch = functools.partial(checker, chosen, machine, judged["tree"], scale=s.scale, folder=folder)
+    whole = watch(fusion=judged.get("fusion")) if chosen else None
     if s.schedule == "joint" or fusion is None:
-        go(joint, steps=steps, check=whole)
+        go(averaged(joint), steps=steps, check=whole)
     else:
         fusion_steps = s.fusion_steps or max(1, steps // 4)
-        mean = checker(chosen, machine, tree, None, s.scale, folder) if chosen else None
-        go(first, steps=steps, check=mean, what="divergence")
-        go(second, steps=steps + fusion_steps, check=whole, what="convergence")
+        mean = watch(fusion=None) if chosen else None
+        go(averaged(first), steps=steps, check=mean, what="divergence")
+        go(averaged(second), steps=steps + fusion_steps, check=whole, what="convergence")
     return s.out
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 
-def descend(optimiser: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
-    """One step of an optimiser at a given learning rate."""
+def descend(
+    optimiser: torch.optim.Optimizer, losses: Iterable[Tensor], rate: float, clip: float = 0.0
+) -> None:
+    """One step of an optimiser at a given learning rate, down the sum of losses.
+
+    Args:
+        optimiser: of the step.
+        losses: each is made, and its graph thrown away, before the next: a batch in parts needs the memory
+            of one part.
+        rate: learning rate.
+        clip: largest norm of the gradient; 0: whatever it is.
+    """
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    for loss in losses:
+        loss.backward()
+    if clip:
+        torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
     optimiser.step()
 
 

@@ -12,12 +12,15 @@ from realdeg.settings import RUN_FILE, read_yaml
 from train.restore.checkpoint import FOLDER, latest
 
 
-def refuse_other_settings(out: Path, now: Mapping[str, Any], free: set[str]) -> None:
+def refuse_other_settings(
+    out: Path, now: Mapping[str, Any], free: set[str], defaults: Mapping[str, Any]
+) -> None:
     """Refuse to go on with a run that was begun differently.
 
     Args:
         now: settings in force, as plain values.
         free: names that may differ.
+        defaults: what held for names that the run's version did not have yet.
 
     Raises:
         UserError: names what changed.
@@ -25,6 +28,7 @@ def refuse_other_settings(out: Path, now: Mapping[str, Any], free: set[str]) -> 
     if not (out / RUN_FILE).is_file():
         return
     before = read_yaml(out / RUN_FILE)
+    before = {**defaults, **before}
     changed = [n for n in now if n not in free and now[n] is not None and before.get(n) != now[n]]
     if changed:
         what = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)

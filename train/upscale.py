@@ -41,6 +41,7 @@ def load(
         UserError: nothing whole to load, or made by a program that this version does not know.
     """
     from realdeg.settings import from_mapping
+    from train.average import SUFFIX
     from train.d2c import D2CSettings, build
     from train.machine import choose
     from train.restore.checkpoint import open_file, open_run
@@ -55,7 +56,9 @@ def load(
         raise UserError(found.weights, f"is of unknown kind {found.about.get('kind')!r}", "update realdeg")
     settings = from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights))
     tree, fusion = build(settings)
-    found.load_weights({"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion})
+    ending = SUFFIX if settings.ema else ""
+    nets = {"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion}
+    found.load_weights({f"{name}{ending}": net for name, net in nets.items()})
     machine = choose(device, precision)
     return Model(
         machine.place(tree),

@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 
 from realdeg.errors import UserError
 from train.d2c import PRESETS, D2CSettings, alpha_at, build, learning_rate, train_d2c
-from train.descent import gradient_ratio
+from train.descent import descend, gradient_ratio
+from train.evaluate import evaluate
 from train.restore.checkpoint import open_run
+from train.upscale import load
 
 
 def settings(tiny, data, out, **more):
@@ -45,7 +47,9 @@ def test_a_run_leaves_tables_settings_and_a_model(make_dataset, tiny, tmp_path):
     run = train(tiny, make_dataset(), tmp_path / "run")
     metrics, validation = rows(run / "metrics.csv"), rows(run / "validation.csv")
     assert [row["step"] for row in metrics] == ["2", "4", "6"]
-    assert {"L2_D", "T_D", "L2_C", "gradient_ratio", "branch_rms_8bit"} <= metrics[0].keys()
+    told = {"L2_D", "T_D", "L2_C", "gradient_ratio", "branch_rms_8bit", "active_triplets", "psnr_ideal"}
+    assert told <= metrics[0].keys()
+    assert 0 <= float(metrics[0]["active_triplets"]) <= 12
     assert [row["step"] for row in validation] == ["3", "6"]
     assert list(validation[0]) == ["step", "psnr_y", "ssim_y", "psnr_y_bicubic", "ssim_y_bicubic"]
     assert (run / "run.yaml").is_file()
@@ -107,6 +111,74 @@ def test_ctrl_c_ends_with_130_and_a_checkpoint(make_dataset, tiny, tmp_path):
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert open_run(tmp_path / "run").step >= 3
+
+
+def test_a_batch_in_parts_is_the_same_step(make_dataset, tiny, tmp_path):
+    """To rounding: sums are taken in another order."""
+    data = make_dataset()
+    tiny |= {"batch": 6, "steps": 4, "alpha": 0.1, "alpha_schedule": "constant", "log_every": 1}
+    runs = [train(tiny, data, tmp_path / f"{k}", accumulate=k) for k in (1, 2, 4)]
+    told = [rows(run / "metrics.csv") for run in runs]
+    for one, two, three in zip(*told, strict=True):
+        for name in ("L2_D", "T_D", "L2_C"):
+            assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-3)
+            assert float(three[name]) == pytest.approx(float(one[name]), rel=1e-3)
+
+
+def test_gradients_are_clipped_to_a_norm():
+    weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimiser = torch.optim.SGD([weight], lr=1)
+    descend(optimiser, [weight.sum() * 6, weight.sum() * 8], 1.0, clip=0.5)
+    assert torch.allclose(weight.detach(), torch.tensor([3.0, 4.0]) - 0.5 / 2**0.5)
+    descend(optimiser, [weight.sum() * 2], 0.1)
+    assert torch.allclose(weight.grad, torch.tensor([2.0, 2.0]))
+
+
+def test_averaged_weights_are_the_recursion_and_what_is_used(make_dataset, tiny, tmp_path):
+    data = make_dataset()
+    tiny |= {"ema": 0.5, "save_every": 1, "steps": 2, "check_every": 1}
+    run = train(tiny, data, tmp_path / "run")
+    first, second = (load_file(run / f"checkpoints/0000000{step}.safetensors") for step in (1, 2))
+    names = [name for name in second if name.split(".")[0] in ("tree", "fusion")]
+    assert names
+    for name in names:
+        part, _, rest = name.partition(".")
+        mine = f"{part}_average.{rest}"
+        decay = 2 / 11  # of step 1, (1 + i) / (10 + i), less than 0.5
+        expected = decay * first[mine] + (1 - decay) * second[name]
+        torch.testing.assert_close(second[mine], expected, atol=1e-6, rtol=1e-5)
+    model = load(run, say=lambda text: None)
+    averaged = second["tree_average.stem.conv.weight"]
+    assert torch.equal(model.tree.stem.conv.weight.detach(), averaged)
+    assert not torch.equal(averaged, second["tree.stem.conv.weight"])
+    judged = float(rows(run / "validation.csv")[-1]["psnr_y"])
+    assert evaluate(run, data).means["psnr_y"] == pytest.approx(judged, abs=1e-4)
+    whole = train({**tiny, "steps": 4}, data, tmp_path / "whole")
+    train({**tiny, "steps": 4}, data, run)
+    assert same(weights(run), weights(whole))
+    with pytest.raises(UserError, match="1 is too large"):
+        settings(tiny, data, run, ema=1.0)
+
+
+def test_absolute_error_for_the_branches(make_dataset, tiny, tmp_path):
+    """Of an untrained network: the absolute error of what it predicts, measured from outside."""
+    data = make_dataset()
+    tiny |= {"steps": 1, "log_every": 1, "save_every": 1}
+    told = rows(train(tiny, data, tmp_path / "l1", branch_loss="l1") / "metrics.csv")[0]
+    square = rows(train(tiny, data, tmp_path / "l2") / "metrics.csv")[0]
+    assert "L2_D" not in told
+    assert 0 < float(told["L1_D"]) ** 2 / 4 < float(square["L2_D"])  # mean |e| < root mean e^2, four branches
+
+
+def test_a_run_of_an_older_version_goes_on(make_dataset, tiny, tmp_path):
+    data = make_dataset()
+    run = train(tiny, data, tmp_path / "run")
+    text = (run / "run.yaml").read_text()
+    (run / "run.yaml").write_text("".join(line for line in text.splitlines(True) if "ema" not in line))
+    train(tiny, data, run, steps=8)
+    (run / "run.yaml").write_text("".join(line for line in text.splitlines(True) if "ema" not in line))
+    with pytest.raises(UserError, match=r"ema was 0.0, is 0.9"):
+        train(tiny, data, run, steps=9, ema=0.9)
 
 
 def test_the_papers_two_stages_freeze_the_tree_in_the_second(make_dataset, tiny, tmp_path):

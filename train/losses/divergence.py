@@ -112,6 +112,26 @@ def pairwise_rms_8bit(pred: Tensor) -> float:
     return 255 * float(torch.stack(rms).mean())
 
 
+def diagnosis(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -> dict[str, Tensor]:
+    """How the branches stand to each other and to the truth.
+
+    Args:
+        pred: (B, P, 3, H, W) without history.
+        hr: (B, 3, H, W).
+        margins, children: as of `divergence_loss`.
+
+    Returns:
+        `branch_rms_8bit`, `active_triplets` (of P (P - 1)), `psnr_ideal` (dB, RGB, over the whole batch).
+    """
+    error = (ideal_fusion(pred, hr) - hr).square().mean()
+    found = {
+        "branch_rms_8bit": pairwise_rms_8bit(pred),
+        "active_triplets": active_triplets(pred, hr, margins, children=children),
+        "psnr_ideal": float(-10 * error.clamp(min=1e-10).log10()),
+    }
+    return {name: torch.tensor(value) for name, value in found.items()}
+
+
 def ideal_fusion(pred: Tensor, hr: Tensor) -> Tensor:
     """At each pixel the prediction that is nearest to the truth: what no fusion by choice can beat.
 
