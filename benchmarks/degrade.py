@@ -77,6 +77,23 @@ def pools(folder: Path) -> tuple[Path, Path]:
     return folder / "kernels.npz", folder / "noise.npz"
 
 
+BY_LEVEL = '[[steps]]\nop = "reduce"\nkind = "pool"\n[[steps]]\nop = "inject"\nmatch = "level"\n'
+
+
+def by_level(folder: Path) -> tuple[Path, Path]:
+    """A recipe that injects noise by brightness, and 200 patches of 64 px as `realdeg noise` writes them."""
+    (folder / "by_level.toml").write_text(BY_LEVEL)
+    rng = np.random.default_rng(1)
+    levels = rng.uniform(10, 245, 200)
+    patches = tuple(
+        (rng.normal(0, 1 + level / 100, (64, 64, 3)) / 255).astype(np.float16) for level in levels
+    )
+    names = tuple(f"n{i}" for i in range(200))
+    about = {name: {"level": [float(level)] * 3} for name, level in zip(names, levels, strict=True)}
+    NoisePool(names, patches, {"patches": about}).save(folder / "levels.npz")
+    return folder / "by_level.toml", folder / "levels.npz"
+
+
 def realsrs_way(path: Path, kernel: np.ndarray, patch: np.ndarray, out: Path) -> None:
     """What RealSR's script does with one image."""
     image = np.array(Image.open(path))
@@ -107,6 +124,12 @@ def whole_image(hr: Path, out: Path, kernel_pool: Path, noise_pool: Path, repeat
     print(f"| OpenCV: decode HR, encode LR (baseline) | {codecs:.0f} | 1 | {realsr / codecs:.0f} |")
     print(f"| RealSR's way (baseline) | {realsr:.0f} | {realsr / codecs:.0f} | 1 |")
     print(f"| realdeg degrade, kernel + noise | {ours:.0f} | {ours / codecs:.2f} | {realsr / ours:.0f} |")
+    recipe_file, levels = by_level(out)
+    settings = DegradeSettings(SCALE, kernel_pool, levels, recipe=str(recipe_file))
+    made = given(settings)
+    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, given=made), repeat)
+    told = "realdeg degrade, kernel + noise by brightness"
+    print(f"| {told} | {ours:.0f} | {ours / codecs:.2f} | {realsr / ours:.0f} |")
     for name in ("bicubic", "samsung", "bsrgan", "bsrgan_plus", "realesrgan"):
         settings = DegradeSettings(SCALE, recipe=name)
         made = given(settings)
@@ -124,11 +147,13 @@ def crops(kernel_pool: Path, noise_pool: Path, image: np.ndarray, repeat: int) -
     kernels, noises = KernelPool.read(kernel_pool, SCALE), NoisePool.read(noise_pool)
     print("\n## Crops of 256 px on the way, x4: crops per core and second (drawing included)\n")
     print("| preset | crops/s/core |\n|---|---|")
-    for name in PRESETS:
+    recipe_file, levels = by_level(noise_pool.parent)
+    for name in (*PRESETS, recipe_file):
         recipe = read_recipe(name)
+        pool = NoisePool.read(levels) if name == recipe_file else noises
         given = {
             "kernels": kernels if "kernel" in recipe.pools() else None,
-            "noises": noises if "noise" in recipe.pools() else None,
+            "noises": pool if "noise" in recipe.pools() else None,
         }
 
         def one(i: int, recipe=recipe, given=given) -> None:
@@ -142,7 +167,7 @@ def crops(kernel_pool: Path, noise_pool: Path, image: np.ndarray, repeat: int) -
         start = time.process_time()
         for i in range(count):
             one(i)
-        print(f"| {name} | {count / (time.process_time() - start):.0f} |")
+        print(f"| {getattr(name, 'stem', name)} | {count / (time.process_time() - start):.0f} |")
 
 
 def on_device(name: str, image: np.ndarray, repeat: int) -> None:
