@@ -104,6 +104,9 @@ class D2CSettings:
         2, "Levels L of the tree (paper, Sec. 4); 0: the host alone, without convergence network.", low=0
     )
     children: int = setting(2, "Branches C a node (paper, Sec. 4); the tree has C^L leaves.", low=1)
+    deep_residual: bool = setting(
+        True, "Leaves add the features of all their ancestors (paper, Sec. 3); else the shallow one alone."
+    )
     groups: int = setting(2, "Residual groups G a branch (paper); rdn: dense groups. Others: unused.", low=1)
     blocks: int = setting(
         4, "Blocks B a group (paper), or a branch; vdsr: layers of it; rdn: layers of a group.", low=1
@@ -394,7 +397,7 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
     assert s.scale is not None
     generator = torch.Generator().manual_seed(s.seed)
     host = HOSTS[s.host](s.scale, s)
-    tree = TreeNet(host, depth=s.depth, children=s.children) if s.depth else SinglePath(host)
+    tree = TreeNet(host, s.depth, s.children, deep_residual=s.deep_residual) if s.depth else SinglePath(host)
     fusion = FusionNet(s.children**s.depth, width=s.fusion_width) if s.depth else None
     initialise(tree, generator, host.gain)
     if fusion is not None:

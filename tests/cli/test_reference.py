@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from pipelines.d2c_ablation import main as d2c_ablation
 from pipelines.d2crealsr import main as d2crealsr
 from pipelines.realsr import main as realsr
 from pipelines.samsung import main as samsung
@@ -40,6 +41,7 @@ def reference() -> str:
         (evaluate, ("python -m train.evaluate",)),
         (upscale, ("python -m train.upscale",)),
         (d2crealsr, ("python -m pipelines.d2crealsr",)),
+        (d2c_ablation, ("python -m pipelines.d2c_ablation",)),
         (samsung, ("python -m pipelines.samsung",)),
         (realsr, ("python -m pipelines.realsr",)),
     ]
