@@ -28,12 +28,14 @@ def load(
     precision: str = "fp32",
     tile: int = 256,
     project: bool = False,
+    ensemble: bool = False,
     say: Callable[[str], None] = print,
 ) -> Model:
     """The trained model of a run folder (its newest whole checkpoint), or of one safetensors file.
 
     Args:
         project: make its images agree with LR.
+        ensemble: mean over eight orientations: eight times the work.
         precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
         tile: LR pixels a side; larger photos are drawn tile by tile.
 
@@ -67,6 +69,7 @@ def load(
         machine,
         tile,
         project,
+        ensemble,
     )
 
 
@@ -169,11 +172,15 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder that receives PNGs."
 )
+@click.option(
+    "--ensemble/--no-ensemble", default=False, help="Mean over eight orientations; eight times as long."
+)
 @click.option("--scale", type=click.IntRange(2, 16), help="Without a model: bicubic by so much.")
 @model_options
 def main(
     inputs: tuple[Path, ...],
     out: Path,
+    ensemble: bool,
     scale: int | None,
     run: Path | None,
     checkpoint: Path | None,
@@ -198,7 +205,7 @@ def main(
     else:
         model = load(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
-            say=click.echo,
+            ensemble=ensemble, say=click.echo,
         )  # fmt: skip
         click.echo(f"device: {model.machine.why}")
         if scale not in (None, model.scale):

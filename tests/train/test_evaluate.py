@@ -91,7 +91,8 @@ def test_a_model_is_a_function_of_an_image(trained):
     sr = model(image(data / "LR/p0.png"))
     assert (sr.shape, sr.dtype) == ((40, 52, 3), np.uint8)
     deep = image(data / "LR/p0.png").astype(np.uint16) * 257
-    np.testing.assert_array_equal(model(deep), sr)
+    assert model(deep).dtype == np.uint16  # the same image, with more steps
+    assert np.abs(model(deep) / 257 - sr).max() <= 0.502
 
 
 def test_a_folder_becomes_a_folder(trained, tmp_path):

@@ -78,3 +78,44 @@ def test_a_scale_that_is_not_the_models_is_refused(sample, tiny, tmp_path):
     done = CliRunner().invoke(upscale_program, command)
     assert done.exit_code != 0
     assert "is not the model's, which enlarges x2" in str(done.exception)
+
+
+def test_a_self_ensemble_is_the_mean_over_eight_orientations(sample, tiny, tmp_path):
+    """Each orientation made by hand through the plain model."""
+    data = bicubic_pairs(sample, tmp_path / "data")
+    run = train_d2c(
+        D2CSettings(**{**tiny, "data": data, "out": tmp_path / "run"}), quiet=True, say=lambda text: None
+    )
+    plain, eight = (load(run, ensemble=flag, say=lambda text: None) for flag in (False, True))
+    lr = read(data / "LR" / "0.png").pixels
+    total = 0.0
+    for turns in range(4):
+        for mirror in (False, True):
+            image = np.rot90(lr[:, ::-1] if mirror else lr, turns)
+            made = plain.predict(np.ascontiguousarray(image))[0].permute(1, 2, 0).numpy()
+            made = np.rot90(made, -turns)
+            total = total + (made[:, ::-1] if mirror else made)
+    found = eight.predict(lr)[0].permute(1, 2, 0).numpy()
+    assert np.abs(found - total / 8).max() < 1e-5
+    assert np.abs(found - plain.predict(lr)[0].permute(1, 2, 0).numpy()).max() > 1e-4
+
+
+def test_sixteen_bits_stay_sixteen(sample, tiny, tmp_path):
+    from click.testing import CliRunner
+
+    data = bicubic_pairs(sample, tmp_path / "data")
+    run = train_d2c(
+        D2CSettings(**{**tiny, "data": data, "out": tmp_path / "run"}), quiet=True, say=lambda text: None
+    )
+    eight = read(data / "LR" / "0.png").pixels
+    write_image(tmp_path / "deep.png", eight.astype(np.uint16) * 257)
+    grey = np.repeat(eight[..., :1], 3, 2)
+    write_image(tmp_path / "grey.png", grey)
+    words = [str(tmp_path / "deep.png"), str(tmp_path / "grey.png"), "--run", str(run), "--ensemble"]
+    done = CliRunner().invoke(upscale_program, [*words, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    made = read(tmp_path / "out" / "deep.png").pixels
+    assert made.dtype == np.uint16
+    expected = load(run, ensemble=True, say=lambda text: None)(eight)
+    assert np.abs(made / 257 - expected).max() <= 0.502
+    assert read(tmp_path / "out" / "grey.png").pixels.dtype == np.uint8

@@ -24,6 +24,7 @@ class Model:
         scale: s.
         tile: side of a tile in LR pixels; larger images are cut, so that memory stays bounded.
         project: make the fused image agree with LR (`realdeg.imaging.consistency`).
+        ensemble: mean over the eight ways to turn and mirror the image (self-ensemble; Lim et al., 2017).
     """
 
     tree: TreeNet | SinglePath
@@ -32,10 +33,11 @@ class Model:
     machine: Machine
     tile: int = 256
     project: bool = False
+    ensemble: bool = False
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
-        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) uint8 RGB."""
-        return to_uint8(self.predict(lr)[0])
+        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) of the same type."""
+        return _like(lr, self.predict(lr)[0])
 
     def predict(self, lr: np.ndarray) -> Tensor:
         """Fused image, then the P predictions of the branches.
@@ -50,13 +52,30 @@ class Model:
         was_training = self.tree.training
         self.tree.eval()
         with torch.inference_mode():
-            lr_image = self.machine.bring(whole)
-            with self.machine.autocast():
-                out = upscale_tiled(self.tree, self.fusion, lr_image, scale=self.scale, tile=self.tile)
+            if self.ensemble:
+                out = sum(_turned_back(self._once(_turned(whole, i)), i) for i in range(8)) / 8
+            else:
+                out = self._once(whole)
             if self.project:
                 out[0] = _projected(out[0].permute(1, 2, 0).numpy(), lr, self.scale)
         self.tree.train(was_training)
         return out
+
+    def _once(self, whole: Tensor) -> Tensor:
+        lr_image = self.machine.bring(whole)
+        with self.machine.autocast():
+            return upscale_tiled(self.tree, self.fusion, lr_image, scale=self.scale, tile=self.tile)
+
+
+def _turned(images: Tensor, i: int) -> Tensor:
+    """One of the eight: mirrored where bit 0 is set, upside down by bit 1, transposed by bit 2."""
+    flipped = images.flip([axis for bit, axis in ((1, -1), (2, -2)) if i & bit])
+    return flipped.transpose(-1, -2) if i & 4 else flipped
+
+
+def _turned_back(images: Tensor, i: int) -> Tensor:
+    upright = images.transpose(-1, -2) if i & 4 else images
+    return upright.flip([axis for bit, axis in ((1, -1), (2, -2)) if i & bit])
 
 
 @dataclass(frozen=True)
@@ -72,8 +91,8 @@ class Bicubic:
     project: bool = False
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
-        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) uint8 RGB."""
-        return to_uint8(self.predict(lr)[0])
+        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) of the same type."""
+        return _like(lr, self.predict(lr)[0])
 
     def predict(self, lr: np.ndarray) -> Tensor:
         """The image alone, (1, 3, s h, s w) float32 in about [0, 1]; arguments as `Model.predict`."""
@@ -90,6 +109,12 @@ def _projected(image: np.ndarray, lr: np.ndarray, scale: int) -> Tensor:
 
     closest = project(image, lr.astype(np.float32) / np.iinfo(lr.dtype).max, scale)
     return torch.from_numpy(closest).permute(2, 0, 1)
+
+
+def _like(lr: np.ndarray, image: Tensor) -> np.ndarray:
+    from realdeg.io.save import to_uint
+
+    return to_uint(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), lr.dtype.type)
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
