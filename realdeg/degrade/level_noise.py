@@ -72,7 +72,7 @@ class LevelNoise:
         anchor = self.pool.index_of(step["noise"], step["noise_sha"])
         near = self._near(tone, float(self.strength[anchor]))
         stride, (height, width) = self.side - RAMP, size_hw
-        rows, columns = height // stride + 2, width // stride + 2
+        rows, columns = tiles_over(height, stride), tiles_over(width, stride)
         drawn = bits(int(step["key"], 16) ^ tone, 2 + 3 * rows * columns).astype(np.int64)
         top, left = (-(RAMP + int(one * stride >> 16)) for one in drawn[:2])
         drawn = drawn[2:].reshape(rows, columns, 3)
@@ -110,6 +110,11 @@ class LevelNoise:
         if (height, width) == (self.side, self.side) and len(self._laid) < KEPT:
             self._laid[index] = result
         return result
+
+
+def tiles_over(length: int, stride: int) -> int:
+    """Tiles along an axis, so that wherever they begin no ramp at either end lies over the image."""
+    return (length + RAMP) // stride + 2
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realdeg.degrade import batch, image
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.given import given as find
-from realdeg.degrade.level_noise import level_noise, matched
+from realdeg.degrade.level_noise import level_noise, matched, tiles_over
 from realdeg.degrade.pools import NoisePool
 from realdeg.degrade.recipe import from_text
 from realdeg.degrade.replay import replay
@@ -88,7 +88,7 @@ def by_hand(picture, step, pool, levels, knots, curves):
             for level, r in zip(levels, residuals, strict=True)
         ]
         near = np.argsort(away, kind="stable")[:8]
-        rows, columns = height // stride + 2, width // stride + 2
+        rows, columns = (height + ramp) // stride + 2, (width + ramp) // stride + 2
         field = np.zeros((rows * stride + ramp, columns * stride + ramp, 3))
         for row in range(rows):
             for column in range(columns):
@@ -133,6 +133,14 @@ def test_seams_do_not_show(pool):
     made = np.stack([matched(grey, step_for(pool, k), pool) for k in range(150)]) * 255
     rows = np.square(made).mean((0, 2, 3))
     assert np.allclose(rows / rows.mean(), 1, atol=0.12)
+
+
+def test_the_ramps_at_the_ends_lie_outside():
+    """There a tile has no neighbour that makes up for it."""
+    for stride in (8, 40, 56):
+        for length in range(1, 3 * stride):
+            last = 8 + (stride - 1) + length - 1  # of the image, where tiles begin furthest before it
+            assert last < tiles_over(length, stride) * stride
 
 
 def test_strength_is_that_of_the_photo_that_was_drawn():
