@@ -93,7 +93,7 @@ def ablate(
             found.append(_judged(replace(settings, data=data, out=run, seed=seed), say))
         done[name] = found
         rows.append(_row(name, found))
-        _write(out, rows, base, seeds)
+        _write(out, rows, replace(base, data=data), seeds)
     return rows
 
 
@@ -158,6 +158,7 @@ def _write(out: Path, rows: Sequence[Mapping[str, Any]], base: D2CSettings, seed
     build_study(
         out / "report",
         title="Ablations of D2C-SR",
+        source=base.data.resolve().name if base.data else "",
         lead=lead,
         columns=heads,
         rows=[(name, [Cell(value, value.split(" ")[0].replace(",", "")) for value in values])

@@ -15,6 +15,7 @@ def build_study(
     out: Path,
     *,
     title: str,
+    source: str,
     lead: str,
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[Cell]]],
@@ -24,7 +25,7 @@ def build_study(
 
     Args:
         out: its folder.
-        title, lead: heading, and what was done in a sentence.
+        title, source, lead: heading, name of the data, and what was done in a sentence.
         columns: of the table, after the name.
         rows: name and cells.
         figures: charts with captions.
@@ -36,7 +37,7 @@ def build_study(
         UserError: `out` cannot be written.
     """
     folder = Folder(out)
-    templates = Templates(title, title)
+    templates = Templates(title, source)
     templates.write_assets(folder)
     html = templates.render(
         "study.html.j2", root="", lead=lead, columns=columns, rows=rows, figures=[f for f in figures if f.svg]
