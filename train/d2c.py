@@ -385,6 +385,9 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
 
     Args:
         s: with its scale set.
+
+    Raises:
+        UserError: a scale or width that the host cannot have.
     """
     import torch
 
@@ -397,7 +400,13 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
     assert s.scale is not None
     generator = torch.Generator().manual_seed(s.seed)
     host = HOSTS[s.host](s.scale, s)
-    tree = TreeNet(host, s.depth, s.children, deep_residual=s.deep_residual) if s.depth else SinglePath(host)
+    try:
+        if s.depth:
+            tree: Any = TreeNet(host, s.depth, s.children, deep_residual=s.deep_residual)
+        else:
+            tree = SinglePath(host)
+    except ValueError as error:  # a scale or width that the host cannot have
+        raise UserError(f"--host {s.host}", str(error), "choose another", exit_code=EXIT_USAGE) from None
     fusion = FusionNet(s.children**s.depth, width=s.fusion_width) if s.depth else None
     initialise(tree, generator, host.gain)
     if fusion is not None:

@@ -199,6 +199,9 @@ def main(
 
     pairs = targets(inputs, out)
     model: Model | Bicubic
+    if run is None and checkpoint is None and scale is None:
+        remedy = "give --run or --checkpoint, or --scale for plain bicubic"
+        raise UserError("upscale", "needs one model", remedy, exit_code=EXIT_USAGE)
     if run is None and checkpoint is None and scale is not None:
         model = Bicubic(scale, project)
         click.echo("no model: bicubic")

@@ -100,7 +100,7 @@ def noise(
         report = harvest(src, job.out, settings, running=job.running(teller))
     made = report.count("ok") and not report.interrupted and method == "flat"
     pool = NoisePool.read(job.out) if made else None
-    if not report.count("ok") and not job.as_json:
+    if report.count("rejected") and not report.count("ok") and not job.as_json:
         stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
         ways = "--size 64, or a larger --max-variance" if method == "classic" else "--size 32, or more photos"
         click.echo(f"no window passes, no pool is written; try {ways}{stays}", err=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.degrade.drawing import Step
-from realdeg.degrade.noise_choice import KNOTS, LevelFunction, level_function
+from realdeg.degrade.noise_choice import KNOTS, LevelFunction, level_function, unlike
 from realdeg.degrade.noise_windows import TONE
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
@@ -89,14 +89,10 @@ class LevelNoise:
         return result * np.float32(self.strength[anchor])
 
     def _near(self, tone: int, strength: float) -> Array:
-        """Patches nearest to a tone in brightness and strength: a doubling of a channel counts as a tone.
-
-        A channel that was hardly there, a few pixels a level off, would become specks.
-        """
-        middle = (tone + 0.5) * TONE
-        wanted = strength * np.sqrt(self.law(np.full(3, middle))) / 255
-        away = np.abs(self.level.mean(1) - middle) / TONE
-        away = away + np.abs(np.log2(self.sigma / wanted)).max(1)
+        """Patches nearest to a tone in brightness and strength."""
+        middle = np.full(3, (tone + 0.5) * TONE)
+        wanted = strength * np.sqrt(self.law(middle)) / 255
+        away, _ = unlike(self.level, self.sigma, middle, wanted)
         return np.argsort(away, kind="stable")[:NEAREST]
 
     def _tile(self, index: int, y: int, x: int) -> Array:

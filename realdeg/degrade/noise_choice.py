@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.degrade.noise_spectrum import BANDS, chroma, coefficients, drawn_on, luma, variance
+from realdeg.degrade.noise_windows import TONE
 
 Array = npt.NDArray[Any]
 
@@ -135,6 +136,21 @@ def _coloured(colour: Array) -> Array:
 def is_coloured(bands: Array) -> bool:
     """Whether any of a photo's windows shows colour, of their (n, BANDS, 3, 3) covariances."""
     return bool(_coloured(chroma(bands)).any())
+
+
+def unlike(levels: Array, sigmas: Array, level: Array, sigma: Array) -> tuple[Array, Array]:
+    """How far patches are from what is wanted, in tones of brightness: a doubling of a channel counts as one.
+
+    Args:
+        levels, sigmas: (n, 3) brightness, 8-bit levels, and standard deviation of the patches.
+        level, sigma: (3,) those that are wanted, in the same units.
+
+    Returns:
+        (n,) distance, and (n,) the part of it that is strength: octaves of the worst channel. A channel that
+        is hardly there, a few pixels a level off, becomes specks when it is scaled up.
+    """
+    octaves: Array = np.abs(np.log2(sigmas / sigma)).max(1)
+    return np.abs(levels - level).mean(1) / TONE + octaves, octaves
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from realdeg.degrade.noise_choice import (
     level_function,
     mean_spectrum,
     strengths,
+    unlike,
 )
 from realdeg.degrade.noise_settings import NoiseSettings
 from realdeg.degrade.noise_spectrum import drawn_on, made, mended, variance, without_shading
@@ -171,15 +172,10 @@ def _best(seen: Seen, choice: Choice, most: int) -> Array:
 
 
 def _near(names: Sequence[str], about: Mapping[str, Any], level: Array, sigma: Array) -> list[str]:
-    """Patches nearest in brightness and strength: a doubling in any channel counts as a tone.
-
-    None that is much fainter or stronger: a channel that is hardly there, a few pixels a level off, would
-    become specks.
-    """
+    """Patches nearest in brightness and strength, none that is much fainter or stronger."""
     levels = np.array([about[name]["level"] for name in names])
     found = np.maximum([about[name]["sigma_8bit"] for name in names], 1e-2)
-    octaves = np.abs(np.log2(found / sigma)).max(1)
-    distance = np.abs(levels - level).mean(1) / TONE + octaves
+    distance, octaves = unlike(levels, found, level, sigma)
     return [names[i] for i in np.argsort(distance, kind="stable")[:ENOUGH] if octaves[i] <= OCTAVES]
 
 

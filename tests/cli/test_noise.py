@@ -87,3 +87,11 @@ def test_it_warns_where_few_windows_show_noise_alone(sample, src, tmp_path):
     quiet = run("realdeg", "noise", sample / "clean", "-o", tmp_path / "b.npz", "--limit", 1, "--json")
     assert told not in quiet.stderr
     assert json.loads(quiet.stdout)["made for photos without one"] == 2
+
+
+def test_damaged_photos_alone_are_not_called_without_noise(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"x")
+    done = run("realdeg", "noise", tmp_path / "in", "-o", tmp_path / "p.npz", code=1)
+    assert "a.png: " in done.stderr
+    assert "no window passes" not in done.stderr

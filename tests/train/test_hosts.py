@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from realdeg.errors import UserError
 from train.d2c import PRESETS, D2CSettings, build, train_d2c
 from train.evaluate import evaluate
 from train.nets.edsr import ResidualBlock, edsr_host, srresnet_host
@@ -174,6 +175,9 @@ def test_distillation_of_imdn():
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         Distillation(10)
+    for wrong in ({"host": "imdn", "width": 10, "scale": 2}, {"host": "edsr", "scale": 5}):
+        with pytest.raises(UserError, match="--host .*(multiple of 4|no upsampler for x5)"):
+            build(D2CSettings(**wrong))
 
 
 @pytest.mark.parametrize(("host", "depth"), [("imdn", 0), ("vdsr", 1), ("rrdb", 0), ("rdn", 1), ("edsr", 2)])
