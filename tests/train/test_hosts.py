@@ -176,7 +176,7 @@ def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         Distillation(10)
     for wrong in ({"host": "imdn", "width": 10, "scale": 2}, {"host": "edsr", "scale": 5}):
-        with pytest.raises(UserError, match="--host .*(multiple of 4|no upsampler for x5)"):
+        with pytest.raises(UserError, match=r"--host .*(multiple of 4|no upsampler for x5)"):
             build(D2CSettings(**wrong))
 
 
