@@ -41,7 +41,8 @@ FIGURES = {
 
 
 def variants(base: D2CSettings) -> dict[str, D2CSettings]:
-    """Settings by name; `base` is the full model that all others differ from in one thing."""
+    """Settings by name; `base` is the full model that all others differ from in one thing
+    (the sweep of alpha also keeps it on all the time)."""
     even = replace(base, alpha_schedule="constant")
     return {
         "full": base,
@@ -83,7 +84,6 @@ def ablate(
         known = ", ".join(variants(base))
         raise UserError("--only", f"no ablation is called {only}", f"known: {known}", exit_code=EXIT_USAGE)
     rows = []
-    done: dict[str, list[dict[str, float]]] = {}
     for name, settings in chosen.items():
         found = []
         for seed in range(base.seed, base.seed + seeds):
@@ -91,7 +91,6 @@ def ablate(
             run = out / _folder(settings, seed)
             say(f"{name}, seed {seed}: {run.name}")
             found.append(_judged(replace(settings, data=data, out=run, seed=seed), say))
-        done[name] = found
         rows.append(_row(name, found))
         _write(out, rows, replace(base, data=data), seeds)
     return rows

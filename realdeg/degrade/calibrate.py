@@ -224,8 +224,9 @@ def tone_step(tone: Sequence[Mapping[str, Any]]) -> str:
             if one[c] and one[c]["error"] is not None
         ]
         shifts = np.interp(levels, *np.array(known).T) if known else np.zeros(len(levels))
-        # A curve never falls.
-        curves.append(np.round(np.maximum.accumulate(levels + shifts) - levels, 2).tolist())
+        # A curve never falls, nor after rounding.
+        rising = np.maximum.accumulate(np.round(levels + shifts, 2))
+        curves.append(np.round(rising - levels, 2).tolist())
     if not np.any(curves):
         return ""
     lines = [f"{name} = {curve}" for name, curve in zip(("red", "green", "blue"), curves, strict=True)]
