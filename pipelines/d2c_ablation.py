@@ -41,8 +41,10 @@ FIGURES = {
 
 
 def variants(base: D2CSettings) -> dict[str, D2CSettings]:
-    """Settings by name; `base` is the full model that all others differ from in one thing
-    (the sweep of alpha also keeps it on all the time)."""
+    """Settings by name; `base` is the full model that all others differ from in one thing.
+
+    The sweep of alpha also keeps the divergence loss on all the time.
+    """
     even = replace(base, alpha_schedule="constant")
     return {
         "full": base,
