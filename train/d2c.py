@@ -227,7 +227,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     from train.descent import descend, gradient_ratio
     from train.loop import fit
     from train.losses.divergence import diagnosis, divergence_loss, margins_for
-    from train.machine import choose
+    from train.machine import choose, hold_memory
     from train.pairs import read_split
     from train.runs import refuse_other_pairs, refuse_other_settings
 
@@ -239,6 +239,8 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     assert s.out is not None
     refuse_other_settings(s.out, to_mapping(s), FREE, to_mapping(D2CSettings()))
     machine = choose(s.device, s.precision)
+    if machine.device.type == "cpu":
+        hold_memory()
     folder = cache_folder(s.data, s.cache)
     lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
     keys = tuple(pair.key for pair in split.train)

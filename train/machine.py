@@ -75,6 +75,22 @@ def choose(device: str = "auto", precision: str = "auto") -> Machine:
     )
 
 
+def hold_memory() -> bool:
+    """Let this process keep what it frees for its next step, where the C library is glibc; else False.
+
+    glibc gives each large array back to the system and asks for it again, and the system clears every page
+    that it hands out: of a training step of D2C-SR on two cores that was up to 45 %.
+    """
+    import ctypes
+
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return all(mallopt(*pair) for pair in ((mmap_max, 0), (trim_threshold, -1), (top_pad, 64 << 20)))
+
+
 def _best() -> tuple[str, str]:
     if torch.cuda.is_available():
         return "cuda:0", "the first GPU found"

@@ -46,8 +46,12 @@ def _triplets(pred: Tensor, hr: Tensor, margins: Tensor, children: int, theta: f
     depth = common_depth(n, children).to(pred.device)  # (P, P), 1 = only the root shared
     beta = theta ** (depth - 1).to(pred.dtype)  # Eq. 6
     res = (standardised_luma(pred) - standardised_luma(hr)[:, None]).abs()  # Eq. 2, 3: (B, P, H, W)
-    to_zero = res.square().mean((-2, -1))[:, :, None]  # d(res_i, 0)
-    to_other = (res[:, :, None] - res[:, None]).square().mean((-2, -1))  # d(res_i, res_j): (B, P, P)
+    flat = res.flatten(2)
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab: no image for each pair of leaves.
+    products = flat @ flat.mT / flat.shape[-1]  # (B, P, P)
+    squares = products.diagonal(dim1=1, dim2=2)
+    to_zero = squares[:, :, None]  # d(res_i, 0)
+    to_other = to_zero + squares[:, None] - 2 * products  # d(res_i, res_j)
     other = ~torch.eye(n, dtype=torch.bool, device=pred.device)
     # On the diagonal the depth exceeds the tree; those entries are left out.
     margin = margins.to(pred)[(depth - 1).clamp(max=len(margins) - 1)]
@@ -73,8 +77,8 @@ def standardised_luma(image: Tensor) -> Tensor:
     Returns:
         (..., H, W); 0 where the luma is constant.
     """
-    weights = torch.tensor(LUMA, device=image.device, dtype=image.dtype)
-    luma = (image * weights[:, None, None]).sum(-3)
+    red, green, blue = image.unbind(-3)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     centred = luma - luma.mean((-2, -1), keepdim=True)
     variance = centred.square().mean((-2, -1), keepdim=True)
     # clamp before the root: its gradient at 0 is infinite.
