@@ -49,15 +49,20 @@ def decoded(paths: Sequence[Path], folder: Path, say: Say = lambda text: None) -
     if unseen:
         say(f"decoding {len(unseen)} images once into {folder}")
 
-    def enter(path: Path) -> tuple[str, dict[str, Any]]:
+    def entry(path: Path) -> dict[str, Any]:
         stat = path.stat()
-        digest = file_hash(path)
+        return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}
+
+    def enter(digest: str, path: Path) -> None:
         if _map(_array(folder, digest)) is None:
             _decode(path, _array(folder, digest))
-        return str(path.resolve()), {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        index.update(pool.map(enter, unseen))
+        entries = dict(zip(unseen, pool.map(entry, unseen), strict=True))
+        # Draws of one image share its HR: each content once, or two threads would write one file.
+        contents = {entry["sha256"]: path for path, entry in entries.items()}
+        list(pool.map(enter, contents, contents.values()))
+    index |= {str(path.resolve()): entry for path, entry in entries.items()}
     if unseen:
         write_text(folder / INDEX, json.dumps(index, indent=0))
         _drop({entry["sha256"] for entry in before.values()} - {e["sha256"] for e in index.values()}, folder)

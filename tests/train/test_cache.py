@@ -42,6 +42,20 @@ def test_a_changed_file_is_decoded_again_and_its_old_array_goes(photos, tmp_path
     assert len(arrays_in(tmp_path / "c")) == len(photos)
 
 
+def test_files_of_one_content_share_an_array_that_is_written_once(photos, tmp_path, monkeypatch):
+    import train.cache
+
+    copies = [tmp_path / f"{i}.png" for i in range(8)]
+    for copy in copies:
+        copy.write_bytes(photos[0].read_bytes())
+    decodings = []
+    real = train.cache.as_uint8
+    monkeypatch.setattr(train.cache, "as_uint8", lambda path: decodings.append(path) or real(path))
+    arrays = decoded(copies, tmp_path / "c")
+    assert len(decodings) == len(arrays_in(tmp_path / "c")) == 1
+    assert all(np.array_equal(array, real(copies[0])) for array in arrays)
+
+
 @pytest.mark.parametrize("damage", ["cut", "gone", "index"])
 def test_a_damaged_cache_heals(photos, tmp_path, damage):
     expected = [array.copy() for array in decoded(photos, tmp_path / "c")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from train.nets.blocks import RCAB, ChannelAttention, ResidualGroup, initialise, upsampler
+from train.nets.blocks import RCAB, ChannelAttention, EnlargingConv, ResidualGroup, initialise, upsampler
 from train.nets.rcan import rcan_host
 from train.nets.tree import FusionNet, TreeNet
 
@@ -89,6 +89,20 @@ def test_a_leaf_is_what_the_paper_writes(tiny):
         r = tree.joints[2][0](r) + h0
         expected = tree.tails[2](r) + torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1)
         torch.testing.assert_close(tree(lr)[:, 2], expected)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_enlarging_is_a_convolution_and_a_pixel_shuffle(factor):
+    conv = EnlargingConv(5, 4, factor)
+    x = torch.rand(2, 5, 7, 6, requires_grad=True)
+    plain = F.pixel_shuffle(F.conv2d(x, conv.weight, conv.bias, padding=1), factor)
+    torch.testing.assert_close(conv(x), plain, rtol=1e-6, atol=1e-6)
+    there = torch.rand_like(plain)
+    ours = torch.autograd.grad(conv(x), (x, conv.weight, conv.bias), there)
+    for mine, theirs in zip(
+        ours, torch.autograd.grad(plain, (x, conv.weight, conv.bias), there), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)
 
 
 def test_channel_attention_is_its_formula():
