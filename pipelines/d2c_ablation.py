@@ -24,7 +24,8 @@ import click
 from realdeg.atomic import write_text
 from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
-from train.d2c import PRESETS, D2CSettings, train_d2c
+from train.d2c import train_d2c
+from train.d2c_settings import PRESETS, D2CSettings
 
 ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 WIDTHS = DEPTHS = (1, 2, 3, 4)

@@ -14,7 +14,7 @@ import click
 
 from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
-from train.d2c import PRESETS, D2CSettings
+from train.d2c_settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
     from train.evaluate import Table

@@ -23,7 +23,7 @@ from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Teller, cores
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from train.d2c import PRESETS, D2CSettings
+from train.d2c_settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
     from train.evaluate import Table

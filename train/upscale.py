@@ -44,7 +44,8 @@ def load(
     """
     from realdeg.settings import from_mapping
     from train.average import SUFFIX
-    from train.d2c import D2CSettings, build
+    from train.d2c_build import build
+    from train.d2c_settings import D2CSettings
     from train.machine import choose
     from train.restore.checkpoint import open_file, open_run
     from train.restore.model import Model

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from pipelines.d2c_ablation import ablate, main, variants
 from realdeg.errors import UserError
-from train.d2c import D2CSettings
+from train.d2c_settings import D2CSettings
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from realdeg.errors import UserError
-from train.d2c import PRESETS, D2CSettings, alpha_at, build, learning_rate, train_d2c
+from train.d2c import alpha_at, learning_rate, train_d2c
+from train.d2c_build import build
+from train.d2c_settings import PRESETS, D2CSettings
 from train.descent import descend, gradient_ratio
 from train.evaluate import evaluate
 from train.restore.checkpoint import open_run

@@ -13,7 +13,8 @@ from realdeg.degrade.image import apply
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from train.batches import Crops
-from train.d2c import D2CSettings, train_d2c
+from train.d2c import train_d2c
+from train.d2c_settings import D2CSettings
 from train.degraded import DegradedCrops
 
 

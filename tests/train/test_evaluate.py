@@ -13,7 +13,8 @@ import pytest
 
 from realdeg.errors import UserError
 from realdeg.records import PairRecord, write_manifest
-from train.d2c import D2CSettings, train_d2c
+from train.d2c import train_d2c
+from train.d2c_settings import D2CSettings
 from train.evaluate import COLUMNS, evaluate
 from train.upscale import load, targets, upscale_folder
 

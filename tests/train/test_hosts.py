@@ -8,7 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from realdeg.errors import UserError
-from train.d2c import PRESETS, D2CSettings, build, train_d2c
+from train.d2c import train_d2c
+from train.d2c_build import build
+from train.d2c_settings import PRESETS, D2CSettings
 from train.evaluate import evaluate
 from train.nets.edsr import ResidualBlock, edsr_host, srresnet_host
 from train.nets.host import SinglePath

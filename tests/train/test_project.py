@@ -9,7 +9,8 @@ from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.metrics.psnr import psnr_y
 from realdeg.records import PairRecord, write_manifest
-from train.d2c import D2CSettings, train_d2c
+from train.d2c import train_d2c
+from train.d2c_settings import D2CSettings
 from train.evaluate import evaluate
 from train.evaluate import main as evaluate_program
 from train.upscale import load
