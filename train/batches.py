@@ -49,6 +49,7 @@ class Crops:
         patch: side of the LR crop in pixels, at most the smallest LR side.
         size: crops a batch, B.
         seed: of the run.
+        share: places of the batch that this process learns from; None: all.
     """
 
     keys: tuple[str, ...]
@@ -58,6 +59,12 @@ class Crops:
     patch: int
     size: int
     seed: int = 0
+    share: range | None = None
+
+    @property
+    def places(self) -> range:
+        """Places in the batch of the crops that are made here."""
+        return range(self.size) if self.share is None else self.share
 
     def __call__(self, step: int) -> Batch:
         """The crops of one step, copied."""
@@ -65,18 +72,18 @@ class Crops:
         rng = stream(self.seed, str(step), "crops")
         spots = rng.random((self.size, 2))
         turns = rng.random((self.size, 3)) < 0.5
-        lr = np.empty((self.size, p, p, 3), np.uint8)
-        hr = np.empty((self.size, s * p, s * p, 3), np.uint8)
+        lr = np.empty((len(self.places), p, p, 3), np.uint8)
+        hr = np.empty((len(self.places), s * p, s * p, 3), np.uint8)
         keys = []
-        for b in range(self.size):
+        for at, b in enumerate(self.places):
             epoch, place = divmod(step * self.size + b, count)
             image = _order(self.seed, epoch, count)[place]
             small, large = self.lr[image], self.hr[image]
             # Starts 0 .. H - p inclusive; the released code never samples the last row and column.
             y = int(spots[b, 0] * (small.shape[0] - p + 1))
             x = int(spots[b, 1] * (small.shape[1] - p + 1))
-            lr[b] = turned(small[y : y + p, x : x + p], turns[b])
-            hr[b] = turned(large[s * y : s * (y + p), s * x : s * (x + p)], turns[b])
+            lr[at] = turned(small[y : y + p, x : x + p], turns[b])
+            hr[at] = turned(large[s * y : s * (y + p), s * x : s * (x + p)], turns[b])
             keys.append(self.keys[image])
         return Batch(tuple(keys), lr, hr)
 

@@ -5,12 +5,14 @@ python -m train.d2c --data PAIRS -o RUN [--preset tiny]
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +20,9 @@ from realdeg.errors import UserError
 from realdeg.settings import to_mapping, write_run
 from train.d2c_settings import PRESETS, D2CSettings
 from train.settings import command
+
+if TYPE_CHECKING:
+    from train.ranks import Ranks
 
 # What may differ between the two halves of a resumed run: none of it changes what a step computes,
 # except that more steps stretch a cosine schedule, which is what whoever asks for more wants.
@@ -43,6 +48,7 @@ def train_d2c(
         Interrupted: Ctrl-C; all is saved.
     """
     from realdeg.guard import locked
+    from train.ranks import joined
     from train.runs import clear
 
     if settings.data is None or settings.out is None:
@@ -51,13 +57,17 @@ def train_d2c(
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(settings.out, f"cannot be made ({error.strerror})", "choose another -o") from None
-    with locked(settings.out):
-        if overwrite:
-            clear(settings.out)
-        return _train(settings, quiet, say)
+    with joined(settings.device) as (ranks, device), contextlib.ExitStack() as stack:
+        if ranks.is_first:
+            stack.enter_context(locked(settings.out))
+            if overwrite:
+                clear(settings.out)
+        ranks.wait()
+        own = say if ranks.is_first else lambda text: None
+        return _train(replace(settings, device=device), ranks, quiet, own)
 
 
-def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
+def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]) -> Path:
     import torch
     from torch import Tensor
     from torch.nn import functional as F
@@ -81,15 +91,19 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     s = replace(s, scale=split.scale)
     assert s.scale is not None
     assert s.out is not None
-    refuse_other_settings(s.out, to_mapping(s), FREE, to_mapping(D2CSettings()))
+    with ranks.first_alone():  # which then writes run.yaml
+        refuse_other_settings(s.out, to_mapping(s), FREE, to_mapping(D2CSettings()))
     machine = choose(s.device, s.precision)
     if machine.device.type == "cpu":
         hold_memory()
     folder = cache_folder(s.data, s.cache)
-    lr, hr = (decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr"))
+    with ranks.first_alone():
+        lr, hr = (
+            decoded([getattr(pair, side) for pair in split.train], folder, say) for side in ("lr", "hr")
+        )
     keys = tuple(pair.key for pair in split.train)
     check_sizes(keys, lr, hr, scale=s.scale, patch=s.patch)
-    crops = Crops(keys, tuple(lr), tuple(hr), s.scale, s.patch, s.batch, s.seed)
+    crops = Crops(keys, tuple(lr), tuple(hr), s.scale, s.patch, s.batch, s.seed, ranks.share(s.batch))
     source, identity = _source(s, crops, machine.device.type)
     learned_from = fingerprint(keys, *identity)
     refuse_other_pairs(s.out, learned_from)
@@ -135,7 +149,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
                 made.append(pred.detach())
                 yield share * (fit + alpha(i) * t_d)
 
-        descend(opt_d, losses(), rate(i, steps), s.clip)
+        descend(opt_d, losses(), rate(i, steps), s.clip, ranks)
         return torch.cat(made), told
 
     def convergence(pred: Tensor, target: Tensor, learning: float) -> dict[str, Any]:
@@ -150,7 +164,7 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
                 told["L2_C"] += loss.detach()
                 yield loss
 
-        descend(opt_c, losses(), learning, s.clip)
+        descend(opt_c, losses(), learning, s.clip, ranks)
         return told
 
     def in_parts(*batch: Tensor) -> Iterator[tuple[float, tuple[Tensor, ...]]]:
@@ -196,10 +210,11 @@ def _train(s: D2CSettings, quiet: bool, say: Callable[[str], None]) -> Path:
     about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
         fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
-        save_every=s.save_every, log_every=s.log_every, track=s.track, quiet=quiet,
+        save_every=s.save_every, log_every=s.log_every, track=s.track, quiet=quiet, ranks=ranks,
     )  # fmt: skip
-    write_run(s.out, "python -m train.d2c", to_mapping(s))
-    chosen = spread(split.val, s.check_images)
+    if ranks.is_first:
+        write_run(s.out, "python -m train.d2c", to_mapping(s))
+    chosen = spread(split.val, s.check_images) if ranks.is_first else ()
     watch = functools.partial(checker, chosen, machine, judged["tree"], scale=s.scale, folder=folder)
     whole = watch(fusion=judged.get("fusion")) if chosen else None
     if s.schedule == "joint" or fusion is None:
@@ -259,7 +274,8 @@ def main(settings: D2CSettings, resume: bool, quiet: bool) -> None:
     """Train D2C-SR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
     say = (lambda text: None) if quiet else click.echo
     out = train_d2c(settings, overwrite=not resume, quiet=quiet, say=say)
-    say(f"{out}: done; next: python -m train.evaluate --run {out} --data {settings.data}")
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        say(f"{out}: done; next: python -m train.evaluate --run {out} --data {settings.data}")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ class D2CSettings:
     )
 
     patch: int = setting(96, "LR crop side in pixels (released code).", low=1)
-    batch: int = setting(4, "Crops a step (released code).", low=1)
+    batch: int = setting(4, "Crops a step (released code), over all processes of `torchrun`.", low=1)
     epochs: int = setting(20_000, "Passes over the images (released code); used where --steps is 0.", low=1)
     steps: int = setting(0, "Training steps; 0 = --epochs passes.", low=0)
     schedule: Literal["joint", "paper"] = setting(

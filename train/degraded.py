@@ -71,7 +71,7 @@ class DegradedCrops:
                 noises=self.given.noises,
                 group=group,
             )
-            for place in range(self.crops.size)
+            for place in self.crops.places
         ]
         return [modelled(plan) for plan in plans] if self.jpeg_model else plans
 

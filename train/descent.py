@@ -8,9 +8,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from train.ranks import Ranks
+
 
 def descend(
-    optimiser: torch.optim.Optimizer, losses: Iterable[Tensor], rate: float, clip: float = 0.0
+    optimiser: torch.optim.Optimizer,
+    losses: Iterable[Tensor],
+    rate: float,
+    clip: float = 0.0,
+    ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
 ) -> None:
     """One step of an optimiser at a given learning rate, down the sum of losses.
 
@@ -20,12 +26,14 @@ def descend(
             of one part.
         rate: learning rate.
         clip: largest norm of the gradient; 0: whatever it is.
+        ranks: processes that step together, each with losses of its own.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
     for loss in losses:
         loss.backward()
+    ranks.average_gradients(optimiser)
     if clip:
         torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
     optimiser.step()

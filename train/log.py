@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from realdeg.atomic import write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
@@ -89,6 +89,35 @@ class Window:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""
         self.sums = {name: list(pair) for name, pair in state["sums"].items()}
+
+
+class Notes:
+    """The tables of a run, and the same numbers as TensorBoard events.
+
+    Args:
+        out: run folder; `metrics.csv`, `validation.csv` and `tensorboard` in it.
+        track: TensorBoard "auto", "on" or "off".
+        resumed: steps that an earlier call has done.
+    """
+
+    GROUPS: ClassVar = {"metrics": "train", "validation": "validation"}
+
+    def __init__(self, out: Path, track: str, resumed: int) -> None:
+        self.tables = {name: StepTable(out / f"{name}.csv", resumed) for name in self.GROUPS}
+        self.board = tensorboard(out / "tensorboard", track, resumed)
+
+    def __enter__(self) -> Notes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board:
+            self.board.close()
+
+    def add(self, table: str, step: int, values: Mapping[str, float]) -> None:
+        """One row of a table."""
+        self.tables[table].add(step, values)
+        for name, value in values.items() if self.board else ():
+            self.board.add_scalar(f"{self.GROUPS[table]}/{name}", value, step)
 
 
 def tensorboard(folder: Path, wish: str, resumed: int) -> Any:

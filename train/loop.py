@@ -14,7 +14,8 @@ from torch import Tensor
 from realdeg.errors import Interrupted, UserError
 from realdeg.guard import stop_signals
 from train.batches import ahead
-from train.log import Show, StepTable, Window, tensorboard
+from train.log import Notes, Show, Window
+from train.ranks import Ranks
 from train.restore.checkpoint import Stateful, latest, save
 
 
@@ -42,6 +43,7 @@ def fit(
     track: str = "auto",
     what: str = "training",
     quiet: bool = False,
+    ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
 ) -> int:
     """Do `step` until `steps` are done, going on from the newest whole checkpoint in `out`.
 
@@ -56,6 +58,7 @@ def fit(
         about: stored with the weights (kind, scale, settings).
         check: judges the networks after a number of steps; its numbers go to validation.csv.
         track: TensorBoard "auto", "on" or "off".
+        ranks: processes that learn together; the first one writes, checks and speaks.
 
     Returns:
         Steps done before this call.
@@ -64,6 +67,7 @@ def fit(
         UserError: a number became NaN or infinite; the files of that step are named.
         Interrupted: Ctrl-C or SIGTERM; the step in hand was finished and saved.
     """
+    ranks.wait()  # an earlier stage may still be being saved
     window = Window()
     kept: dict[str, Stateful] = {**parts, "window": window}
     found = latest(out)
@@ -74,39 +78,33 @@ def fit(
     if start >= steps:
         return start
     with contextlib.ExitStack() as stack:
-        show = stack.enter_context(Show(what, steps, start, quiet=quiet))
+        show = stack.enter_context(Show(what, steps, start, quiet=quiet or not ranks.is_first))
         stop = stack.enter_context(stop_signals())
-        metrics, judged = StepTable(out / "metrics.csv", start), StepTable(out / "validation.csv", start)
-        board = tensorboard(out / "tensorboard", track, start)
-        if board:
-            stack.callback(board.close)
+        notes = stack.enter_context(Notes(out, track, start)) if ranks.is_first else None
         if start:
             show.line(f"going on from step {start}")
-
-        def note(table: StepTable, group: str, done: int, values: Mapping[str, float]) -> None:
-            table.add(done, values)
-            for name, value in values.items() if board else ():
-                board.add_scalar(f"{group}/{name}", value, done)
 
         waited = busy = 0.0
         source = stack.enter_context(contextlib.closing(ahead(batches, range(start, steps))))
         for i, (batch, wait) in enumerate(_timed(source), start):
             began = time.monotonic()
             values = {name: float(value) for name, value in step(i, batch).items()}
+            values, stopped = ranks.agree(values, stop.is_set())
             busy, waited, done = busy + time.monotonic() - began, waited + wait, i + 1
             _refuse_nan(values, done, batch, out)
             window.add(values)
             show.step(done, values)
-            last = done == steps or stop.is_set()
             if done % log_every == 0 or done == steps:
-                note(metrics, "train", done, window.take())
-            if check and (done % check_every == 0 or done == steps):
+                means = window.take()
+                if notes:
+                    notes.add("metrics", done, means)
+            if notes and check and (done % check_every == 0 or done == steps):
                 judgement = check(done)
-                note(judged, "validation", done, judgement)
+                notes.add("validation", done, judgement)
                 show.line(f"step {done}: " + "  ".join(f"{n} {v:.4f}" for n, v in judgement.items()))
-            if done % save_every == 0 or last:
+            if notes and (done % save_every == 0 or done == steps or stopped):
                 save(out, done, kept, about)
-            if stop.is_set() and done < steps:
+            if stopped and done < steps:
                 show.line(f"stopped after step {done}, saved in {out}")
                 raise Interrupted
         if waited > 0.01 * busy:

@@ -1,7 +1,4 @@
-"""Where the numbers are crunched, in which precision, and why: the only place of `train` that decides it.
-
-Several GPUs: `torchrun` is to enter here, and rank 0 in the loop; nothing else will need to know.
-"""
+"""Where the numbers are crunched, in which precision, and why: the only place of `train` that decides it."""
 
 from __future__ import annotations
 
