@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,34 +11,51 @@ from torch import nn
 
 from realdeg.errors import UserError
 from realdeg.imaging.resample import resize
-from realdeg.metrics.psnr import psnr_y
+from realdeg.metrics.psnr import Convention, psnr_y
 from realdeg.metrics.ssim import WINDOW, ssim_y
 from train.cache import check_sizes, decoded
 from train.machine import Machine
 from train.pairs import Pair
 from train.restore.model import Model
 
+CONVENTIONS = ("standard", "d2c", "no-border")
 
-def check_measurable(key: str, hr: np.ndarray, scale: int) -> None:
+
+def check_measurable(key: str, hr: np.ndarray, shave: int) -> None:
     """Refuse an image that is smaller than the window of SSIM after shaving.
 
     Raises:
         UserError: names the pair.
     """
     h, w = hr.shape[:2]
-    if min(h, w) - 2 * scale < WINDOW:
-        problem = f"its HR is {w}x{h}, too small to measure SSIM with {scale} px shaved off"
+    if min(h, w) - 2 * shave < WINDOW:
+        problem = f"its HR is {w}x{h}, too small to measure SSIM with {shave} px shaved off"
         raise UserError(key, problem, "give it to split train, or remove its row from manifest.csv")
 
 
-def scores(sr: np.ndarray, hr: np.ndarray, scale: int) -> dict[str, float]:
-    """PSNR-Y (dB) and SSIM-Y of two (H, W, 3) uint8 images, `scale` pixels shaved off each side."""
-    return {"psnr_y": psnr_y(sr, hr, shave=scale), "ssim_y": ssim_y(sr, hr, shave=scale)}
+def scores(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str = "standard") -> dict[str, float]:
+    """PSNR-Y (dB) and SSIM-Y of two (H, W, 3) uint8 images.
+
+    Args:
+        scale: HR / LR size.
+        convention: "standard" shaves `scale` pixels off each side; "d2c" is D2C-SR's official code in RGB
+            order (`realdeg.metrics`), whose SSIM shaves nothing; "no-border" is the standard without
+            shaving, as benchmarks of real pairs have it.
+    """
+    form: Convention = "d2c" if convention == "d2c" else "standard"
+    shave = 0 if convention == "no-border" else scale
+    return {
+        "psnr_y": psnr_y(sr, hr, shave=shave, convention=form),
+        "ssim_y": ssim_y(sr, hr, shave=0 if form == "d2c" else shave, convention=form),
+    }
 
 
-def bicubic_scores(lr: np.ndarray, hr: np.ndarray, scale: int) -> dict[str, float]:
+def bicubic_scores(
+    lr: np.ndarray, hr: np.ndarray, scale: int, convention: str = "standard"
+) -> dict[str, float]:
     """The same for LR enlarged by MATLAB's bicubic."""
-    return {f"{name}_bicubic": value for name, value in scores(resize(lr, scale), hr, scale).items()}
+    found = scores(resize(lr, scale), hr, scale, convention)
+    return {f"{name}_bicubic": value for name, value in found.items()}
 
 
 def spread(pairs: Sequence[Pair], count: int) -> Sequence[Pair]:
@@ -55,20 +72,44 @@ def checker(
     fusion: nn.Module | None,
     scale: int,
     folder: Path,
-) -> Callable[[int], dict[str, float]]:
-    """Judge of the networks on whole images: PSNR-Y and SSIM-Y beside those of bicubic, means over pairs."""
+) -> Checker:
+    """Judge of networks on pairs of a dataset.
+
+    Raises:
+        UserError: HR is not `scale` times LR, or too small to be measured.
+    """
     lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
     check_sizes([pair.key for pair in pairs], lr, hr, scale=scale)
     for pair, large in zip(pairs, hr, strict=True):
         check_measurable(pair.key, large, scale)
-    model = Model(tree, fusion, scale, replace(machine, bf16=False))  # the figures that evaluate will print
-    known: list[dict[str, float]] = []
+    # In float32: these are the figures that evaluate will print.
+    return Checker(Model(tree, fusion, scale, replace(machine, bf16=False)), lr, hr)
 
-    def check(done: int) -> dict[str, float]:
-        if not known:
-            known.extend(bicubic_scores(small, large, scale) for small, large in zip(lr, hr, strict=True))
-        found = [scores(model(small), large, scale) for small, large in zip(lr, hr, strict=True)]
-        rows = [{**mine, **theirs} for mine, theirs in zip(found, known, strict=True)]
+
+class Checker:
+    """Judge of a model on whole images.
+
+    Args:
+        model: whose networks go on learning between calls.
+        lr, hr: pairs, (h, w, 3) and (s h, s w, 3) uint8.
+    """
+
+    def __init__(self, model: Model, lr: Sequence[np.ndarray], hr: Sequence[np.ndarray]) -> None:
+        self.model, self.lr, self.hr = model, lr, hr
+        self.bicubic: list[dict[str, float]] = []
+
+    def __call__(self, done: int) -> dict[str, float]:
+        """PSNR-Y and SSIM-Y beside those of bicubic, means over the pairs."""
+        s, pairs = self.model.scale, list(zip(self.lr, self.hr, strict=True))
+        if not self.bicubic:
+            self.bicubic = [bicubic_scores(small, large, s) for small, large in pairs]
+        found = [scores(self.model(small), large, s) for small, large in pairs]
+        rows = [{**mine, **theirs} for mine, theirs in zip(found, self.bicubic, strict=True)]
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
-    return check
+    def picture(self) -> np.ndarray:
+        """A crop of the first pair: LR, bicubic, branches, fusion, HR, and the weights below them."""
+        from train.look import look, montage
+
+        seen = look(self.model, self.lr[0], self.hr[0], self.model.predict(self.lr[0]))
+        return montage([list(seen.crops.values()), *(list(row.values()) for row in seen.heat_maps())])

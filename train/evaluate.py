@@ -5,124 +5,107 @@ python -m train.evaluate --run RUN --data PAIRS
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from train.score_table import COLUMNS, Table, shown, tabulate
 from train.settings import CONTEXT
 from train.upscale import model_options
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from train.pairs import Pair
     from train.restore.model import Bicubic, Model
-
-COLUMNS = (
-    "key",
-    "psnr_y_bicubic",
-    "psnr_y",
-    "ssim_y_bicubic",
-    "ssim_y",
-    "lr_psnr",
-    "psnr_y_branch_mean",
-    "psnr_y_ideal",
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures of each pair, in dB and SSIM, with `COLUMNS` as far as they were measured.
-
-    Attributes:
-        rows: by pair, in manifest order.
-        means: arithmetic mean of each column over the pairs.
-        failed: what went wrong with pairs that are not in the table.
-    """
-
-    scale: int
-    rows: tuple[dict[str, Any], ...]
-    means: dict[str, float]
-    failed: tuple[str, ...] = ()
-
-    @property
-    def gain_db(self) -> float | None:
-        """Mean PSNR-Y above bicubic, or None without a model."""
-        return self.means["psnr_y"] - self.means["psnr_y_bicubic"] if "psnr_y" in self.means else None
-
-    def __str__(self) -> str:
-        names = [name for name in COLUMNS if name != "key" and name in self.means]
-        width = max(len(row["key"]) for row in (*self.rows, {"key": "mean"}))
-        lines = ["  ".join([f"{'key':<{width}}", *names])]
-        for row in (*self.rows, {"key": f"{'mean':<{width}}", **self.means}):
-            cells = (f"{row[n]:>{len(n)}.{4 if 'ssim' in n else 2}f}" for n in names)
-            lines.append("  ".join([f"{row['key']:<{width}}", *cells]))
-        return "\n".join(lines)
+    from train.sources import Source
 
 
 def evaluate(
     run: Path | None,
-    data: Path,
+    data: Path | None = None,
     *,
     split: str = "test",
+    hr: Path | None = None,
+    downscale: str = "matlab_bicubic",
+    convention: str = "standard",
     out: Path | None = None,
     model: Model | Bicubic | None = None,
     device: str = "auto",
     scale: int | None = None,
     project: bool = False,
+    page: bool = True,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
 
-    Writes `out/table.csv`, `out/summary.json` and `out/SR/KEY.png`. Both images are 8-bit RGB; luma is
-    BT.601, `scale` pixels are shaved off each side; LR-PSNR compares with the reduced HR over RGB.
+    Writes `out/table.csv`, `table.md`, `summary.json`, `SR/KEY.png` and a page `index.html`. Images are
+    8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
 
     Args:
         run: run folder; None measures bicubic alone (or `model`, where one is at hand).
         data: dataset folder with manifest.csv.
         split: "train", "val", "test" or "all".
-        project: make images agree with LR first; without a model, the bicubic ones.
+        hr: in place of `data`: folder of HR images, which are reduced by `downscale`.
+        downscale: method of `realdeg.imaging.resample`.
+        convention: of PSNR-Y and SSIM-Y, see `train.check.scores`.
         out: default `run/evaluation`; without run and out nothing is written.
+        scale: wanted, where the dataset has several or there is no model.
+        project: make images agree with LR first; without a model, the bicubic ones.
+        page: write the page.
 
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale; no pair could be measured.
     """
-    from train.pairs import read_pairs
     from train.restore.model import Bicubic
+    from train.sources import from_dataset, from_hr
     from train.upscale import load
 
     if run is not None and model is None:
         model = load(run, device=device, project=project)
-    if model is not None and scale is None:
-        scale = _common_scale(model, data, split)
-    scale, pairs = read_pairs(data, split, scale=scale)
-    if model is not None and model.scale != scale:
-        raise _other_scale(model, data, f"x{scale}")
+    shave = 0 if convention == "no-border" else None
+    if data is not None and hr is None:
+        if model is not None and scale is None:
+            scale = _common_scale(model, data, split)
+        scale, sources = from_dataset(data, split, scale, shave)
+        if model is not None and model.scale != scale:
+            raise _other_scale(model, data, f"x{scale}")
+    elif hr is not None and data is None:
+        scale = scale or (model.scale if model is not None else None)
+        if scale is None:
+            raise UserError("--hr", "needs a model or --scale", "give one", exit_code=EXIT_USAGE)
+        if model is not None and model.scale != scale:
+            raise _other_scale(model, hr, f"x{scale}")
+        sources = from_hr(hr, downscale, scale, shave)
+    else:
+        raise UserError("evaluate", "needs one set of images", "give --data or --hr", exit_code=EXIT_USAGE)
     if model is None and project:
         model = Bicubic(scale, project=True)
     out = out or (run / "evaluation" if run else None)
-    rows, failed = [], []
-    for done, pair in enumerate(pairs):
-        on_progress(done, len(pairs))
+    gallery = Gallery(out, run, data or hr) if out and page and model is not None else None
+    rows, branches, failed = [], [], []
+    for done, source in enumerate(sources):
+        on_progress(done, len(sources))
         try:
-            rows.append(_measure(pair, model, scale, out))
+            row, by_branch = _measure(source, model, scale, convention, out, gallery)
         except UserError as error:
             failed.append(str(error))
-    on_progress(len(pairs), len(pairs))
+            continue
+        rows.append(row)
+        branches.append(by_branch)
+    on_progress(len(sources), len(sources))
     if not rows:
-        raise UserError(data, "no pair could be measured", failed[0])
-    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0] if name != "key"}
-    table = Table(scale, tuple(rows), means, tuple(failed))
+        raise UserError(data or hr or "evaluate", "no pair could be measured", failed[0])
+    table = tabulate(scale, rows, branches, failed)
     if out:
-        _write(table, out, {"run": str(run) if run else None, "data": str(data), "split": split})
+        made = {"split": split} if data else {"downscale": downscale}
+        table.write(
+            out, {"run": str(run) if run else None, "data": str(data or hr), **made, "convention": convention}
+        )
+    if gallery:
+        gallery.write(table)
     return table
 
 
@@ -145,69 +128,136 @@ def _other_scale(model: Model | Bicubic, data: Path, have: str) -> UserError:
     )
 
 
-def _measure(pair: Pair, model: Model | Bicubic | None, scale: int, out: Path | None) -> dict[str, Any]:
+def _measure(
+    source: Source,
+    model: Model | Bicubic | None,
+    scale: int,
+    convention: str,
+    out: Path | None,
+    gallery: Gallery | None,
+) -> tuple[dict[str, Any], list[float]]:
+    """Figures of one pair, and PSNR-Y of each branch."""
     from realdeg.io.save import write_image
     from realdeg.metrics.lr_psnr import lr_psnr
-    from realdeg.metrics.psnr import psnr_y
-    from train.cache import as_uint8, check_sizes
-    from train.check import bicubic_scores, check_measurable, scores
+    from train.check import bicubic_scores, scores
     from train.losses.divergence import ideal_fusion
     from train.restore.model import to_uint8
 
-    lr, hr = as_uint8(pair.lr), as_uint8(pair.hr)
-    check_sizes([pair.key], [lr], [hr], scale=scale)
-    check_measurable(pair.key, hr, scale)
-    row: dict[str, Any] = {"key": pair.key, **bicubic_scores(lr, hr, scale)}
+    lr, hr = source.read()
+    row: dict[str, Any] = {"key": source.key, **bicubic_scores(lr, hr, scale, convention)}
+    by_branch: list[float] = []
     if model is not None:
         images = model.predict(lr)
         sr, leaves = to_uint8(images[0]), images[1:]
-        row |= scores(sr, hr, scale)
+        row |= scores(sr, hr, scale, convention)
         row["lr_psnr"] = lr_psnr(sr, hr, scale=scale)
         if len(leaves) > 1:
             ideal = ideal_fusion(leaves[None], _tensor(hr)[None])[0]
-            row["psnr_y_branch_mean"] = psnr_y(to_uint8(leaves.mean(0)), hr, shave=scale)
-            row["psnr_y_ideal"] = psnr_y(to_uint8(ideal), hr, shave=scale)
+            by_branch = [_psnr(to_uint8(leaf), hr, scale, convention) for leaf in leaves]
+            row["psnr_y_branch_mean"] = _psnr(to_uint8(leaves.mean(0)), hr, scale, convention)
+            row["psnr_y_branch_best"] = max(by_branch)
+            row["psnr_y_ideal"] = _psnr(to_uint8(ideal), hr, scale, convention)
         if out:
-            write_image(out / "SR" / PurePosixPath(f"{pair.key}.png"), sr)
-    return {name: row[name] for name in COLUMNS if name in row}
+            write_image(out / "SR" / PurePosixPath(f"{source.key}.png"), sr)
+        if gallery:
+            best = max(range(len(by_branch)), key=by_branch.__getitem__) if by_branch else None
+            gallery.add(source.key, model, lr, hr, images, best)
+    return row, by_branch
+
+
+def _psnr(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str) -> float:
+    from realdeg.metrics.psnr import psnr_y
+
+    form: Any = "d2c" if convention == "d2c" else "standard"
+    return psnr_y(sr, hr, shave=0 if convention == "no-border" else scale, convention=form)
 
 
 def _tensor(image: np.ndarray) -> Any:
     import torch
 
-    return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+    return torch.tensor(image).permute(2, 0, 1).float() / 255
 
 
-def _write(table: Table, out: Path, about: dict[str, Any]) -> None:
-    from realdeg.atomic import write_text
+class Gallery:
+    """The page of an evaluation while it is made: pictures are written as they come.
 
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [n for n in COLUMNS if n in table.rows[0]], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {n: f"{v:.6f}" if isinstance(v, float) else v for n, v in row.items()} for row in table.rows
-    )
-    write_text(out / "table.csv", text.getvalue())
-    summary = {
-        **about,
-        "scale": table.scale,
-        "pairs": len(table.rows),
-        "failed": list(table.failed),
-        "means": {name: value if math.isfinite(value) else str(value) for name, value in table.means.items()},
-    }
-    write_text(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    Args:
+        out: folder of the evaluation.
+        run: run folder, or None.
+        data: where the images are from.
+    """
+
+    def __init__(self, out: Path, run: Path | None, data: Path | None) -> None:
+        from realdeg.report.folder import Folder
+
+        self.folder = Folder(out)
+        self.run, self.data = run, data
+        self.pairs: list[Any] = []
+
+    def add(
+        self, key: str, model: Model | Bicubic, lr: np.ndarray, hr: np.ndarray, images: Any, best: int | None
+    ) -> None:
+        """Write the pictures of a pair."""
+        from realdeg.report.evaluation import Shown, plate
+        from train.look import look
+
+        seen = look(model, lr, hr, images, best=best)
+        crops = tuple(plate(self.folder, key, name, picture) for name, picture in seen.crops.items())
+        maps = tuple(
+            tuple(plate(self.folder, key, name, picture) for name, picture in row.items())
+            for row in seen.heat_maps()
+        )
+        self.pairs.append(Shown(key, crops, maps))
+
+    def write(self, table: Table) -> None:
+        """Write the page."""
+        from realdeg.report.evaluation import build_evaluation
+        from realdeg.report.listing import Cell
+
+        gain = table.gain_db or 0.0
+        word = "above" if gain >= 0 else "below"
+        rows = [
+            (row["key"], [Cell(shown(n, row[n]), str(row[n])) for n in table.names])
+            for row in ({"key": "mean", **table.means}, *table.rows)
+        ]
+        build_evaluation(
+            self.folder,
+            title=f"x{table.scale} evaluated",
+            source=self.data.name if self.data else "",
+            lead=f"{abs(gain):.2f} dB PSNR-Y {word} bicubic, mean of {len(table.rows)} pairs.",
+            columns=[COLUMNS[n] for n in table.names],
+            rows=rows,
+            pairs=self.pairs,
+        )
 
 
 @click.command(context_settings=CONTEXT)
+@click.option("--data", type=click.Path(path_type=Path), help="Dataset folder with manifest.csv.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Dataset folder with manifest.csv."
+    "--hr", type=click.Path(path_type=Path), help="In place of --data: HR images, reduced by --downscale."
+)
+@click.option(
+    "--downscale",
+    default="matlab_bicubic",
+    show_default=True,
+    help="nearest, bilinear, bicubic, lanczos, area or matlab_bicubic.",
+)
+@click.option(
+    "--convention",
+    type=click.Choice(["standard", "d2c", "no-border"]),
+    default="standard",
+    show_default=True,
+    help="Of PSNR-Y and SSIM-Y: SCALE px shaved off; D2C-SR's code; nothing shaved off.",
 )
 @click.option("--split", default="test", show_default=True, help="train, val, test or all.")
 @click.option("--scale", type=int, help="Which pairs of a dataset of several scales.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
 @model_options
 def main(
-    data: Path,
+    data: Path | None,
+    hr: Path | None,
+    downscale: str,
+    convention: str,
     split: str,
     scale: int | None,
     out: Path | None,
@@ -233,8 +283,8 @@ def main(
         )  # fmt: skip
     with Show("evaluating", 1, 0) as show:
         table = evaluate(
-            run, data, split=split, out=out, model=model, scale=scale, project=project,
-            on_progress=_shown(show),
+            run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
+            model=model, scale=scale, project=project, on_progress=_shown(show),
         )  # fmt: skip
     click.echo(str(table))
     for line in table.failed:
@@ -244,7 +294,7 @@ def main(
         click.echo(f"{abs(table.gain_db):.2f} dB {word} bicubic over {len(table.rows)} pairs x{table.scale}")
     folder = out or (run / "evaluation" if run else None)
     if folder:
-        click.echo(f"{folder}: table.csv, summary.json" + (", SR/" if model else ""))
+        click.echo(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
     return EXIT_SOME_FAILED if table.failed else EXIT_OK
 
 

@@ -7,9 +7,11 @@ import importlib.util
 import io
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from realdeg.atomic import write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
@@ -118,6 +120,11 @@ class Notes:
         self.tables[table].add(step, values)
         for name, value in values.items() if self.board else ():
             self.board.add_scalar(f"{self.GROUPS[table]}/{name}", value, step)
+
+    def show(self, step: int, picture: Callable[[], np.ndarray]) -> None:
+        """A picture, (H, W, 3) uint8, for TensorBoard; not made without it."""
+        if self.board:
+            self.board.add_image("validation/pair", picture(), step, dataformats="HWC")
 
 
 def tensorboard(folder: Path, wish: str, resumed: int) -> Any:

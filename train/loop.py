@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from realdeg.errors import Interrupted, UserError
@@ -28,6 +29,18 @@ class Named(Protocol):
         ...
 
 
+class Check(Protocol):
+    """A judge of the networks as they stand."""
+
+    def __call__(self, done: int) -> Mapping[str, float]:
+        """Figures after so many steps."""
+        ...
+
+    def picture(self) -> np.ndarray:
+        """What the networks make of a pair, (H, W, 3) uint8."""
+        ...
+
+
 def fit(
     step: Callable[[int, Any], Mapping[str, Tensor | float]],
     batches: Callable[[int], Named],
@@ -36,7 +49,7 @@ def fit(
     steps: int,
     *,
     about: Mapping[str, Any],
-    check: Callable[[int], Mapping[str, float]] | None = None,
+    check: Check | None = None,
     check_every: int = 1000,
     save_every: int = 1000,
     log_every: int = 20,
@@ -56,7 +69,8 @@ def fit(
         parts: networks, optimisers, schedules: everything that must survive a restart.
         steps: total, counted from the start of the run, not of this call.
         about: stored with the weights (kind, scale, settings).
-        check: judges the networks after a number of steps; its numbers go to validation.csv.
+        check: judges the networks after a number of steps; its numbers go to validation.csv, its picture
+            to TensorBoard.
         track: TensorBoard "auto", "on" or "off".
         ranks: processes that learn together; the first one writes, checks and speaks.
 
@@ -101,6 +115,7 @@ def fit(
             if notes and check and (done % check_every == 0 or done == steps):
                 judgement = check(done)
                 notes.add("validation", done, judgement)
+                notes.show(done, check.picture)
                 show.line(f"step {done}: " + "  ".join(f"{n} {v:.4f}" for n, v in judgement.items()))
             if notes and (done % save_every == 0 or done == steps or stopped):
                 save(out, done, kept, about)

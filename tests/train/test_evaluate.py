@@ -15,7 +15,10 @@ from realdeg.errors import UserError
 from realdeg.records import PairRecord, write_manifest
 from train.d2c import train_d2c
 from train.d2c_settings import D2CSettings
-from train.evaluate import COLUMNS, evaluate
+from train.evaluate import evaluate
+from train.look import look, montage
+from train.score_table import COLUMNS
+from train.sources import reduced
 from train.upscale import load, targets, upscale_folder
 
 
@@ -54,12 +57,104 @@ def test_the_table_is_that_of_the_images_on_disk(trained):
         assert row["psnr_y_ideal"] >= row["psnr_y_branch_mean"] - 0.05
     with (run / "evaluation/table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == [name for name in COLUMNS if "lpips" not in name]
     summary = json.loads((run / "evaluation/summary.json").read_text())
     assert summary["pairs"] == 4
     assert summary["means"]["psnr_y"] == pytest.approx(
         np.mean([float(row["psnr_y"]) for row in rows]), abs=1e-5
     )
+
+
+def test_branches_are_measured_one_by_one(trained):
+    metrics, color = pytest.importorskip("skimage.metrics"), pytest.importorskip("skimage.color")
+    run, data = trained
+    table, model = evaluate(run, data, split="all"), load(run)
+    lr, hr = image(data / "LR/p1.png"), image(data / "HR/p1.png")
+    leaves = [np.rint(np.clip(one, 0, 1) * 255) for one in model.predict(lr)[1:].permute(0, 2, 3, 1).numpy()]
+    luma = [color.rgb2ycbcr(x.astype(np.uint8))[2:-2, 2:-2, 0] for x in (*leaves, hr)]
+    found = [metrics.peak_signal_noise_ratio(luma[-1], one, data_range=255) for one in luma[:-1]]
+    assert len(table.branches) == 4
+    assert table.rows[1]["psnr_y_branch_best"] == pytest.approx(max(found), abs=1e-3)
+
+
+def test_the_page_shows_crops_and_weights(trained):
+    run, data = trained
+    evaluate(run, data, split="all")
+    page = (run / "evaluation/index.html").read_text()
+    assert page.count('alt="fusion"') == page.count('alt="HR"') == page.count('alt="ideal fusion"') == 4
+    assert page.count('alt="weight 4"') == 4
+    assert page.count('<div class="crops">') == 4 * 3, "crops, then a row of weights for each parent"
+    assert (run / "evaluation/table.md").read_text().count("\n") == 2 + 4 + 1
+
+
+def test_weights_of_a_crop_are_those_of_the_image(trained):
+    run, data = trained
+    model, (lr, hr) = load(run), (image(data / f"{side}/p2.png") for side in ("LR", "HR"))
+    images = model.predict(np.ascontiguousarray(lr))
+    whole = model.weigh(images[1:])
+    seen = look(model, np.ascontiguousarray(lr), hr, images)
+    maps = [map_ for row in seen.maps for map_ in row.values()]
+    assert [len(row) for row in seen.maps] == [2, 2]
+    np.testing.assert_allclose(sum(maps), 1, atol=1e-6)
+    np.testing.assert_allclose(maps, whole.numpy(), atol=1e-6)  # the crop is the image: it is smaller
+    fused = sum(map_ * leaf for map_, leaf in zip(whole, images[1:], strict=True))
+    np.testing.assert_allclose(fused, images[0], atol=1e-5)
+    assert montage([[hr, hr], [hr]]).shape == (2 * 40 + 4, 2 * 52 + 4, 3)
+
+
+@pytest.mark.parametrize("method", ["matlab_bicubic", "area", "lanczos", "nearest"])
+def test_hr_images_are_reduced_by_name(make_dataset, tmp_path, method):
+    from PIL import Image
+
+    hr = make_dataset(lr_hw=(20, 26)) / "HR"
+    result = program("evaluate", "--hr", hr, "--scale", 2, "--downscale", method, "-o", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "out/table.csv").open(newline="") as file:
+        assert [row["key"] for row in csv.DictReader(file)] == ["p0", "p1", "p2", "p3"]
+    large = np.ascontiguousarray(image(hr / "p1.png"))
+    small = reduced(large, method, 2)
+    theirs = {"area": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}.get(method)
+    if theirs is not None:
+        other = np.asarray(Image.fromarray(large).resize((26, 20), theirs))
+        inner = np.s_[4:-4, 4:-4]  # borders are each library's own
+        # Pillow rounds after each axis too.
+        assert np.abs(small[inner].astype(int) - other[inner]).max() <= 2
+    if method == "nearest":
+        np.testing.assert_array_equal(small, large[::2, ::2])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give --data or --hr"),
+        (["--hr", "HR"], "needs a model or --scale"),
+        (["--hr", "HR", "--scale", "2", "--downscale", "cubic"], "--downscale: unknown: 'cubic'"),
+        (["--hr", "nowhere", "--scale", "2"], "does not exist"),
+    ],
+)
+def test_what_to_evaluate_is_asked_for_in_one_line(make_dataset, words, said):
+    data = make_dataset()
+    result = program("evaluate", *(data / word if word == "HR" else word for word in words))
+    assert result.returncode in (1, 2)
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_conventions_are_what_they_say(make_dataset):
+    metrics, color = pytest.importorskip("skimage.metrics"), pytest.importorskip("skimage.color")
+    from realdeg.imaging.resample import resize
+
+    data = make_dataset()
+    tables = {name: evaluate(None, data, convention=name) for name in ("standard", "d2c", "no-border")}
+    lr, hr = (np.ascontiguousarray(image(data / f"{side}/p3.png")) for side in ("LR", "HR"))
+    sr = resize(lr, 2)
+    whole = [color.rgb2ycbcr(one)[..., 0] for one in (sr, hr)]
+    psnr = metrics.peak_signal_noise_ratio(*whole, data_range=255)
+    assert tables["no-border"].means["psnr_y_bicubic"] == pytest.approx(psnr, abs=1e-3)
+    assert tables["standard"].means["psnr_y_bicubic"] != pytest.approx(psnr, abs=1e-3)
+    same = tables["standard"].means["psnr_y_bicubic"]
+    assert tables["d2c"].means["psnr_y_bicubic"] == pytest.approx(same, abs=1e-3)
+    assert tables["d2c"].means["ssim_y_bicubic"] != pytest.approx(tables["standard"].means["ssim_y_bicubic"])
 
 
 def test_without_a_model_bicubic_alone_is_measured(make_dataset):

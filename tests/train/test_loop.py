@@ -8,6 +8,7 @@ import os
 import signal
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -131,8 +132,16 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, number):
     assert rows(tmp_path / "whole/metrics.csv") == rows(tmp_path / "run/metrics.csv")
 
 
+class Judge:
+    def __call__(self, done):
+        return {"psnr_y": done / 2}
+
+    def picture(self):
+        return np.full((6, 8, 3), 200, np.uint8)
+
+
 def test_validation_keeps_its_cadence_and_ends_the_run(tmp_path):
-    Toy().fit(tmp_path, 7, check=lambda done: {"psnr_y": done / 2}, check_every=3)
+    Toy().fit(tmp_path, 7, check=Judge(), check_every=3)
     assert [(r["step"], r["psnr_y"]) for r in rows(tmp_path / "validation.csv")] == [
         ("3", "1.5"),
         ("6", "3"),
@@ -152,12 +161,14 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path
 
 def test_tensorboard_events_are_written(tmp_path):
     pytest.importorskip("tensorboard")
-    Toy().fit(tmp_path, 4, track="on")
+    Toy().fit(tmp_path, 4, track="on", check=Judge(), check_every=4)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("train/loss")] == [2, 4]
+    (picture,) = events.Images("validation/pair")
+    assert (picture.step, picture.height, picture.width) == (4, 6, 8)
 
 
 def test_tensorboard_asked_for_and_missing_is_one_line(tmp_path, monkeypatch):

@@ -61,6 +61,14 @@ class Model:
         self.tree.train(was_training)
         return out
 
+    def weigh(self, predictions: Tensor) -> Tensor | None:
+        """How much the fusion takes of each prediction: (P, H, W) from (P, 3, H, W); None without fusion."""
+        if self.fusion is None:
+            return None
+        with torch.inference_mode(), self.machine.autocast():
+            weights: Tensor = self.fusion(predictions[None].to(self.machine.device))[1]
+        return weights[0].float().cpu()
+
     def _once(self, whole: Tensor) -> Tensor:
         lr_image = self.machine.bring(whole)
         with self.machine.autocast():

@@ -1,0 +1,85 @@
+"""The page of an evaluation: figures of each pair, crops side by side, and how branches were weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from realdeg.report.folder import Folder
+from realdeg.report.listing import Cell
+from realdeg.report.template import Templates
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A picture that lies in the report's folder, and what it is."""
+
+    file: str
+    what: str
+    size_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair on the page.
+
+    Attributes:
+        key: of the pair.
+        crops: the same place in every image.
+        maps: weights of the branches there, one row a parent.
+    """
+
+    key: str
+    crops: tuple[Plate, ...]
+    maps: tuple[tuple[Plate, ...], ...] = ()
+
+
+def heat(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Weights as colours, from blue at 0 to red at 1.
+
+    Args:
+        weights: (H, W) in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8 RGB (Google's Turbo).
+    """
+    levels = np.rint(255 * np.clip(weights, 0, 1)).astype(np.uint8)
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1])
+
+
+def plate(folder: Folder, key: str, what: str, image: npt.NDArray[np.uint8]) -> Plate:
+    """Write a picture for the page."""
+    return Plate(folder.picture(image, f"{what} of {key}", quality=None), what, image.shape[:2])
+
+
+def build_evaluation(
+    folder: Folder,
+    *,
+    title: str,
+    source: str,
+    lead: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+    pairs: Sequence[Shown],
+) -> None:
+    """Write `index.html` around pictures that lie in the folder already; what is stale goes.
+
+    Args:
+        folder: with the plates of `pairs`.
+        title, source, lead: heading, name of the data, and what was done in a sentence.
+        columns: of the table, after the name.
+        rows: name and cells, the mean first.
+        pairs: to show.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    templates = Templates(title, source)
+    templates.write_assets(folder)
+    page = templates.render("evaluation.html.j2", root="", lead=lead, columns=columns, rows=rows, pairs=pairs)
+    folder.text("index.html", page)
+    folder.remove_stale()

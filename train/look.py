@@ -1,0 +1,103 @@
+"""What a network made of a pair, for the eye: crops of the same place, and the weights of its branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realdeg.imaging.detail import busiest
+from realdeg.imaging.resample import resize
+from realdeg.report.evaluation import heat
+from train.losses.divergence import ideal_fusion
+from train.restore.model import Bicubic, Model, to_uint8
+
+SIDE = 192  # HR px
+REACH = 4  # px beyond a crop that its weights depend on: the fusion has three 3x3 convolutions
+
+
+@dataclass(frozen=True)
+class Look:
+    """Pictures of one place of a pair, (H, W, 3) uint8 each.
+
+    Attributes:
+        crops: by what they are: LR's pixels, bicubic, branches, fusion, HR.
+        maps: weights of the branches in [0, 1], (H, W) float32, by name, one row a parent.
+    """
+
+    crops: dict[str, np.ndarray]
+    maps: tuple[dict[str, np.ndarray], ...] = ()
+
+    def heat_maps(self) -> list[dict[str, np.ndarray]]:
+        """The maps in colours, blue at 0, red at 1."""
+        return [{name: heat(map_) for name, map_ in row.items()} for row in self.maps]
+
+
+def look(
+    model: Model | Bicubic, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None
+) -> Look:
+    """The crop with most detail of a pair.
+
+    Args:
+        model: that made the images.
+        lr: (h, w, 3) uint8.
+        hr: (s h, s w, 3) uint8.
+        images: fused image and P predictions, (1 + P, 3, s h, s w), of `model.predict`.
+        best: shows this branch alone; None: all.
+    """
+    s = model.scale
+    height, width = (max(1, min(SIDE // s, side)) for side in lr.shape[:2])
+    top, left = busiest(lr, height, width)
+    there = np.s_[s * top : s * (top + height), s * left : s * (left + width)]
+    small = lr[top : top + height, left : left + width]
+    crops = {
+        "LR": np.repeat(np.repeat(small, s, 0), s, 1),
+        "bicubic": np.ascontiguousarray(resize(lr, s)[there]),
+    }
+    leaves = images[1:]
+    if len(leaves) > 1:
+        for i in range(len(leaves)) if best is None else [best]:
+            name = f"branch {i + 1}" if best is None else f"best branch ({i + 1})"
+            crops[name] = to_uint8(leaves[i][(..., *there)])
+    crops["fusion" if len(leaves) > 1 else "model"] = to_uint8(images[0][(..., *there)])
+    truth = np.ascontiguousarray(hr[there])
+    if len(leaves) > 1:
+        wanted = torch.tensor(truth).permute(2, 0, 1)[None].float() / 255
+        crops["ideal fusion"] = to_uint8(ideal_fusion(leaves[(..., *there)][None], wanted)[0])
+    crops["HR"] = truth
+    return Look(crops, _maps(model, leaves, there))
+
+
+def _maps(
+    model: Model | Bicubic, leaves: Tensor, there: tuple[slice, slice]
+) -> tuple[dict[str, np.ndarray], ...]:
+    if isinstance(model, Bicubic) or len(leaves) < 2:
+        return ()
+    starts = [max(0, part.start - REACH) for part in there]
+    around = tuple(slice(start, part.stop + REACH) for start, part in zip(starts, there, strict=True))
+    inner = tuple(
+        slice(part.start - start, part.stop - start) for start, part in zip(starts, there, strict=True)
+    )
+    weights = model.weigh(leaves[(..., *around)])
+    if weights is None:
+        return ()
+    maps = weights[(..., *inner)].numpy()
+    arity = getattr(model.tree, "arity", 2)
+    return tuple(
+        {f"weight {i + 1}": maps[i] for i in range(first, min(first + arity, len(maps)))}
+        for first in range(0, len(maps), arity)
+    )
+
+
+def montage(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Pictures of one size in rows, white between them: (H, W, 3) uint8."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            top, left = y * (height + gap), x * (width + gap)
+            sheet[top : top + height, left : left + width] = picture
+    return sheet

@@ -1,0 +1,114 @@
+"""The figures of an evaluation as a table: text, CSV, JSON, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realdeg.atomic import write_text
+
+# Name in table.csv, and in words.
+COLUMNS = {
+    "key": "pair",
+    "psnr_y_bicubic": "bicubic PSNR-Y",
+    "psnr_y": "PSNR-Y",
+    "ssim_y_bicubic": "bicubic SSIM-Y",
+    "ssim_y": "SSIM-Y",
+    "lpips_bicubic": "bicubic LPIPS",
+    "lpips": "LPIPS",
+    "lr_psnr": "LR-PSNR",
+    "psnr_y_branch_mean": "branch mean",
+    "psnr_y_branch_best": "best branch",
+    "psnr_y_ideal": "ideal fusion",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures of each pair, in dB, SSIM and LPIPS, with `COLUMNS` as far as they were measured.
+
+    Attributes:
+        rows: by pair, in the order of the dataset.
+        means: arithmetic mean of each column over the pairs.
+        branches: mean PSNR-Y of each branch over the pairs, dB.
+        failed: what went wrong with pairs that are not in the table.
+    """
+
+    scale: int
+    rows: tuple[dict[str, Any], ...]
+    means: dict[str, float]
+    branches: tuple[float, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def gain_db(self) -> float | None:
+        """Mean PSNR-Y above bicubic, or None without a model."""
+        return self.means["psnr_y"] - self.means["psnr_y_bicubic"] if "psnr_y" in self.means else None
+
+    @property
+    def names(self) -> list[str]:
+        """Columns that were measured, without the key."""
+        return [name for name in COLUMNS if name in self.means]
+
+    def __str__(self) -> str:
+        width = max(len(row["key"]) for row in (*self.rows, {"key": "mean"}))
+        lines = ["  ".join([f"{'key':<{width}}", *self.names])]
+        for row in (*self.rows, {"key": f"{'mean':<{width}}", **self.means}):
+            cells = (f"{shown(n, row[n]):>{len(n)}}" for n in self.names)
+            lines.append("  ".join([f"{row['key']:<{width}}", *cells]))
+        return "\n".join(lines)
+
+    def markdown(self) -> str:
+        """A table for a README, the mean last."""
+        lines = [
+            "| " + " | ".join(["pair", *(COLUMNS[name] for name in self.names)]) + " |",
+            "|---" * (1 + len(self.names)) + "|",
+        ]
+        for row in (*self.rows, {"key": "**mean**", **self.means}):
+            key = str(row["key"]).replace("|", "\\|")
+            lines.append("| " + " | ".join([key, *(shown(n, row[n]) for n in self.names)]) + " |")
+        return "\n".join(lines) + "\n"
+
+    def write(self, out: Path, about: Mapping[str, Any]) -> None:
+        """Write table.csv, table.md and summary.json into `out`."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["key", *self.names], lineterminator="\n")
+        writer.writeheader()
+        for row in self.rows:
+            numbers = {n: f"{row[n]:.6f}" for n in self.names}
+            writer.writerow({"key": row["key"], **numbers})
+        write_text(out / "table.csv", text.getvalue())
+        write_text(out / "table.md", self.markdown())
+        summary = {
+            **about,
+            "scale": self.scale,
+            "pairs": len(self.rows),
+            "failed": list(self.failed),
+            "means": {n: v if math.isfinite(v) else str(v) for n, v in self.means.items()},
+            "branches": list(self.branches),
+        }
+        write_text(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+
+
+def shown(name: str, value: float) -> str:
+    """A figure with the digits that mean something."""
+    return f"{value:.4f}" if "ssim" in name or "lpips" in name else f"{value:.2f}"
+
+
+def tabulate(scale: int, rows: list[dict[str, Any]], branches: list[list[float]], failed: list[str]) -> Table:
+    """A table with its means.
+
+    Args:
+        rows: not empty, all with the same figures.
+        branches: PSNR-Y of each branch, a list a pair.
+        failed: what went wrong with others.
+    """
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0] if name != "key"}
+    by_branch = tuple(sum(column) / len(column) for column in zip(*branches, strict=True))
+    return Table(scale, tuple(rows), means, by_branch, tuple(failed))

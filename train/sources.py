@@ -1,0 +1,91 @@
+"""What is evaluated: pairs of a dataset, or HR images that are reduced on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.resample import METHODS, Method, resample, resize
+from realdeg.io.find import find_images
+from train.cache import as_uint8, check_sizes
+from train.check import check_measurable
+from train.pairs import Pair, read_pairs
+
+
+@dataclass(frozen=True)
+class Source:
+    """One LR/HR pair, read when it is needed.
+
+    Attributes:
+        key: names it.
+        read: gives (h, w, 3) and (s h, s w, 3), uint8; raises UserError.
+    """
+
+    key: str
+    read: Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+def from_dataset(
+    data: Path, split: str, scale: int | None, shave: int | None = None
+) -> tuple[int, list[Source]]:
+    """Scale and pairs of a dataset folder; arguments and errors as of `read_pairs`.
+
+    Args:
+        shave: pixels that measuring cuts off each side; None: the scale.
+    """
+    scale, pairs = read_pairs(data, split, scale=scale)
+    cut = scale if shave is None else shave
+
+    def of(pair: Pair) -> Source:
+        def both() -> tuple[np.ndarray, np.ndarray]:
+            lr, hr = as_uint8(pair.lr), as_uint8(pair.hr)
+            check_sizes([pair.key], [lr], [hr], scale=scale)
+            check_measurable(pair.key, hr, cut)
+            return lr, hr
+
+        return Source(pair.key, both)
+
+    return scale, [of(pair) for pair in pairs]
+
+
+def from_hr(folder: Path, method: str, scale: int, shave: int | None = None) -> list[Source]:
+    """HR images of a folder, cropped to multiples of the scale and reduced by it.
+
+    Args:
+        folder: with images, at any depth.
+        method: of `realdeg.imaging.resample`; all but "nearest" and "area" are antialiased.
+        scale: s.
+        shave: pixels that measuring cuts off each side; None: the scale.
+
+    Raises:
+        UserError: an unknown method, or no images.
+    """
+    if method not in METHODS:
+        remedy = f"one of {', '.join(METHODS)}"
+        raise UserError("--downscale", f"unknown: {method!r}", remedy, exit_code=EXIT_USAGE)
+
+    def of(key: str, path: Path) -> Source:
+        def both() -> tuple[np.ndarray, np.ndarray]:
+            hr = as_uint8(path)
+            h, w = hr.shape[0] // scale, hr.shape[1] // scale
+            hr = np.ascontiguousarray(hr[: scale * h, : scale * w])
+            check_measurable(key, hr, scale if shave is None else shave)
+            return reduced(hr, method, scale), hr
+
+        return Source(key, both)
+
+    return [of(one.key, one.path) for one in find_images(folder)]
+
+
+def reduced(hr: np.ndarray, method: str, scale: int) -> np.ndarray:
+    """(s h, s w, 3) uint8 -> (h, w, 3) uint8 by a named method; "matlab_bicubic" is MATLAB's to the byte."""
+    if method == "matlab_bicubic":
+        return np.asarray(resize(hr, 1 / scale), np.uint8)
+    size = hr.shape[0] // scale, hr.shape[1] // scale
+    small = resample(hr.astype(np.float32), size, cast(Method, method))
+    return np.rint(np.clip(small, 0, 255)).astype(np.uint8)
