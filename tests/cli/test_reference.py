@@ -19,6 +19,7 @@ from realdeg.degrade.guide import operations
 from realdeg.degrade.recipe import from_text
 from train.d2c import main as d2c
 from train.evaluate import main as evaluate
+from train.export import main as export
 from train.upscale import main as upscale
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -39,6 +40,7 @@ def reference() -> str:
     programs += [
         (d2c, ("python -m train.d2c",)),
         (evaluate, ("python -m train.evaluate",)),
+        (export, ("python -m train.export",)),
         (upscale, ("python -m train.upscale",)),
         (d2crealsr, ("python -m pipelines.d2crealsr",)),
         (d2c_ablation, ("python -m pipelines.d2c_ablation",)),
