@@ -9,7 +9,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # What may differ between the two halves of a resumed run: none of it changes what a step computes,
 # except that more steps stretch a cosine schedule, which is what whoever asks for more wants.
 FREE = {
-    *("data", "extra", "out", "cache", "device", "precision", "track"),
+    *("data", "extra", "out", "cache", "device", "precision", "track", "leaves", "compile", "vgg_weights"),
     *("epochs", "steps", "fusion_steps"),
     *("check_every", "check_images", "save_every", "log_every", "diagnose_every"),
 }
@@ -68,19 +68,15 @@ def train_d2c(
 
 
 def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]) -> Path:
-    import torch
     from torch import Tensor
-    from torch.nn import functional as F
 
     from realdeg.records import fingerprint
     from train.average import SUFFIX, Average
     from train.batches import Crops, to_device
     from train.cache import cache_folder, check_sizes, decoded
     from train.check import checker, spread
-    from train.d2c_build import build
-    from train.descent import descend, gradient_ratio
+    from train.d2c_learning import Learning
     from train.loop import fit
-    from train.losses.divergence import diagnosis, divergence_loss, margins_for
     from train.machine import choose, hold_memory
     from train.pairs import read_split
     from train.runs import refuse_other_pairs, refuse_other_settings
@@ -109,74 +105,24 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     refuse_other_pairs(s.out, learned_from)
     steps = s.steps or s.epochs * crops.steps_per_epoch
 
-    tree, fusion = (net and machine.place(net) for net in build(s))
-    opt_d, opt_c = (
-        net and torch.optim.Adam(net.parameters(), lr=s.lr, weight_decay=s.weight_decay)
-        for net in (tree, fusion)
-    )
-    margins = margins_for(s.depth, far=s.margin_far, near=s.margin_near).to(machine.device)
+    learning = Learning(s, machine, ranks)
     rate = functools.partial(learning_rate, s, per_epoch=crops.steps_per_epoch)
     alpha = functools.partial(alpha_at, s, per_epoch=crops.steps_per_epoch)
-    sizes = [sum(p.numel() for p in net.parameters()) if net else 0 for net in (tree, fusion)]
-    say(f"device: {machine.why}")
+    sizes = [sum(p.numel() for p in net.parameters()) for net in learning.nets.values()]
+    say(f"device: {machine.why}" + (f", {ranks.count} processes" if ranks.count > 1 else ""))
     say(f"pairs: {len(keys)} x{s.scale} to learn from; validation: {len(split.val)} ({split.note})")
-    say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches, {sizes[1]:,} to join them")
+    joined = f", {sizes[1]:,} to join them" if len(sizes) > 1 else ""
+    say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches{joined}")
 
     def bring(i: int, batch: Any) -> tuple[Tensor, Tensor]:
         lr_image, target = to_device(batch, machine.device)
         return (source.on_device(i, target) if getattr(source, "grouped", False) else lr_image), target
 
-    def divergence(lr_image: Tensor, target: Tensor, i: int) -> tuple[Tensor, dict[str, Any]]:
-        """Eq. 1-7: each branch is fitted on its own, and kept apart from the others."""
-        made: list[Tensor] = []
-        told: dict[str, Any] = {}
-
-        def losses() -> Iterator[Tensor]:
-            for share, (small, large) in in_parts(lr_image, target):
-                with machine.autocast():
-                    pred = tree(small)
-                pred = pred.float()
-                away = pred - large[:, None]
-                error = away.square() if s.branch_loss == "l2" else away.abs()
-                fit = error.mean((0, 2, 3, 4)).sum()
-                t_d = divergence_loss(pred, large, margins, children=s.children, theta=s.theta)
-                found = {f"{s.branch_loss.upper()}_D": fit.detach(), "T_D": t_d.detach()}
-                if s.diagnose_every and i % s.diagnose_every == 0 and pred.shape[1] > 1:
-                    found["gradient_ratio"] = gradient_ratio(fit, s.alpha * t_d, list(tree.parameters()))
-                    found |= diagnosis(pred.detach(), large, margins, children=s.children)
-                for name, value in found.items():
-                    told[name] = told.get(name, 0) + share * value
-                made.append(pred.detach())
-                yield share * (fit + alpha(i) * t_d)
-
-        descend(opt_d, losses(), rate(i, steps), s.clip, ranks)
-        return torch.cat(made), told
-
-    def convergence(pred: Tensor, target: Tensor, learning: float) -> dict[str, Any]:
-        """Eq. 8 and 9, on predictions without history: no gradient of it reaches the tree."""
-        told = {"L2_C": torch.zeros((), device=pred.device)}
-
-        def losses() -> Iterator[Tensor]:
-            for share, (some, large) in in_parts(pred, target):
-                with machine.autocast():
-                    fused, _ = fusion(some)
-                loss = share * F.mse_loss(fused.float(), large)
-                told["L2_C"] += loss.detach()
-                yield loss
-
-        descend(opt_c, losses(), learning, s.clip, ranks)
-        return told
-
-    def in_parts(*batch: Tensor) -> Iterator[tuple[float, tuple[Tensor, ...]]]:
-        """A batch in parts, and which share of it each is."""
-        for part in zip(*(one.chunk(s.accumulate) for one in batch), strict=True):
-            yield len(part[0]) / len(batch[0]), part
-
     def averaged(step: Callable[[int, Any], dict[str, Any]]) -> Callable[[int, Any], dict[str, Any]]:
         def do(i: int, batch: Any) -> dict[str, Any]:
             told = step(i, batch)
             if average is not None:
-                average.update(nets, i)
+                average.update(learning.nets, i)
             return told
 
         return do
@@ -184,29 +130,25 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     def joint(i: int, batch: Any) -> dict[str, Any]:
         """The released loop; the second forward pass of the tree is left out, its images are at hand."""
         lr_image, target = bring(i, batch)
-        pred, told = divergence(lr_image, target, i)
-        if fusion is None:
+        pred, told = learning.divergence(lr_image, target, i, rate(i, steps), alpha(i))
+        if learning.fusion is None:
             return told
-        return {**told, **convergence(pred, target, rate(i, steps))}
+        return {**told, **learning.convergence(pred, target, rate(i, steps))}
 
     def first(i: int, batch: Any) -> dict[str, Any]:
         """The paper's first stage."""
-        return divergence(*bring(i, batch), i)[1]
+        return learning.divergence(*bring(i, batch), i, rate(i, steps), alpha(i))[1]
 
     def second(i: int, batch: Any) -> dict[str, Any]:
         """The paper's second stage: the tree is frozen."""
         lr_image, target = bring(i, batch)
-        with torch.no_grad(), machine.autocast():
-            pred = tree(lr_image).float()
-        return convergence(pred, target, rate(i - steps, fusion_steps))
+        return learning.convergence(learning.predict(lr_image), target, rate(i - steps, fusion_steps))
 
-    parts = {"tree": tree, "fusion": fusion, "opt_d": opt_d, "opt_c": opt_c}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    nets = {name: part for name, part in parts.items() if name in ("tree", "fusion")}
-    average = Average(nets, s.ema) if s.ema else None
+    parts: dict[str, Any] = {**learning.nets, **learning.optimisers}
+    average = Average(learning.nets, s.ema) if s.ema else None
     if average is not None:
         parts |= {f"{name}{SUFFIX}": net for name, net in average.nets.items()}
-    judged = average.nets if average is not None else nets
+    judged = average.nets if average is not None else learning.nets
     about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
         fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
@@ -217,7 +159,7 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     chosen = spread(split.val, s.check_images) if ranks.is_first else ()
     watch = functools.partial(checker, chosen, machine, judged["tree"], scale=s.scale, folder=folder)
     whole = watch(fusion=judged.get("fusion")) if chosen else None
-    if s.schedule == "joint" or fusion is None:
+    if s.schedule == "joint" or learning.fusion is None:
         go(averaged(joint), steps=steps, check=whole)
     else:
         fusion_steps = s.fusion_steps or max(1, steps // 4)
@@ -261,7 +203,7 @@ def _portable(s: D2CSettings) -> dict[str, Any]:
     return {
         name: value
         for name, value in to_mapping(s).items()
-        if name not in ("data", "extra", "out", "cache", "kernel_pool", "noise_pool")
+        if name not in ("data", "extra", "out", "cache", "kernel_pool", "noise_pool", "vgg_weights")
     }
 
 

@@ -34,7 +34,7 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
             tree = SinglePath(host)
     except ValueError as error:  # a scale or width that the host cannot have
         raise UserError(f"--host {s.host}", str(error), "choose another", exit_code=EXIT_USAGE) from None
-    fusion = FusionNet(s.children**s.depth, width=s.fusion_width) if s.depth else None
+    fusion = FusionNet(s.children**s.depth, s.fusion_width, output_relu=s.fusion_relu) if s.depth else None
     initialise(tree, generator, host.gain)
     if fusion is not None:
         initialise(fusion, generator)

@@ -148,6 +148,23 @@ class D2CSettings:
     )
     margin_near: float = setting(2e-5, "Margin between leaves of one parent (released code).", low=0)
 
+    luma: Literal["bt601", "mean"] = setting(
+        "bt601", "Of the divergence loss: Y (paper, Eq. 2), or the mean of the channels (released code)."
+    )
+    normalise: Literal["image", "batch"] = setting(
+        "image", "Divergence loss for each image (ours), or over the whole batch (released code)."
+    )
+    fusion_relu: bool = setting(
+        False, "A ReLU before the softmax of the weights (released code), which lets none fall to 0."
+    )
+    vgg: float = setting(
+        0.0, "Weight of |VGG19(SR) - VGG19(HR)| in the convergence loss (paper, Table 2; not published).",
+        low=0,
+    )  # fmt: skip
+    vgg_weights: Path | None = setting(
+        None, "torchvision's VGG-19 weights; default: torch's cache, or fetched once."
+    )
+
     check_every: int = setting(2500, "Steps between validations (released code: 20 epochs).", low=1)
     check_images: int = setting(0, "Validation pairs to use, evenly spread; 0 = all.", low=0)
     save_every: int = setting(1000, "Steps between checkpoints; the newest two are kept.", low=1)
@@ -158,6 +175,12 @@ class D2CSettings:
 
     device: str = setting("auto", "auto, cpu, cuda, cuda:1 or mps.")
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Of the networks; losses are float32.")
+    leaves: Literal["separate", "grouped"] = setting(
+        "separate", "Branches of a level one by one, or as grouped convolutions: the same to rounding."
+    )
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = setting(
+        "off", "torch.compile of both networks; reduce-overhead and max-autotune use CUDA graphs."
+    )
     track: Literal["auto", "on", "off"] = setting("auto", "TensorBoard events in RUN/tensorboard.")
     cache: Path | None = setting(None, "Folder of decoded images; default: DATA/cache.")
 

@@ -19,8 +19,11 @@ from train.upscale import model_options
 if TYPE_CHECKING:
     import numpy as np
 
+    from train.losses.perceptual import LPIPS
     from train.restore.model import Bicubic, Model
     from train.sources import Source
+
+    Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
 def evaluate(
@@ -37,6 +40,7 @@ def evaluate(
     scale: int | None = None,
     project: bool = False,
     page: bool = True,
+    lpips: LPIPS | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
@@ -55,6 +59,7 @@ def evaluate(
         scale: wanted, where the dataset has several or there is no model.
         project: make images agree with LR first; without a model, the bicubic ones.
         page: write the page.
+        lpips: measures LPIPS too; it is moved to the model's device.
 
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale; no pair could be measured.
@@ -85,11 +90,12 @@ def evaluate(
         model = Bicubic(scale, project=True)
     out = out or (run / "evaluation" if run else None)
     gallery = Gallery(out, run, data or hr) if out and page and model is not None else None
+    distance = _distance(lpips, model) if lpips is not None else None
     rows, branches, failed = [], [], []
     for done, source in enumerate(sources):
         on_progress(done, len(sources))
         try:
-            row, by_branch = _measure(source, model, scale, convention, out, gallery)
+            row, by_branch = _measure(source, model, scale, convention, out, gallery, distance)
         except UserError as error:
             failed.append(str(error))
             continue
@@ -135,8 +141,10 @@ def _measure(
     convention: str,
     out: Path | None,
     gallery: Gallery | None,
+    distance: Distance | None,
 ) -> tuple[dict[str, Any], list[float]]:
     """Figures of one pair, and PSNR-Y of each branch."""
+    from realdeg.imaging.resample import resize
     from realdeg.io.save import write_image
     from realdeg.metrics.lr_psnr import lr_psnr
     from train.check import bicubic_scores, scores
@@ -146,11 +154,15 @@ def _measure(
     lr, hr = source.read()
     row: dict[str, Any] = {"key": source.key, **bicubic_scores(lr, hr, scale, convention)}
     by_branch: list[float] = []
+    if distance:
+        row["lpips_bicubic"] = distance(resize(lr, scale), hr)
     if model is not None:
         images = model.predict(lr)
         sr, leaves = to_uint8(images[0]), images[1:]
         row |= scores(sr, hr, scale, convention)
         row["lr_psnr"] = lr_psnr(sr, hr, scale=scale)
+        if distance:
+            row["lpips"] = distance(sr, hr)
         if len(leaves) > 1:
             ideal = ideal_fusion(leaves[None], _tensor(hr)[None])[0]
             by_branch = [_psnr(to_uint8(leaf), hr, scale, convention) for leaf in leaves]
@@ -163,6 +175,20 @@ def _measure(
             best = max(range(len(by_branch)), key=by_branch.__getitem__) if by_branch else None
             gallery.add(source.key, model, lr, hr, images, best)
     return row, by_branch
+
+
+def _distance(lpips: LPIPS, model: Model | Bicubic | None) -> Distance:
+    """LPIPS of two (H, W, 3) uint8 images, on the model's device."""
+    import torch
+
+    device = getattr(getattr(model, "machine", None), "device", torch.device("cpu"))
+    net = lpips.to(device)
+
+    def measure(sr: np.ndarray, hr: np.ndarray) -> float:
+        with torch.inference_mode():
+            return float(net(_tensor(sr)[None].to(device), _tensor(hr)[None].to(device)).mean())
+
+    return measure
 
 
 def _psnr(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str) -> float:
@@ -251,6 +277,15 @@ class Gallery:
 )
 @click.option("--split", default="test", show_default=True, help="train, val, test or all.")
 @click.option("--scale", type=int, help="Which pairs of a dataset of several scales.")
+@click.option(
+    "--lpips",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="LPIPS: where its weights lie in torch's cache; fetched once; not.",
+)
+@click.option("--alexnet", type=click.Path(path_type=Path), help="torchvision's AlexNet, for LPIPS.")
+@click.option("--lpips-heads", type=click.Path(path_type=Path), help="alex.pth of LPIPS 0.1.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
 @model_options
 def main(
@@ -260,6 +295,9 @@ def main(
     convention: str,
     split: str,
     scale: int | None,
+    lpips: str,
+    alexnet: Path | None,
+    lpips_heads: Path | None,
     out: Path | None,
     run: Path | None,
     checkpoint: Path | None,
@@ -281,10 +319,17 @@ def main(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
             say=click.echo,
         )  # fmt: skip
+    net = None
+    if lpips != "off":
+        from train.losses.perceptual import LPIPS, LPIPS_FILES
+        from train.pretrained import at_hand
+
+        if lpips == "on" or alexnet or lpips_heads or at_hand(*LPIPS_FILES):
+            net = LPIPS(alexnet, lpips_heads)
     with Show("evaluating", 1, 0) as show:
         table = evaluate(
             run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
-            model=model, scale=scale, project=project, on_progress=_shown(show),
+            model=model, scale=scale, project=project, lpips=net, on_progress=_shown(show),
         )  # fmt: skip
     click.echo(str(table))
     for line in table.failed:

@@ -258,3 +258,29 @@ def test_bicubic_on_realsr_is_the_known_figure(shared_data, tmp_path):
     assert len(table.rows) == 50
     assert table.means["psnr_y_bicubic"] == pytest.approx(26.83, abs=0.015)
     assert table.means["ssim_y_bicubic"] == pytest.approx(0.7415, abs=0.0012)
+
+
+def test_lpips_is_measured_where_its_weights_are(trained, tmp_path):
+    import torch
+
+    from train.losses.perceptual import LPIPS
+    from train.nets.trunks import alexnet, seeded
+
+    run, data = trained
+    torch.save(seeded(alexnet(), 0), tmp_path / "alex.pth")
+    sizes = enumerate((64, 192, 384, 256, 256))
+    torch.save(
+        {f"lin{i}.model.1.weight": torch.full((1, n, 1, 1), 0.1) for i, n in sizes}, tmp_path / "h.pth"
+    )
+    words = ["--alexnet", tmp_path / "alex.pth", "--lpips-heads", tmp_path / "h.pth"]
+    result = program("evaluate", "--run", run, "--data", data, "--split", "all", *words)
+    assert result.returncode == 0, result.stderr
+    with (run / "evaluation/table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    net = LPIPS(tmp_path / "alex.pth", tmp_path / "h.pth")
+    sr, hr = (
+        torch.tensor(image(path).copy()).permute(2, 0, 1)[None] / 255
+        for path in (run / "evaluation/SR/p2.png", data / "HR/p2.png")
+    )
+    assert float(rows[2]["lpips"]) == pytest.approx(float(net(sr, hr).mean()), rel=1e-4)
+    assert float(rows[2]["lpips_bicubic"]) > 0

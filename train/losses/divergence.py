@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # BT.601; the offset falls out of Eq. 2
+MEAN = (1 / 3, 1 / 3, 1 / 3)
 
 
 def divergence_loss(
-    pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2, theta: float = 0.8
+    pred: Tensor,
+    hr: Tensor,
+    margins: Tensor,
+    *,
+    children: int = 2,
+    theta: float = 0.8,
+    luma: Sequence[float] = LUMA,
+    per: str = "image",
 ) -> Tensor:
     """Triplet divergence T_D between the leaves of a tree (D2C-SR, ECCV 2022, Eq. 2-6).
 
@@ -21,6 +31,9 @@ def divergence_loss(
         margins: (L,) by depth of the closest common ancestor, root first; P = children**L.
         children: branches C of a node.
         theta: discount of near relatives, Eq. 6.
+        luma: weights of red, green and blue; the released code takes the plain mean (`MEAN`).
+        per: "image": Eq. 2 to 4 for each image by itself; "batch": over all pixels of the batch, as the
+            released code, where the loss of an image depends on its batch mates.
 
     Returns:
         Scalar >= 0. Perfect predictions give the mean of beta * margin, not 0.
@@ -28,7 +41,10 @@ def divergence_loss(
     Raises:
         ValueError: P leaves do not form L levels.
     """
-    return _triplets(pred, hr, margins, children, theta).mean()
+    if per == "batch":
+        pred = pred.permute(1, 2, 0, 3, 4).flatten(2, 3)[None]
+        hr = hr.transpose(0, 1).flatten(1, 2)[None]
+    return _triplets(pred, hr, margins, children, theta, luma).mean()
 
 
 def active_triplets(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -> float:
@@ -36,7 +52,14 @@ def active_triplets(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int 
     return float((_triplets(pred, hr, margins, children, 1.0) > 0).float().sum(1).mean())
 
 
-def _triplets(pred: Tensor, hr: Tensor, margins: Tensor, children: int, theta: float) -> Tensor:
+def _triplets(
+    pred: Tensor,
+    hr: Tensor,
+    margins: Tensor,
+    children: int,
+    theta: float,
+    luma: Sequence[float] = LUMA,
+) -> Tensor:
     """(B, P (P - 1)) weighted triplets of Eq. 4 and 6, ordered pairs."""
     n = pred.shape[1]
     if n != children ** len(margins):
@@ -45,7 +68,9 @@ def _triplets(pred: Tensor, hr: Tensor, margins: Tensor, children: int, theta: f
         return pred.new_zeros(len(pred), 1)  # a single branch has nobody to differ from
     depth = common_depth(n, children).to(pred.device)  # (P, P), 1 = only the root shared
     beta = theta ** (depth - 1).to(pred.dtype)  # Eq. 6
-    res = (standardised_luma(pred) - standardised_luma(hr)[:, None]).abs()  # Eq. 2, 3: (B, P, H, W)
+    res = (
+        standardised_luma(pred, luma) - standardised_luma(hr, luma)[:, None]
+    ).abs()  # Eq. 2, 3: (B, P, H, W)
     flat = res.flatten(2)
     # |a - b|^2 = |a|^2 + |b|^2 - 2 ab: no image for each pair of leaves.
     products = flat @ flat.mT / flat.shape[-1]  # (B, P, P)
@@ -68,17 +93,18 @@ def common_depth(leaves: int, children: int) -> Tensor:
     return depth
 
 
-def standardised_luma(image: Tensor) -> Tensor:
+def standardised_luma(image: Tensor, weights: Sequence[float] = LUMA) -> Tensor:
     """G(I) = (Y(I) - mean) / standard deviation, for each image by itself (Eq. 2).
 
     Args:
         image: (..., 3, H, W) RGB in [0, 1].
+        weights: of red, green and blue.
 
     Returns:
         (..., H, W); 0 where the luma is constant.
     """
     red, green, blue = image.unbind(-3)
-    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    luma = weights[0] * red + weights[1] * green + weights[2] * blue
     centred = luma - luma.mean((-2, -1), keepdim=True)
     variance = centred.square().mean((-2, -1), keepdim=True)
     # clamp before the root: its gradient at 0 is infinite.
