@@ -308,3 +308,40 @@ def test_gradient_ratio_of_a_scaled_loss_is_the_scale():
     assert gradient_ratio(weight.square().sum(), 0.25 * weight.square().sum(), [weight]) == pytest.approx(
         0.25
     )
+
+
+def test_grouped_leaves_learn_the_same(make_dataset, tiny, tmp_path):
+    data = make_dataset()
+    runs = [train(tiny, data, tmp_path / name, leaves=name) for name in ("separate", "grouped")]
+    one, other = (weights(run) for run in runs)
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_the_released_forms_are_settings_of_a_run(make_dataset, tiny, tmp_path):
+    data = make_dataset()
+    ours = train(tiny, data, tmp_path / "ours", alpha=0.1, alpha_schedule="constant")
+    words = {"luma": "mean", "normalise": "batch", "fusion_relu": True}
+    released = train(tiny, data, tmp_path / "released", alpha=0.1, alpha_schedule="constant", **words)
+    assert not same(weights(ours), weights(released))
+    assert load(released).fusion.output_relu
+    with pytest.raises(UserError, match="luma was mean"):
+        train(tiny, data, tmp_path / "released", steps=9)
+
+
+def test_the_vgg_term_moves_the_fusion_alone(make_dataset, tiny, tmp_path):
+    from train.nets.trunks import seeded, vgg19
+
+    data = make_dataset()
+    torch.save(seeded(vgg19([34]), 0), tmp_path / "vgg.pth")
+    plain = train(tiny, data, tmp_path / "plain")
+    run = train(tiny, data, tmp_path / "run", vgg=0.1, vgg_weights=tmp_path / "vgg.pth")
+    assert float(rows(run / "metrics.csv")[0]["VGG_C"]) > 0
+    one, other = weights(plain), weights(run)
+    moved = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}
+    assert moved == {"fusion"}
+
+
+def test_weights_that_are_not_to_be_had_are_one_line(make_dataset, tiny, tmp_path):
+    with pytest.raises(UserError, match="there is no such file"):
+        train(tiny, make_dataset(), tmp_path / "run", vgg=0.1, vgg_weights=tmp_path / "vgg.pth")

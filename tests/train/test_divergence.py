@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from train.losses.divergence import (
+    MEAN,
     active_triplets,
     alpha_schedule,
     common_depth,
@@ -57,6 +58,26 @@ def test_it_is_the_equations(depth, children):
     margins = margins_for(depth, far=0.3, near=0.1).double()
     loss = divergence_loss(pred, hr, margins, children=children, theta=0.7)
     assert float(loss) == pytest.approx(by_hand(pred, hr, margins, children, 0.7), rel=1e-9)
+
+
+def test_the_released_form_is_over_the_batch_and_of_the_mean_channel():
+    """Luma a plain mean, its mean and deviation over the whole batch, one distance for the batch."""
+    pred, hr = images()
+
+    def standard(image):  # (B, 3, H, W)
+        grey = image.mean(1)
+        return (grey - grey.mean()) / grey.std(unbiased=False)
+
+    res = [(standard(pred[:, i]) - standard(hr)).abs() for i in range(4)]
+    total = 0.0
+    for i, j in itertools.permutations(range(4), 2):
+        beta, margin = (0.8, 0.1) if i // 2 == j // 2 else (1.0, 0.3)
+        apart = (res[i] ** 2).mean() - ((res[i] - res[j]) ** 2).mean() + margin
+        total += beta * float(apart.clamp(min=0)) / 12
+    margins = margins_for(2, far=0.3, near=0.1).double()
+    released = divergence_loss(pred, hr, margins, luma=MEAN, per="batch")
+    assert float(released) == pytest.approx(total, rel=1e-7)  # margins are float32
+    assert float(divergence_loss(pred, hr, margins)) != pytest.approx(total, rel=1e-3)
 
 
 @pytest.mark.parametrize(("depth", "children"), [(2, 2), (3, 2), (2, 3), (1, 4)])

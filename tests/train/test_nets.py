@@ -3,8 +3,13 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
+from train.d2c_build import build
+from train.d2c_settings import D2CSettings
 from train.nets.blocks import RCAB, ChannelAttention, EnlargingConv, ResidualGroup, initialise, upsampler
+from train.nets.grouped import forward_grouped
+from train.nets.hosts import HOSTS
 from train.nets.rcan import rcan_host
 from train.nets.tree import FusionNet, TreeNet
 
@@ -20,6 +25,45 @@ def count(make):
 def test_parameters_of_the_released_network(scale, parameters):
     assert count(lambda: TreeNet(rcan_host(scale))) == parameters
     assert count(lambda: FusionNet(4)) == 46_080
+
+
+@pytest.mark.parametrize(
+    ("scale", "tree", "fusion"),
+    [(2, 23.577, 0.849), (3, 27.134, 1.911), (4, 34.831, 3.397), (8, 79.847, 13.590)],
+)
+def test_floating_point_operations_of_the_released_network(scale, tree, fusion):
+    """Of an LR of 48x48, in units of 10^9; a multiplication with its addition counts two."""
+    with torch.device("meta"):
+        nets = TreeNet(rcan_host(scale)), FusionNet(4)
+        lr = torch.rand(1, 3, 48, 48)
+    for net, expected in zip(nets, (tree, fusion), strict=True):
+        with FlopCounterMode(display=False) as counter:
+            made = net(lr)
+        lr = made
+        assert counter.get_total_flops() / 1e9 == pytest.approx(expected, abs=5e-4)
+
+
+@pytest.mark.parametrize(("depth", "children", "deep"), [(2, 2, True), (3, 2, False), (1, 3, True)])
+def test_grouped_leaves_give_the_same_images_and_gradients(depth, children, deep):
+    generator = torch.Generator().manual_seed(0)
+    tree = TreeNet(rcan_host(3, width=8, groups=1, blocks=1), depth, children, deep_residual=deep)
+    initialise(tree, generator)
+    lr = torch.rand(2, 3, 9, 7, generator=generator)
+    plain, grouped = tree(lr), forward_grouped(tree, lr)
+    torch.testing.assert_close(grouped, plain, rtol=1e-5, atol=1e-5)
+    there = torch.rand(plain.shape, generator=generator)
+    weights = list(tree.parameters())
+    ours = torch.autograd.grad(grouped, weights, there)
+    for mine, theirs in zip(ours, torch.autograd.grad(plain, weights, there), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(HOSTS))
+def test_every_host_can_be_grouped(name):
+    settings = D2CSettings(host=name, width=16, groups=1, blocks=2, growth=4, scale=2)
+    tree = build(settings)[0]
+    lr = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(forward_grouped(tree, lr), tree(lr), rtol=1e-4, atol=1e-4)
 
 
 def test_parameters_of_its_pieces():
