@@ -84,10 +84,9 @@ def ours(
     def step(lr: Tensor, hr: Tensor) -> None:
         nonlocal count
         count += 1
-        pred, told = learning.divergence(
-            machine.bring(lr), machine.bring(hr), count, settings.lr, settings.alpha
-        )
-        told |= learning.convergence(pred, hr, settings.lr)
+        small, large = machine.bring(lr), machine.bring(hr)
+        pred, told = learning.divergence(small, large, count, settings.lr, settings.alpha)
+        told |= learning.convergence(pred, large, settings.lr)
         for value in told.values():
             float(value)  # as the loop does
 

@@ -3,8 +3,8 @@
 python -m pipelines.d2c_ablation --data PAIRS -o OUT [--preset tiny] [--only 'width*']
 
 Trees of width 1 to 4 and of depth 1 to 4; without the divergence loss; without the deep residual; the weight
-of the divergence loss over decades. Each is trained with the same steps, once a seed, and judged on the
-dataset's test scenes. Below OUT lie the runs, which go on where they were stopped; OUT/ablation.csv and
+of the divergence loss over decades; the host alone with as many parameters, once deeper and once wider. Each
+is trained with the same steps, once a seed, and judged on the dataset's test scenes. Below OUT lie the runs, which go on where they were stopped; OUT/ablation.csv and
 OUT/ablation.md are the table, OUT/report/ the page with plots.
 """
 
@@ -34,6 +34,7 @@ FIGURES = {
     "gain": "above bicubic, dB",
     "ssim_y": "SSIM-Y",
     "psnr_y_branch_mean": "mean of branches, dB",
+    "psnr_y_branch": "best branch, dB",
     "psnr_y_ideal": "ideal fusion, dB",
     "branch_rms_8bit": "between branches, levels",
     "active_triplets": "active triplets",
@@ -44,7 +45,9 @@ FIGURES = {
 def variants(base: D2CSettings) -> dict[str, D2CSettings]:
     """Settings by name; `base` is the full model that all others differ from in one thing.
 
-    The sweep of alpha also keeps the divergence loss on all the time.
+    The sweep of alpha also keeps the divergence loss on all the time. The single paths are the host alone
+    with the parameters of the full model: deeper by more blocks, or as deep as a path from root to leaf and
+    wider.
     """
     even = replace(base, alpha_schedule="constant")
     return {
@@ -54,7 +57,29 @@ def variants(base: D2CSettings) -> dict[str, D2CSettings]:
         "without-divergence": replace(base, alpha=0.0),
         "without-deep-residual": replace(base, deep_residual=False),
         **{f"alpha-{alpha:g}": replace(even, alpha=alpha) for alpha in ALPHAS},
+        "single-deep": _of_equal_size(base, lambda n: replace(base, depth=0, blocks=n)),
+        "single-wide": _of_equal_size(
+            base, lambda n: replace(base, depth=0, groups=base.groups * base.depth, width=n)
+        ),
     }
+
+
+def _of_equal_size(base: D2CSettings, make: Callable[[int], D2CSettings]) -> D2CSettings:
+    """The setting of the family whose number of parameters is nearest to the full model's."""
+    wanted, low, high = _parameters(base), 4, 8
+    while _parameters(make(high)) < wanted:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _parameters(make(middle)) < wanted else (low, middle)
+    return min((make(n) for n in (low, high)), key=lambda s: abs(_parameters(s) - wanted))
+
+
+def _parameters(s: D2CSettings) -> int:
+    from train.d2c_build import build
+
+    nets = build(replace(s, scale=s.scale or 4))
+    return sum(p.numel() for net in nets if net is not None for p in net.parameters())
 
 
 def ablate(
@@ -82,6 +107,9 @@ def ablate(
     Raises:
         UserError: no variant of such a name, or what `train_d2c` and `evaluate` raise.
     """
+    from train.pairs import read_split
+
+    base = replace(base, scale=read_split(data, scale=base.scale).scale)
     chosen = {name: made for name, made in variants(base).items() if fnmatchcase(name, only)}
     if not chosen:
         known = ", ".join(variants(base))
@@ -101,6 +129,8 @@ def ablate(
 
 def _folder(s: D2CSettings, seed: int) -> str:
     deep = "" if s.deep_residual else "-shallow"
+    if s.depth == 0:
+        return f"single-w{s.width}-g{s.groups}-b{s.blocks}-seed{seed}"
     return f"c{s.children}-l{s.depth}-alpha{s.alpha:g}-{s.alpha_schedule}{deep}-seed{seed}"
 
 
@@ -111,10 +141,12 @@ def _judged(settings: D2CSettings, say: Callable[[str], None]) -> dict[str, floa
     assert settings.data is not None
     assert settings.out is not None
     train_d2c(settings, quiet=True, say=lambda text: None)
-    table = evaluate(settings.out, settings.data)
+    table = evaluate(settings.out, settings.data, page=False)
     model = load(settings.out, say=lambda text: None)
     nets = [model.tree, *([model.fusion] if model.fusion else [])]
     found = {**table.means, "gain": table.gain_db or 0.0}
+    if table.branches:
+        found["psnr_y_branch"] = max(table.branches)  # of one branch for all images
     found["parameters"] = sum(p.numel() for net in nets for p in net.parameters())
     with (settings.out / "metrics.csv").open(newline="") as file:
         for row in csv.DictReader(file):  # the last that was diagnosed

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from pipelines.d2c_ablation import ablate, main, variants
 from realdeg.errors import UserError
-from train.d2c_settings import D2CSettings
+from train.d2c_build import build
+from train.d2c_settings import PRESETS, D2CSettings
 
 
 @pytest.fixture
@@ -22,6 +23,9 @@ def test_each_variant_differs_in_one_thing(base):
     assert {name for name in made if name.startswith("width-")} == {f"width-{c}" for c in (1, 2, 3, 4)}
     assert made["width-2"] == made["depth-2"] == made["full"] == base
     for name, settings in made.items():
+        if name.startswith("single-"):
+            assert settings.depth == 0
+            continue
         changed = [f for f in vars(base) if getattr(settings, f) != getattr(base, f)]
         assert len(changed) <= 1, name
     assert made["without-divergence"].alpha == 0
@@ -54,10 +58,24 @@ def test_the_command(make_dataset, tmp_path):
     data, out = make_dataset(), tmp_path / "out"
     words = ["--data", str(data), "-o", str(out), "--steps", "2", "--patch", "12", "--device", "cpu"]
     planned = CliRunner().invoke(main, [*words, "--dry-run"])
-    assert planned.output.count("would train") == 17
+    assert planned.output.count("would train") == 19
     assert not out.exists()
     done = CliRunner().invoke(main, [*words, "--only", "without-*"])
     assert done.exit_code == 0, done.output
     assert "without-deep-residual, seed 0" in done.output
     with pytest.raises(UserError, match="known: full, width-1"):
         ablate(data, out, D2CSettings(), only="wide*")
+
+
+@pytest.mark.parametrize("preset", ["tiny", "paper"])
+def test_single_paths_have_the_parameters_of_the_tree(preset):
+    base = D2CSettings(**{**PRESETS[preset], "scale": 4})
+    made = variants(base)
+    sizes = {}
+    for name in ("full", "single-deep", "single-wide"):
+        nets = [net for net in build(made[name]) if net is not None]
+        sizes[name] = sum(p.numel() for net in nets for p in net.parameters())
+    assert sizes["single-deep"] == pytest.approx(sizes["full"], rel=0.02)
+    assert sizes["single-wide"] == pytest.approx(sizes["full"], rel=0.025)  # channels are whole
+    assert made["single-deep"].width == base.width
+    assert made["single-wide"].groups == 2 * base.groups
