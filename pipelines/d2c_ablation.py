@@ -4,8 +4,9 @@ python -m pipelines.d2c_ablation --data PAIRS -o OUT [--preset tiny] [--only 'wi
 
 Trees of width 1 to 4 and of depth 1 to 4; without the divergence loss; without the deep residual; the weight
 of the divergence loss over decades; the host alone with as many parameters, once deeper and once wider. Each
-is trained with the same steps, once a seed, and judged on the dataset's test scenes. Below OUT lie the runs, which go on where they were stopped; OUT/ablation.csv and
-OUT/ablation.md are the table, OUT/report/ the page with plots.
+is trained with the same steps, once a seed, and judged on the dataset's test scenes. Below OUT lie the runs,
+which go on where they were stopped; OUT/ablation.csv and OUT/ablation.md are the table, OUT/report/ the page
+with plots.
 """
 
 from __future__ import annotations
