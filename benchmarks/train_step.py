@@ -1,6 +1,6 @@
 """One training step of D2C-SR and one forward pass, against a plain port of the released order.
 
-    python -m benchmarks.train_step [--preset paper] [--patch 96] [--batch 4] [--repeats 3]
+    python benchmarks/train_step.py [--preset paper] [--patch 96] [--batch 4] [--repeats 3]
 
 The plain port is what one writes down from the released code: float32, channels first, four branches one by
 one, loops over pairs of leaves, and the tree run a second time for the convergence step. Ways are measured
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--ways", default="fp32,bf16", help="of fp32, bf16, grouped, compile")
+    parser.add_argument("--ways", default="fp32,bf16", help="of fp32, bf16, grouped, compile, graphs")
     args = parser.parse_args()
     base = D2CSettings(**{**PRESETS[args.preset], "scale": 4, "diagnose_every": 0, "alpha": 2e-5})
     machine = choose(args.device, "fp32")
@@ -135,7 +135,11 @@ def compare(
     generator = torch.Generator().manual_seed(0)
     lr = torch.rand(batch, 3, patch, patch, generator=generator).to(device)
     hr = torch.rand(batch, 3, 4 * patch, 4 * patch, generator=generator).to(device)
-    changed = {"grouped": {"leaves": "grouped"}, "compile": {"compile": "default"}}
+    changed = {
+        "grouped": {"leaves": "grouped"},
+        "compile": {"compile": "default"},
+        "graphs": {"compile": "reduce-overhead"},
+    }
     plain = Plain(base, device)
     made: dict[str, tuple[Callable[[Tensor, Tensor], None], Callable[[Tensor], Tensor]]] = {
         "plain port, fp32": (plain.step, plain.forward)

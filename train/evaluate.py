@@ -149,6 +149,7 @@ def _measure(
     from realdeg.metrics.lr_psnr import lr_psnr
     from train.check import bicubic_scores, scores
     from train.losses.divergence import ideal_fusion
+    from train.memory import enough_memory
     from train.restore.model import to_uint8
 
     lr, hr = source.read()
@@ -157,7 +158,8 @@ def _measure(
     if distance:
         row["lpips_bicubic"] = distance(resize(lr, scale), hr)
     if model is not None:
-        images = model.predict(lr)
+        with enough_memory(source.key, "lower --tile"):
+            images = model.predict(lr)
         sr, leaves = to_uint8(images[0]), images[1:]
         row |= scores(sr, hr, scale, convention)
         row["lr_psnr"] = lr_psnr(sr, hr, scale=scale)
@@ -277,6 +279,7 @@ class Gallery:
 )
 @click.option("--split", default="test", show_default=True, help="train, val, test or all.")
 @click.option("--scale", type=int, help="Which pairs of a dataset of several scales.")
+@click.option("--shipped", is_flag=True, help="Measure the model that comes with realdeg.")
 @click.option(
     "--lpips",
     type=click.Choice(["auto", "on", "off"]),
@@ -295,6 +298,7 @@ def main(
     convention: str,
     split: str,
     scale: int | None,
+    shipped: bool,
     lpips: str,
     alexnet: Path | None,
     lpips_heads: Path | None,
@@ -314,7 +318,9 @@ def main(
     from train.upscale import load
 
     model = None
-    if run is not None or checkpoint is not None:
+    if run is not None or checkpoint is not None or shipped:
+        if shipped and not (run is None and checkpoint is None):
+            raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
         model = load(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
             say=click.echo,

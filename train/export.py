@@ -1,4 +1,4 @@
-"""Hand a trained network on as ONNX, checked against the network itself.
+"""Hand a trained network on: as one file of weights, or as ONNX, checked against the network itself.
 
 python -m train.export --run RUN -o model.onnx
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
@@ -137,15 +137,28 @@ def _quiet() -> Any:
 @click.command(context_settings=CONTEXT)
 @click.option("--run", type=click.Path(path_type=Path), help="Run folder of a training.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="One .safetensors file instead of a run.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="ONNX file to write.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="FILE.onnx or FILE.safetensors."
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 def main(run: Path | None, checkpoint: Path | None, out: Path) -> None:
-    """Write a trained network as ONNX, and check it with onnxruntime.
+    """Write a trained network to one file.
 
-    Input lr: (B, 3, h, w) float32, RGB in [0, 1], any size. Output sr: (B, 3, SCALE h, SCALE w).
+    .safetensors: weights and settings for --checkpoint, averaged weights where the run has them. .onnx: for
+    other programs, checked with onnxruntime; input lr: (B, 3, h, w) float32, RGB in [0, 1], any size; output
+    sr: (B, 3, SCALE h, SCALE w).
     """
-    from train.upscale import load
+    from train.average import SUFFIX
+    from train.restore.checkpoint import hand_on
+    from train.upscale import load, opened
 
+    if out.suffix == ".safetensors":
+        hand_on(opened(run, checkpoint, click.echo), out, SUFFIX)
+        click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+        return
+    if out.suffix != ".onnx":
+        problem = f"is neither .onnx nor .safetensors but {out.suffix or 'without ending'}"
+        raise UserError(out, problem, "choose one of them", exit_code=EXIT_USAGE)
     model = load(run, checkpoint=checkpoint, device="cpu", say=click.echo)
     difference = export_onnx(model, out)
     size = out.stat().st_size / 1e6

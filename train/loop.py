@@ -16,6 +16,7 @@ from realdeg.errors import Interrupted, UserError
 from realdeg.guard import stop_signals
 from train.batches import ahead
 from train.log import Notes, Show, Window
+from train.memory import enough_memory
 from train.ranks import Ranks
 from train.restore.checkpoint import Stateful, latest, save
 
@@ -27,6 +28,9 @@ class Named(Protocol):
     def keys(self) -> tuple[str, ...]:
         """Keys of its pairs."""
         ...
+
+
+MEMORY = "lower --batch or --patch, or raise --accumulate; the last checkpoint is kept"
 
 
 class Check(Protocol):
@@ -102,7 +106,8 @@ def fit(
         source = stack.enter_context(contextlib.closing(ahead(batches, range(start, steps))))
         for i, (batch, wait) in enumerate(_timed(source), start):
             began = time.monotonic()
-            values = {name: float(value) for name, value in step(i, batch).items()}
+            with enough_memory(f"step {i + 1}", MEMORY):
+                values = {name: float(value) for name, value in step(i, batch).items()}
             values, stopped = ranks.agree(values, stop.is_set())
             busy, waited, done = busy + time.monotonic() - began, waited + wait, i + 1
             _refuse_nan(values, done, batch, out)

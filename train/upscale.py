@@ -15,9 +15,11 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
+    from train.restore.checkpoint import Checkpoint
     from train.restore.model import Bicubic, Model
 
 Progress = Callable[[int, int, str], None]
+SHIPPED = Path(__file__).parent / "weights" / "d2c_x4.safetensors"  # see docs/model_card.md
 
 
 def load(
@@ -31,9 +33,11 @@ def load(
     ensemble: bool = False,
     say: Callable[[str], None] = print,
 ) -> Model:
-    """The trained model of a run folder (its newest whole checkpoint), or of one safetensors file.
+    """The trained model of a run folder (its newest whole checkpoint), of one file, or the shipped one.
 
     Args:
+        run: run folder.
+        checkpoint: safetensors file; with neither, the model for x4 that comes with realdeg.
         project: make its images agree with LR.
         ensemble: mean over eight orientations: eight times the work.
         precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
@@ -47,14 +51,9 @@ def load(
     from train.d2c_build import build
     from train.d2c_settings import D2CSettings
     from train.machine import choose
-    from train.restore.checkpoint import open_file, open_run
     from train.restore.model import Model
 
-    if (run is None) == (checkpoint is None):
-        raise UserError(
-            "upscale", "needs one model", "give either --run or --checkpoint", exit_code=EXIT_USAGE
-        )
-    found = open_file(checkpoint) if checkpoint is not None else open_run(run, say)  # type: ignore[arg-type]
+    found = opened(run, checkpoint, say)
     if found.about.get("kind") != "d2c":
         raise UserError(found.weights, f"is of unknown kind {found.about.get('kind')!r}", "update realdeg")
     settings = from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights))
@@ -72,6 +71,20 @@ def load(
         project,
         ensemble,
     )
+
+
+def opened(run: Path | None, checkpoint: Path | None, say: Callable[[str], None]) -> Checkpoint:
+    """The checkpoint of a run, a file, or, with neither, the shipped model's.
+
+    Raises:
+        UserError: nothing whole to open, or both are given.
+    """
+    from train.restore.checkpoint import open_file, open_run
+
+    if run is not None and checkpoint is not None:
+        remedy = "give either --run or --checkpoint"
+        raise UserError("upscale", "needs one model", remedy, exit_code=EXIT_USAGE)
+    return open_run(run, say) if run is not None else open_file(checkpoint or SHIPPED)
 
 
 def upscale_folder(
@@ -126,12 +139,16 @@ def upscale_files(
     """Enlarge each photo into its PNG; the files written, and what went wrong with the others."""
     from realdeg.io.photo import read
     from realdeg.io.save import write_image
+    from train.memory import enough_memory
 
     written, failed = [], []
     for done, (source, target) in enumerate(pairs):
         on_progress(done, len(pairs), source.name)
         try:
-            write_image(target, model(read(source).pixels))
+            pixels = read(source).pixels
+            with enough_memory(str(source), "lower --tile, or cut the photo into parts"):
+                large = model(pixels)
+            write_image(target, large)
             written.append(target)
         except UserError as error:
             failed.append(error)
@@ -176,12 +193,14 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--ensemble/--no-ensemble", default=False, help="Mean over eight orientations; eight times as long."
 )
-@click.option("--scale", type=click.IntRange(2, 16), help="Without a model: bicubic by so much.")
+@click.option("--bicubic", is_flag=True, help="No network: plain bicubic by --scale.")
+@click.option("--scale", type=click.IntRange(2, 16), help="With --bicubic: by how much.")
 @model_options
 def main(
     inputs: tuple[Path, ...],
     out: Path,
     ensemble: bool,
+    bicubic: bool,
     scale: int | None,
     run: Path | None,
     checkpoint: Path | None,
@@ -192,20 +211,19 @@ def main(
 ) -> int:
     """Enlarge photos, or all photos of a folder, by the scale that the model was trained for.
 
-    Without a model, by bicubic and --scale. --project belongs to LR that MATLAB's bicubic made; on photos
-    of a camera it is off by what that camera's blur differs.
+    Without --run and --checkpoint, by the model for x4 that comes with realdeg. --project belongs to LR that
+    MATLAB's bicubic made; on photos of a camera it is off by what that camera's blur differs.
     """
     from train.log import Show
     from train.restore.model import Bicubic
 
     pairs = targets(inputs, out)
     model: Model | Bicubic
-    if run is None and checkpoint is None and scale is None:
-        remedy = "give --run or --checkpoint, or --scale for plain bicubic"
-        raise UserError("upscale", "needs one model", remedy, exit_code=EXIT_USAGE)
-    if run is None and checkpoint is None and scale is not None:
+    if bicubic:
+        if scale is None or run is not None or checkpoint is not None:
+            remedy = "give --bicubic and --scale, and no model"
+            raise UserError("--bicubic", "needs a scale alone", remedy, exit_code=EXIT_USAGE)
         model = Bicubic(scale, project)
-        click.echo("no model: bicubic")
     else:
         model = load(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
@@ -214,7 +232,8 @@ def main(
         click.echo(f"device: {model.machine.why}")
         if scale not in (None, model.scale):
             problem = f"is not the model's, which enlarges x{model.scale}"
-            raise UserError(f"--scale {scale}", problem, "leave it out", exit_code=EXIT_USAGE)
+            remedy = "leave it out, or give a model of that scale"
+            raise UserError(f"--scale {scale}", problem, remedy, exit_code=EXIT_USAGE)
     with Show("upscaling", len(pairs), 0) as show:
         written, failed = upscale_files(
             model, pairs, on_progress=lambda done, total, name: show.step(done, {})

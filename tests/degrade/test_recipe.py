@@ -124,6 +124,23 @@ def test_realsr_draws_a_kernel_and_a_window_of_noise(plans, pools):
     assert np.abs([step["kernel_moved"] for step in reduced]).max() <= 0.5
 
 
+def test_mild_is_one_blur_then_sometimes_noise_and_jpeg(plans):
+    drawn = plans("mild")
+    often(len(each(drawn, "resize", method="matlab_bicubic")), 0.25)
+    often(len(each(drawn, "noise")), 0.5)
+    often(len(each(drawn, "codec", format="jpeg")), 0.5)
+    assert {tuple(step["op"] for step in plan[1:]) for plan in drawn} == {
+        (),
+        ("noise",),
+        ("codec",),
+        ("noise", "codec"),
+    }
+    for name in ("sigma", "sigma_y"):
+        inside([step[name] for step in each(drawn, "reduce", factor=4)], 0.8, 2.8)
+    inside([step["sigma_8bit"] for step in each(drawn, "noise") if step["channels"] != "correlated"], 0, 4)
+    whole([step["quality"] for step in each(drawn, "codec")], 70, 98)
+
+
 def test_windows_of_noise_lie_in_their_patch(pools):
     recipe = read_recipe("bicubic_noise")
     found = []
@@ -388,11 +405,13 @@ def test_same_arguments_same_plan(plans, pools, name):
     if name != "bicubic":
         assert recipe.draw(1, "key 0", HR, 4, **pools) != recipe.draw(1, "key 1", HR, 4, **pools)
         assert recipe.draw(1, "key 0", HR, 4, **pools) != recipe.draw(2, "key 0", HR, 4, **pools)
-    if name not in (
+    few = (
         "bicubic",
         "bicubic_noise",
         "realsr",
-    ):  # these have no more draws than their pools have entries
+        "mild",
+    )  # no more draws than their pools have entries; plain LR
+    if name not in few:
         assert len({repr(plan) for plan in plans(name)}) == PLANS
     noisy = [step["key"] for plan in plans(name) for step in plan if step["op"] == "noise"]
     assert len(set(noisy)) == len(noisy)  # no field twice

@@ -231,7 +231,9 @@ def test_two_photos_of_one_name_are_refused(tmp_path):
         targets([tmp_path / "a/x.png", tmp_path / "b/x.png"], tmp_path / "up")
 
 
-@pytest.mark.parametrize("words", [["--run", "nowhere"], []])
+@pytest.mark.parametrize(
+    "words", [["--run", "nowhere"], ["--bicubic"], ["--run", "nowhere", "--checkpoint", "x"]]
+)
 def test_no_model_is_one_line(make_dataset, tmp_path, words):
     result = program("upscale", make_dataset() / "LR", *words, "-o", tmp_path / "up")
     assert result.returncode in (2, 3)

@@ -15,7 +15,7 @@ from torch import nn
 
 from realdeg.errors import Interrupted, UserError
 from train.loop import fit
-from train.restore.checkpoint import FOLDER, open_run
+from train.restore.checkpoint import FOLDER, latest, open_run
 
 
 @dataclass(frozen=True)
@@ -175,3 +175,33 @@ def test_tensorboard_asked_for_and_missing_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install tensorboard"):
         Toy().fit(tmp_path, 4, track="on")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_out_of_memory_says_what_to_lower_and_keeps_what_there_is(tmp_path, error):
+    class Hungry(Toy):
+        def step(self, i, batch):
+            if i == 5:
+                raise error
+            return super().step(i, batch)
+
+    with pytest.raises(UserError, match=r"step 6: ran out of memory; lower --batch") as caught:
+        Hungry().fit(tmp_path, 9)
+    assert caught.value.exit_code == 3
+    assert latest(tmp_path).step == 3
+
+
+def test_an_error_of_another_kind_is_not_called_memory(tmp_path):
+    class Broken(Toy):
+        def step(self, i, batch):
+            raise RuntimeError("sizes differ")
+
+    with pytest.raises(RuntimeError, match="sizes differ"):
+        Broken().fit(tmp_path, 9)

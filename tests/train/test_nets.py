@@ -66,6 +66,18 @@ def test_every_host_can_be_grouped(name):
     torch.testing.assert_close(forward_grouped(tree, lr), tree(lr), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["rcan", "edsr", "srresnet"])
+def test_grouped_leaves_in_bf16_are_the_plain_ones_to_bf16(name):
+    settings = D2CSettings(host=name, width=16, groups=1, blocks=2, scale=2)
+    tree = build(settings)[0]
+    lr = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    exact = tree(lr)
+    with torch.autocast("cpu", torch.bfloat16):
+        plain, grouped = tree(lr).float(), forward_grouped(tree, lr).float()
+    assert (grouped - exact).abs().max() <= 2 * (plain - exact).abs().max() + 1e-3
+    assert (grouped != exact).any()
+
+
 def test_parameters_of_its_pieces():
     assert count(lambda: RCAB(64)) == 74_436
     assert count(lambda: ResidualGroup(64, 4)) == 334_672

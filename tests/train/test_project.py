@@ -58,7 +58,7 @@ def test_without_a_model_it_is_the_baseline(sample, tmp_path):
     assert "dB above bicubic over 1 pairs x2" in done.output
     for flags in ([], ["--project"]):
         out = tmp_path / f"out{len(flags)}"
-        command = [str(data / "LR"), "--scale", "2", "-o", str(out), *flags]
+        command = [str(data / "LR"), "--bicubic", "--scale", "2", "-o", str(out), *flags]
         done = CliRunner().invoke(upscale_program, command)
         assert done.exit_code == 0, done.output
         assert "4 photos enlarged x2" in done.output

@@ -6,7 +6,7 @@ launches; on a CPU it is slower, which `benchmarks/train_step.py` measures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,5 +56,17 @@ def _together(modules: Sequence[nn.Module], inputs: Tensor) -> Tensor:
         made: Tensor = functional_call(modules[0], parameters, (x,))
         return made
 
-    result: Tensor = vmap(one)(stacked, inputs)
-    return result
+    device = inputs.device.type
+    if not torch.is_autocast_enabled(device):
+        return _mapped(one, stacked, inputs)
+    # vmap's rule for convolutions leaves the bias as it is, so the casting is done here.
+    low = torch.get_autocast_dtype(device)
+    with torch.autocast(device, enabled=False):
+        return _mapped(one, {name: t.to(low) for name, t in stacked.items()}, inputs.to(low))
+
+
+def _mapped(
+    function: Callable[[dict[str, Tensor], Tensor], Tensor], stacked: dict[str, Tensor], inputs: Tensor
+) -> Tensor:
+    made: Tensor = vmap(function)(stacked, inputs)
+    return made

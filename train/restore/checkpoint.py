@@ -150,6 +150,34 @@ def latest(run: Path, say: Callable[[str], None] = print) -> Checkpoint | None:
     return None
 
 
+def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
+    """Write the weights of a checkpoint to one file, which needs nothing beside it.
+
+    Args:
+        found: the checkpoint.
+        path: safetensors file to write.
+        average: ending of the names of averaged networks, which then stand in for the others.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from safetensors.torch import load_file, save_file
+
+    stored = load_file(found.weights)
+    averaged = {key.split(".")[0] for key in stored if average and key.split(".")[0].endswith(average)}
+    if averaged:
+        stored = {
+            key.replace(average, "", 1): tensor
+            for key, tensor in stored.items()
+            if key.split(".")[0] in averaged
+        }
+    header = {"step": found.step, **found.about}
+    if averaged:
+        header["settings"] = {**found.about["settings"], "ema": 0.0}
+    with whole_file(path) as temporary:
+        save_file(stored, temporary, metadata={HEADER: json.dumps(header)})
+
+
 def open_run(run: Path, say: Callable[[str], None] = print) -> Checkpoint:
     """The newest whole checkpoint of a run folder.
 
