@@ -17,7 +17,7 @@ from realdeg.cli.common import FOLDER, Choice, Teller, cores
 from train.d2c_settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
-    from train.evaluate import Table
+    from train.score_table import Table
 
 TEST_SCENES = 15  # D2CRealSR: 115 pairs, 100 to train and 15 to test
 
@@ -132,8 +132,17 @@ def main(
         click.echo(f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}")
         click.echo(f"5. write the report {stage.pairs / 'report' / 'index.html'}")
         return
-    options = {"test": test, "group": group, "workers": workers or cores(), "say": click.echo}
-    table = d2crealsr(lr, hr, out, align=align, train=train, **options)
+    table = d2crealsr(
+        lr,
+        hr,
+        out,
+        align=align,
+        train=train,
+        test=test,
+        group=group,
+        workers=workers or cores(),
+        say=click.echo,
+    )
     click.echo(str(table))
 
 

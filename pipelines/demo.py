@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from realdeg.errors import UserError
 from train.d2c_settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
-    from train.evaluate import Table
+    from train.score_table import Table
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 HANDHELD = {"arches": ("JDW_0302.jpg", "JDW_0303.jpg"), "petra": ("DFM_4210_cut.jpg", "DFM_4211_cut.jpg")}
@@ -103,13 +104,12 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
 def _shipped(sample: Path, out: Path, workers: int) -> Table:
     """Degrade a picture by the preset `mild`, enlarge it by the shipped model, and compare with bicubic."""
     from realdeg.degrade.folder import degrade_folder
-    from realdeg.io.photo import read
     from realdeg.jobs import Running
     from train.evaluate import evaluate
     from train.upscale import load
 
     clean, pairs = out / "clean", out / "pairs"
-    _keep(clean / UNSEEN, lambda: read(sample / "clean" / UNSEEN).pixels)
+    _keep(clean / UNSEEN, partial(_pixels, sample / "clean" / UNSEEN))
     settings = DegradeSettings(4, recipe="mild", draws=UNSEEN_DRAWS, seed=SEED)
     degrade_folder(clean, pairs, settings, running=Running(workers=workers))
     return evaluate(None, pairs, split="all", model=load(), out=out / "evaluation")
@@ -131,8 +131,8 @@ def write_captures(sample: Path, out: Path) -> tuple[Path, Path]:
     for name, (wide, tele) in HANDHELD.items():
         photo = read(sample / "captures" / wide).pixels
         small = cv2.resize(photo, None, fx=1 / SCALE, fy=1 / SCALE, interpolation=cv2.INTER_AREA)
-        _keep(lr / f"{name}.png", lambda small=small: small)
-        _keep(hr / f"{name}.png", lambda tele=tele: read(sample / "captures" / tele).pixels)
+        _keep(lr / f"{name}.png", partial(np.asarray, small))
+        _keep(hr / f"{name}.png", partial(_pixels, sample / "captures" / tele))
     for found in find_images(sample / "clean"):
         scene = read(found.path).pixels
         for view in range(VIEWS):
@@ -168,6 +168,12 @@ def simulate(scene: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     lr_camera = Camera(lr_hw, blur=0.5, exposure=rng.uniform(0.85, 1.1), gamma=1.04, noise_8bit=1.0)
     lr_photo = capture(scene, look(lr_hw, SCALE * rng.uniform(0.98, 1.02)), lr_camera, rng)
     return lr_photo, capture(scene, look(hr_hw, 1.0), hr_camera, rng)
+
+
+def _pixels(path: Path) -> np.ndarray:
+    from realdeg.io.photo import read
+
+    return read(path).pixels
 
 
 def _keep(path: Path, make: Callable[[], np.ndarray]) -> None:

@@ -106,8 +106,17 @@ def main(
         click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
         click.echo(f"3. write the report {out / 'report' / 'index.html'}")
         return
-    options = {"test": test, "seed": seed, "workers": workers or cores(), "say": click.echo}
-    made = samsung(clean, source, out, scale=scale, draws=draws, **options)
+    made = samsung(
+        clean,
+        source,
+        out,
+        scale=scale,
+        draws=draws,
+        test=test,
+        seed=seed,
+        workers=workers or cores(),
+        say=click.echo,
+    )
     ctx.exit(1 if made.problems else 0)
 
 

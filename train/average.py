@@ -33,5 +33,5 @@ class Average:
             for name, mine in self.nets.items():
                 for average, now in zip(mine.parameters(), nets[name].parameters(), strict=True):
                     average.lerp_(now, 1 - decay)
-                for average, now in zip(mine.buffers(), nets[name].buffers(), strict=True):
-                    average.copy_(now)
+                for kept, given in zip(mine.buffers(), nets[name].buffers(), strict=True):
+                    kept.copy_(given)

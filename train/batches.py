@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from realdeg.seeds import stream
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,16 +124,16 @@ def to_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.T
     return bring(batch.lr), bring(batch.hr)
 
 
-def ahead(source: Callable[[int], Batch], steps: Sequence[int], depth: int = 3) -> Iterator[Batch]:
+def ahead(source: Callable[[int], T], steps: Sequence[int], depth: int = 3) -> Generator[T, None, None]:
     """`source(i)` for each step, made by one thread that is at most `depth` batches ahead.
 
     A thread, not processes: copying a batch between processes costs more than cutting it. An exception in
     `source` is raised here, at its step; closing the iterator ends the thread.
     """
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=depth)
+    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
-    def hand_over(item: Batch | BaseException) -> None:
+    def hand_over(item: T | BaseException) -> None:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=0.1)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from realdeg.errors import UserError
 from realdeg.imaging.resample import resize
@@ -15,6 +14,8 @@ from realdeg.metrics.psnr import Convention, psnr_y
 from realdeg.metrics.ssim import WINDOW, ssim_y
 from train.cache import check_sizes, decoded
 from train.machine import Machine
+from train.nets.host import SinglePath
+from train.nets.tree import FusionNet, TreeNet
 from train.pairs import Pair
 from train.restore.model import Model
 
@@ -68,8 +69,8 @@ def spread(pairs: Sequence[Pair], count: int) -> Sequence[Pair]:
 def checker(
     pairs: Sequence[Pair],
     machine: Machine,
-    tree: nn.Module,
-    fusion: nn.Module | None,
+    tree: TreeNet | SinglePath,
+    fusion: FusionNet | None,
     scale: int,
     folder: Path,
 ) -> Checker:

@@ -79,7 +79,9 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     from train.loop import fit
     from train.machine import choose, hold_memory
     from train.pairs import read_split
+    from train.restore.checkpoint import latest
     from train.runs import refuse_other_pairs, refuse_other_settings
+    from train.surroundings import note_surroundings
 
     assert s.data is not None
     assert s.out is not None
@@ -92,6 +94,7 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     machine = choose(s.device, s.precision)
     if machine.device.type == "cpu":
         hold_memory()
+    assert s.data is not None
     folder = cache_folder(s.data, s.cache)
     with ranks.first_alone():
         lr, hr = (
@@ -148,7 +151,7 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     average = Average(learning.nets, s.ema) if s.ema else None
     if average is not None:
         parts |= {f"{name}{SUFFIX}": net for name, net in average.nets.items()}
-    judged = average.nets if average is not None else learning.nets
+    judged: dict[str, Any] = average.nets if average is not None else learning.nets
     about = {"kind": "d2c", "scale": s.scale, "settings": _portable(s), "data": learned_from}
     go = functools.partial(
         fit, batches=source, parts=parts, out=s.out, about=about, check_every=s.check_every,
@@ -156,6 +159,8 @@ def _train(s: D2CSettings, ranks: Ranks, quiet: bool, say: Callable[[str], None]
     )  # fmt: skip
     if ranks.is_first:
         write_run(s.out, "python -m train.d2c", to_mapping(s))
+        begun = latest(s.out, lambda text: None)
+        note_surroundings(s.out, machine, ranks.count, begun.step if begun else 0)
     chosen = spread(split.val, s.check_images) if ranks.is_first else ()
     watch = functools.partial(checker, chosen, machine, judged["tree"], scale=s.scale, folder=folder)
     whole = watch(fusion=judged.get("fusion")) if chosen else None

@@ -80,10 +80,10 @@ def _maps(
     inner = tuple(
         slice(part.start - start, part.stop - start) for start, part in zip(starts, there, strict=True)
     )
-    weights = model.weigh(leaves[(..., *around)])
+    weights = model.weigh(leaves[..., around[0], around[1]])
     if weights is None:
         return ()
-    maps = weights[(..., *inner)].numpy()
+    maps = weights[..., inner[0], inner[1]].numpy()
     arity = getattr(model.tree, "arity", 2)
     return tuple(
         {f"weight {i + 1}": maps[i] for i in range(first, min(first + arity, len(maps)))}

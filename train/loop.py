@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -30,6 +30,7 @@ class Named(Protocol):
         ...
 
 
+N = TypeVar("N", bound=Named)
 MEMORY = "lower --batch or --patch, or raise --accumulate; the last checkpoint is kept"
 
 
@@ -46,8 +47,8 @@ class Check(Protocol):
 
 
 def fit(
-    step: Callable[[int, Any], Mapping[str, Tensor | float]],
-    batches: Callable[[int], Named],
+    step: Callable[[int, N], Mapping[str, Tensor | float]],
+    batches: Callable[[int], N],
     parts: Mapping[str, Stateful],
     out: Path,
     steps: int,
@@ -132,7 +133,7 @@ def fit(
     return start
 
 
-def _timed(source: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+def _timed(source: Iterator[N]) -> Iterator[tuple[N, float]]:
     """Each item with the seconds that it was waited for."""
     while True:
         began = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 from realdeg.errors import UserError
 from realdeg.settings import RUN_FILE, read_yaml
 from train.restore.checkpoint import FOLDER, latest
+from train.surroundings import FILE
 
 
 def refuse_other_settings(
@@ -53,5 +54,5 @@ def clear(out: Path) -> None:
     """Remove what a training wrote into `out`, and nothing else."""
     for folder in (FOLDER, "tensorboard"):
         shutil.rmtree(out / folder, ignore_errors=True)
-    for name in ("metrics.csv", "validation.csv", RUN_FILE):
+    for name in ("metrics.csv", "validation.csv", FILE, RUN_FILE):
         (out / name).unlink(missing_ok=True)

@@ -96,7 +96,7 @@ def command(
 
     def wrap(function: Callable[..., Any]) -> click.Command:
         @click.pass_context
-        def call(ctx: click.Context, preset: str | None, config: Path | None, **values: Any) -> Any:
+        def call(ctx: click.Context, /, preset: str | None, config: Path | None, **values: Any) -> Any:
             show = values.pop("show_settings")
             given = {
                 name: values.pop(name)

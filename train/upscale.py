@@ -156,7 +156,7 @@ def upscale_files(
     return written, failed
 
 
-def model_options(function: Callable[..., None]) -> Callable[..., None]:
+def model_options(function: Callable[..., int]) -> Callable[..., int]:
     """Options that say which model runs where."""
     for option in reversed(
         (

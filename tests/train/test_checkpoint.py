@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 import torch
 from torch import nn
 
 from realdeg.errors import UserError
+from realdeg.records import file_hash
 from train.restore.checkpoint import FOLDER, latest, open_file, open_run, save
 
 ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}
@@ -93,3 +97,25 @@ def test_another_network_is_refused(tmp_path):
     found = open_file(save(tmp_path, 1, parts(), ABOUT))
     with pytest.raises(UserError, match="does not fit"):
         found.load_weights({"net": nn.Conv2d(3, 4, 3)})
+
+
+class Malicious:
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.trace),))
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_not_run(tmp_path):
+    """Whoever hands on a whole run can vouch for its files too."""
+    net = nn.Linear(2, 1)
+    save(tmp_path, 1, {"net": net, "opt": torch.optim.Adam(net.parameters())}, ABOUT)
+    state, voucher = (next((tmp_path / FOLDER).glob(f"*{end}")) for end in (".state.pt", ".json"))
+    torch.save({"parts": {"opt": Malicious(tmp_path / "ran")}, "rng": torch.get_rng_state()}, state)
+    told = json.loads(voucher.read_text())
+    voucher.write_text(json.dumps({**told, "state_sha256": file_hash(state)}))
+    found = latest(tmp_path)
+    with pytest.raises(UserError, match="was not run; do not trust its origin"):
+        found.restore({"net": net, "opt": torch.optim.Adam(net.parameters())})
+    assert not (tmp_path / "ran").exists()

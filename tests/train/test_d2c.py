@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from train.d2c_settings import PRESETS, D2CSettings
 from train.descent import descend, gradient_ratio
 from train.evaluate import evaluate
 from train.restore.checkpoint import open_run
+from train.surroundings import git_state
 from train.upscale import load
 
 
@@ -345,3 +348,36 @@ def test_the_vgg_term_moves_the_fusion_alone(make_dataset, tiny, tmp_path):
 def test_weights_that_are_not_to_be_had_are_one_line(make_dataset, tiny, tmp_path):
     with pytest.raises(UserError, match="there is no such file"):
         train(tiny, make_dataset(), tmp_path / "run", vgg=0.1, vgg_weights=tmp_path / "vgg.pth")
+
+
+def test_a_run_notes_where_each_of_its_starts_was_made(make_dataset, tiny, tmp_path):
+    data = make_dataset()
+    run = train(tiny, data, tmp_path / "run", steps=3)
+    train(tiny, data, run, steps=5)
+    first, second = json.loads((run / "environment.json").read_text())
+    assert (first["step"], second["step"]) == (0, 3)
+    assert first["packages"]["torch"] == torch.__version__
+    assert first["threads"] == torch.get_num_threads()
+    assert first["processor"]
+    assert first["device"].startswith("cpu")
+
+
+def test_git_state_is_gits(tmp_path):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    if shutil.which("git") is None:
+        pytest.skip("git is not here")
+    package = tmp_path / "repo/package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    assert git_state(package) is None  # no repository
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], cwd=tmp_path / "repo", check=True)
+    found = git_state(package)
+    assert len(found["commit"]) == 40
+    assert found["changed"] == []
+    (package / "__init__.py").write_text("a = 1\n")
+    assert git_state(package)["changed"] == ["package/__init__.py"]
+    beside = tmp_path / "repo/.venv"
+    beside.mkdir()
+    (beside / "__init__.py").write_text("")
+    assert git_state(beside) is None  # installed there, but not of that repository

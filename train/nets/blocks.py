@@ -81,9 +81,9 @@ class EnlargingConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, factor h, factor w)."""
         r = self.factor
+        assert self.bias is not None
         weight, bias = (
-            None if p is None else p.unflatten(0, (-1, r * r)).transpose(0, 1).flatten(0, 1)
-            for p in (self.weight, self.bias)
+            p.unflatten(0, (-1, r * r)).transpose(0, 1).flatten(0, 1) for p in (self.weight, self.bias)
         )
         made = F.conv2d(input, weight, bias, padding=1).permute(0, 2, 3, 1)  # (B, h, w, r r outputs)
         b, h, w, channels = made.shape

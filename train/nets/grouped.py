@@ -30,11 +30,12 @@ def forward_grouped(tree: TreeNet | SinglePath, lr: Tensor) -> Tensor:
         return tree(lr)
     levels = [tree.stem(lr)[None]]  # (branches, B, n, h, w) each
     for branches in tree.levels:
+        assert isinstance(branches, nn.ModuleList)
         levels.append(_together(list(branches), _of_parents(levels[-1], len(branches))))
     leaves = len(tree.tails)
     result = levels[-1]
     for level in reversed(range(tree.depth)):
-        result = _together([joints[level] for joints in tree.joints], result)
+        result = _together([tree.joint(leaf, level) for leaf in range(leaves)], result)
         if level == 0 or tree.deep_residual:
             result = result + _of_parents(levels[level], leaves)
     images = _together(list(tree.tails), result) + tree.base(lr)

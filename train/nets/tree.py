@@ -53,6 +53,7 @@ class TreeNet(nn.Module):
         """What each leaf knows at LR's resolution: P tensors (B, n, h, w). Sees the whole image."""
         levels = [[self.stem(lr)]]
         for branches in self.levels:
+            assert isinstance(branches, nn.ModuleList)
             levels.append([branch(levels[-1][i // self.arity]) for i, branch in enumerate(branches)])
         return [self._walk_back(i, levels) for i in range(len(self.tails))]
 
@@ -61,10 +62,16 @@ class TreeNet(nn.Module):
         base = self.base(lr)
         return torch.stack([tail(f) + base for tail, f in zip(self.tails, features, strict=True)], dim=1)
 
+    def joint(self, leaf: int, level: int) -> nn.Module:
+        """The convolution with which a leaf comes back to a level."""
+        joints = self.joints[leaf]
+        assert isinstance(joints, nn.ModuleList)
+        return joints[level]
+
     def _walk_back(self, leaf: int, levels: list[list[Tensor]]) -> Tensor:
         result = levels[-1][leaf]
         for level in reversed(range(self.depth)):
-            result = self.joints[leaf][level](result)
+            result = self.joint(leaf, level)(result)
             if level == 0 or self.deep_residual:
                 result = result + levels[level][leaf // self.arity ** (self.depth - level)]
         return result

@@ -9,6 +9,7 @@ exist, and with it no flipped byte goes unnoticed.
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,11 @@ class Checkpoint:
         if self.state is None:
             raise UserError(self.weights, "holds weights only", "start a new run")
         self.load_weights({name: part for name, part in parts.items() if isinstance(part, nn.Module)})
-        stored = torch.load(self.state, map_location="cpu", weights_only=True)
+        try:
+            stored = torch.load(self.state, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError):
+            problem = "holds something other than tensors and numbers, and was not run"
+            raise UserError(self.state, problem, "do not trust its origin; start a new run") from None
         for name, part in parts.items():
             if isinstance(part, nn.Module):
                 continue

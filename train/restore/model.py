@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,8 @@ class Model:
         self.tree.eval()
         with torch.inference_mode():
             if self.ensemble:
-                out = sum(_turned_back(self._once(_turned(whole, i)), i) for i in range(8)) / 8
+                seen = (_turned_back(self._once(_turned(whole, i)), i) for i in range(8))
+                out = functools.reduce(torch.add, seen) / 8
             else:
                 out = self._once(whole)
             if self.project:
