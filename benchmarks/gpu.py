@@ -125,7 +125,7 @@ def program(device: str, image: np.ndarray, small: bool) -> None:
 def precision(device: str, hr: Path | None) -> None:
     """PSNR-Y of the shipped model in both precisions."""
     from train.evaluate import evaluate
-    from train.upscale import load
+    from train.models import load
 
     folder = hr or Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
     for name in ("fp32", "bf16"):

@@ -137,13 +137,15 @@ def _folder(s: D2CSettings, seed: int) -> str:
 
 def _judged(settings: D2CSettings, say: Callable[[str], None]) -> dict[str, float]:
     from train.evaluate import evaluate
-    from train.upscale import load
+    from train.models import load
+    from train.restore.model import Model
 
     assert settings.data is not None
     assert settings.out is not None
     train_d2c(settings, quiet=True, say=lambda text: None)
     table = evaluate(settings.out, settings.data, page=False)
     model = load(settings.out, say=lambda text: None)
+    assert isinstance(model, Model)
     nets = [model.tree, *([model.fusion] if model.fusion else [])]
     found = {**table.means, "gain": table.gain_db or 0.0}
     if table.branches:

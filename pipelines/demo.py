@@ -106,7 +106,7 @@ def _shipped(sample: Path, out: Path, workers: int) -> Table:
     from realdeg.degrade.folder import degrade_folder
     from realdeg.jobs import Running
     from train.evaluate import evaluate
-    from train.upscale import load
+    from train.models import load
 
     clean, pairs = out / "clean", out / "pairs"
     _keep(clean / UNSEEN, partial(_pixels, sample / "clean" / UNSEEN))

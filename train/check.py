@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,8 @@ from realdeg.imaging.resample import resize
 from realdeg.metrics.psnr import Convention, psnr_y
 from realdeg.metrics.ssim import WINDOW, ssim_y
 from train.cache import check_sizes, decoded
-from train.machine import Machine
-from train.nets.host import SinglePath
-from train.nets.tree import FusionNet, TreeNet
 from train.pairs import Pair
-from train.restore.model import Model
+from train.restore.model import Enlarger
 
 CONVENTIONS = ("standard", "d2c", "no-border")
 
@@ -66,25 +62,17 @@ def spread(pairs: Sequence[Pair], count: int) -> Sequence[Pair]:
     return [pairs[i * len(pairs) // count] for i in range(count)]
 
 
-def checker(
-    pairs: Sequence[Pair],
-    machine: Machine,
-    tree: TreeNet | SinglePath,
-    fusion: FusionNet | None,
-    scale: int,
-    folder: Path,
-) -> Checker:
-    """Judge of networks on pairs of a dataset.
+def checker(pairs: Sequence[Pair], model: Enlarger, folder: Path) -> Checker:
+    """Judge of a model on pairs of a dataset, whose decoded images lie in `folder`.
 
     Raises:
         UserError: HR is not `scale` times LR, or too small to be measured.
     """
     lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
-    check_sizes([pair.key for pair in pairs], lr, hr, scale=scale)
+    check_sizes([pair.key for pair in pairs], lr, hr, scale=model.scale)
     for pair, large in zip(pairs, hr, strict=True):
-        check_measurable(pair.key, large, scale)
-    # In float32: these are the figures that evaluate will print.
-    return Checker(Model(tree, fusion, scale, replace(machine, bf16=False)), lr, hr)
+        check_measurable(pair.key, large, model.scale)
+    return Checker(model, lr, hr)
 
 
 class Checker:
@@ -95,7 +83,7 @@ class Checker:
         lr, hr: pairs, (h, w, 3) and (s h, s w, 3) uint8.
     """
 
-    def __init__(self, model: Model, lr: Sequence[np.ndarray], hr: Sequence[np.ndarray]) -> None:
+    def __init__(self, model: Enlarger, lr: Sequence[np.ndarray], hr: Sequence[np.ndarray]) -> None:
         self.model, self.lr, self.hr = model, lr, hr
         self.bicubic: list[dict[str, float]] = []
 

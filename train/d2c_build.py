@@ -7,12 +7,17 @@ from typing import Any
 import torch
 
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.settings import from_mapping
 from train.d2c_settings import D2CSettings
+from train.machine import choose
+from train.models import Use, following
 from train.nets.bicubic import BicubicBase, quieten
 from train.nets.blocks import initialise
 from train.nets.host import SinglePath
 from train.nets.hosts import HOSTS
 from train.nets.tree import FusionNet, TreeNet
+from train.restore.checkpoint import Checkpoint
+from train.restore.model import Model
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:
@@ -42,3 +47,18 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
         tree.base = BicubicBase(s.scale)
         quieten(tree.tails)
     return tree, fusion
+
+
+def restored(found: Checkpoint, use: Use) -> Model:
+    """The trained model of a checkpoint.
+
+    Raises:
+        UserError: its weights are others than its settings say.
+    """
+    tree, fusion = build(from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights)))
+    nets = {"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion}
+    ending = following(found)
+    found.load_weights({f"{name}{ending}": net for name, net in nets.items()})
+    machine = choose(use.device, use.precision)
+    tree, fusion = machine.place(tree), fusion and machine.place(fusion)
+    return Model(tree, fusion, int(found.about["scale"]), machine, use.tile, use.project, use.ensemble)

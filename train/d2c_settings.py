@@ -1,14 +1,12 @@
 """What steers a training of D2C-SR: its settings, each with its source, and named sets of them."""
 
-# ruff: noqa: RUF009  (`setting` returns a dataclass field, not a shared default)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from realdeg.errors import EXIT_USAGE, UserError
-from train.settings import check_limits, setting
+from train.run_settings import RunSettings
+from train.settings import setting
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The released training: every field as it stands below.
@@ -71,22 +69,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class D2CSettings:
+class D2CSettings(RunSettings):
     """Everything that steers a training; defaults are those of the released code unless said otherwise."""
-
-    data: Path | None = setting(None, "Dataset folder with manifest.csv.")
-    extra: Path | None = setting(None, "Second dataset to learn from, less the scenes that --data holds out.")
-    recipe: str | None = setting(
-        None, "Make LR of each HR crop while training: a preset or file as of `realdeg degrade`."
-    )
-    kernel_pool: Path | None = setting(None, "Blur kernels for the recipe.")
-    noise_pool: Path | None = setting(None, "Noise patches for the recipe.")
-    jpeg: Literal["real", "model"] = setting(
-        "real", "JPEG of the recipe: the codec, on the processor; or kornia's model of it, on the device."
-    )
-    out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
-    scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
-    seed: int = setting(0, "Of initial weights and crops.", low=0)
 
     host: Literal["rcan", "srresnet", "vdsr", "rrdb", "rdn", "edsr", "imdn"] = setting(
         "rcan", "Network that the tree grows from (paper, Sec. 3 and Table 3)."
@@ -113,7 +97,6 @@ class D2CSettings:
     patch: int = setting(96, "LR crop side in pixels (released code).", low=1)
     batch: int = setting(4, "Crops a step (released code), over all processes of `torchrun`.", low=1)
     epochs: int = setting(20_000, "Passes over the images (released code); used where --steps is 0.", low=1)
-    steps: int = setting(0, "Training steps; 0 = --epochs passes.", low=0)
     schedule: Literal["joint", "paper"] = setting(
         "joint",
         "joint: both networks in each step (released code); paper: divergence first, then convergence.",
@@ -127,14 +110,8 @@ class D2CSettings:
         "halve: by half each --halve-every epochs (released code); cosine: to 0 at the last step (ours).",
     )
     halve_every: int = setting(2000, "Epochs between halvings (released code).", low=1)
-    warmup: int = setting(0, "Steps of linear rise of the learning rate (ours).", low=0)
     branch_loss: Literal["l2", "l1"] = setting(
         "l2", "Of each branch, Eq. 1: mean square, or absolute, error."
-    )
-    clip: float = setting(0.0, "Largest norm of a gradient (ours); 0: whatever it is.", low=0)
-    accumulate: int = setting(1, "Parts that a batch is worked through in: less memory, same step.", low=1)
-    ema: float = setting(
-        0.0, "Weight of the past in averaged weights, which are then judged and used (ours); 0: none.", low=0
     )
     weight_decay: float = setting(1e-8, "Of Adam (released code).", low=0)
 
@@ -161,30 +138,15 @@ class D2CSettings:
         0.0, "Weight of |VGG19(SR) - VGG19(HR)| in the convergence loss (paper, Table 2; not published).",
         low=0,
     )  # fmt: skip
-    vgg_weights: Path | None = setting(
-        None, "torchvision's VGG-19 weights; default: torch's cache, or fetched once."
-    )
 
     check_every: int = setting(2500, "Steps between validations (released code: 20 epochs).", low=1)
-    check_images: int = setting(0, "Validation pairs to use, evenly spread; 0 = all.", low=0)
-    save_every: int = setting(1000, "Steps between checkpoints; the newest two are kept.", low=1)
-    log_every: int = setting(20, "Steps between rows of metrics.csv.", low=1)
     diagnose_every: int = setting(
         500, "Steps between gradient ratios and branch distances; 0 = never.", low=0
     )
 
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1 or mps.")
-    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Of the networks; losses are float32.")
     leaves: Literal["separate", "grouped"] = setting(
         "separate", "Branches of a level one by one, or as grouped convolutions: the same to rounding."
     )
     compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = setting(
         "off", "torch.compile of both networks; reduce-overhead and max-autotune use CUDA graphs."
     )
-    track: Literal["auto", "on", "off"] = setting("auto", "TensorBoard events in RUN/tensorboard.")
-    cache: Path | None = setting(None, "Folder of decoded images; default: DATA/cache.")
-
-    def __post_init__(self) -> None:
-        check_limits(self)
-        if self.ema >= 1:
-            raise UserError("--ema", f"{self.ema:g} is too large", "less than 1", exit_code=EXIT_USAGE)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from train.losses.perceptual import LPIPS
-    from train.restore.model import Bicubic, Model
+    from train.restore.model import Enlarger
     from train.sources import Source
 
     Distance = Callable[[np.ndarray, np.ndarray], float]
@@ -35,7 +35,7 @@ def evaluate(
     downscale: str = "matlab_bicubic",
     convention: str = "standard",
     out: Path | None = None,
-    model: Model | Bicubic | None = None,
+    model: Enlarger | None = None,
     device: str = "auto",
     scale: int | None = None,
     project: bool = False,
@@ -64,9 +64,9 @@ def evaluate(
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale; no pair could be measured.
     """
+    from train.models import load
     from train.restore.model import Bicubic
     from train.sources import from_dataset, from_hr
-    from train.upscale import load
 
     if run is not None and model is None:
         model = load(run, device=device, project=project)
@@ -115,7 +115,7 @@ def evaluate(
     return table
 
 
-def _common_scale(model: Model | Bicubic, data: Path, split: str) -> int | None:
+def _common_scale(model: Enlarger, data: Path, split: str) -> int | None:
     """The model's scale if a dataset of several scales holds it; else what the dataset has."""
     from realdeg.records import read_manifest
 
@@ -125,7 +125,7 @@ def _common_scale(model: Model | Bicubic, data: Path, split: str) -> int | None:
     return model.scale if scales else None
 
 
-def _other_scale(model: Model | Bicubic, data: Path, have: str) -> UserError:
+def _other_scale(model: Enlarger, data: Path, have: str) -> UserError:
     return UserError(
         data,
         f"holds {have} pairs, the model was trained for x{model.scale}",
@@ -136,7 +136,7 @@ def _other_scale(model: Model | Bicubic, data: Path, have: str) -> UserError:
 
 def _measure(
     source: Source,
-    model: Model | Bicubic | None,
+    model: Enlarger | None,
     scale: int,
     convention: str,
     out: Path | None,
@@ -179,7 +179,7 @@ def _measure(
     return row, by_branch
 
 
-def _distance(lpips: LPIPS, model: Model | Bicubic | None) -> Distance:
+def _distance(lpips: LPIPS, model: Enlarger | None) -> Distance:
     """LPIPS of two (H, W, 3) uint8 images, on the model's device."""
     import torch
 
@@ -223,7 +223,7 @@ class Gallery:
         self.pairs: list[Any] = []
 
     def add(
-        self, key: str, model: Model | Bicubic, lr: np.ndarray, hr: np.ndarray, images: Any, best: int | None
+        self, key: str, model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Any, best: int | None
     ) -> None:
         """Write the pictures of a pair."""
         from realdeg.report.evaluation import Shown, plate
@@ -315,7 +315,7 @@ def main(
     --project belongs to LR that MATLAB's bicubic made.
     """
     from train.log import Show
-    from train.upscale import load
+    from train.models import load
 
     model = None
     if run is not None or checkpoint is not None or shipped:

@@ -149,8 +149,9 @@ def main(run: Path | None, checkpoint: Path | None, out: Path) -> None:
     sr: (B, 3, SCALE h, SCALE w).
     """
     from train.average import SUFFIX
+    from train.models import load, opened
     from train.restore.checkpoint import hand_on
-    from train.upscale import load, opened
+    from train.restore.model import Model
 
     if out.suffix == ".safetensors":
         hand_on(opened(run, checkpoint, click.echo), out, SUFFIX)
@@ -160,6 +161,9 @@ def main(run: Path | None, checkpoint: Path | None, out: Path) -> None:
         problem = f"is neither .onnx nor .safetensors but {out.suffix or 'without ending'}"
         raise UserError(out, problem, "choose one of them", exit_code=EXIT_USAGE)
     model = load(run, checkpoint=checkpoint, device="cpu", say=click.echo)
+    if not isinstance(model, Model):
+        problem = f"is a {type(model).__name__}, which draws its images: it has no ONNX form"
+        raise UserError(run or checkpoint or out, problem, "choose .safetensors", exit_code=EXIT_USAGE)
     difference = export_onnx(model, out)
     size = out.stat().st_size / 1e6
     click.echo(f"{out}: x{model.scale}, {size:.1f} MB; onnxruntime differs by {difference:.1e} of [0, 1]")

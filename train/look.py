@@ -12,7 +12,7 @@ from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.report.evaluation import heat
 from train.losses.divergence import ideal_fusion
-from train.restore.model import Bicubic, Model, to_uint8
+from train.restore.model import Enlarger, Model, to_uint8
 
 SIDE = 192  # HR px
 REACH = 4  # px beyond a crop that its weights depend on: the fusion has three 3x3 convolutions
@@ -35,9 +35,7 @@ class Look:
         return [{name: heat(map_) for name, map_ in row.items()} for row in self.maps]
 
 
-def look(
-    model: Model | Bicubic, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None
-) -> Look:
+def look(model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None) -> Look:
     """The crop with most detail of a pair.
 
     Args:
@@ -70,10 +68,8 @@ def look(
     return Look(crops, _maps(model, leaves, there))
 
 
-def _maps(
-    model: Model | Bicubic, leaves: Tensor, there: tuple[slice, slice]
-) -> tuple[dict[str, np.ndarray], ...]:
-    if isinstance(model, Bicubic) or len(leaves) < 2:
+def _maps(model: Enlarger, leaves: Tensor, there: tuple[slice, slice]) -> tuple[dict[str, np.ndarray], ...]:
+    if not isinstance(model, Model) or len(leaves) < 2:
         return ()
     starts = [max(0, part.start - REACH) for part in there]
     around = tuple(slice(start, part.stop + REACH) for start, part in zip(starts, there, strict=True))

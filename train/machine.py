@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -32,6 +32,10 @@ class Machine:
         return (
             torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else contextlib.nullcontext()
         )
+
+    def exact(self) -> Machine:
+        """The same machine in float32, in which figures are quoted."""
+        return replace(self, bf16=False)
 
     def bring(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) on the device, channels last."""

@@ -15,76 +15,9 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
-    from train.restore.checkpoint import Checkpoint
-    from train.restore.model import Bicubic, Model
+    from train.restore.model import Enlarger
 
 Progress = Callable[[int, int, str], None]
-SHIPPED = Path(__file__).parent / "weights" / "d2c_x4.safetensors"  # see docs/model_card.md
-
-
-def load(
-    run: Path | None = None,
-    *,
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    precision: str = "fp32",
-    tile: int = 256,
-    project: bool = False,
-    ensemble: bool = False,
-    say: Callable[[str], None] = print,
-) -> Model:
-    """The trained model of a run folder (its newest whole checkpoint), of one file, or the shipped one.
-
-    Args:
-        run: run folder.
-        checkpoint: safetensors file; with neither, the model for x4 that comes with realdeg.
-        project: make its images agree with LR.
-        ensemble: mean over eight orientations: eight times the work.
-        precision: "fp32", or "bf16", "auto" as in `train.machine`; figures are quoted in fp32.
-        tile: LR pixels a side; larger photos are drawn tile by tile.
-
-    Raises:
-        UserError: nothing whole to load, or made by a program that this version does not know.
-    """
-    from realdeg.settings import from_mapping
-    from train.average import SUFFIX
-    from train.d2c_build import build
-    from train.d2c_settings import D2CSettings
-    from train.machine import choose
-    from train.restore.model import Model
-
-    found = opened(run, checkpoint, say)
-    if found.about.get("kind") != "d2c":
-        raise UserError(found.weights, f"is of unknown kind {found.about.get('kind')!r}", "update realdeg")
-    settings = from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights))
-    tree, fusion = build(settings)
-    ending = SUFFIX if settings.ema else ""
-    nets = {"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion}
-    found.load_weights({f"{name}{ending}": net for name, net in nets.items()})
-    machine = choose(device, precision)
-    return Model(
-        machine.place(tree),
-        fusion and machine.place(fusion),
-        int(found.about["scale"]),
-        machine,
-        tile,
-        project,
-        ensemble,
-    )
-
-
-def opened(run: Path | None, checkpoint: Path | None, say: Callable[[str], None]) -> Checkpoint:
-    """The checkpoint of a run, a file, or, with neither, the shipped model's.
-
-    Raises:
-        UserError: nothing whole to open, or both are given.
-    """
-    from train.restore.checkpoint import open_file, open_run
-
-    if run is not None and checkpoint is not None:
-        remedy = "give either --run or --checkpoint"
-        raise UserError("upscale", "needs one model", remedy, exit_code=EXIT_USAGE)
-    return open_run(run, say) if run is not None else open_file(checkpoint or SHIPPED)
 
 
 def upscale_folder(
@@ -100,6 +33,8 @@ def upscale_folder(
     Raises:
         UserError: no such folder or model; or, after all others are done, a photo failed.
     """
+    from train.models import load
+
     written, failed = upscale_files(load(run, device=device), targets([source], out), on_progress=on_progress)
     if failed:
         raise UserError(source, f"{len(failed)} of its photos failed, first: {failed[0]}")
@@ -131,7 +66,7 @@ def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def upscale_files(
-    model: Model | Bicubic,
+    model: Enlarger,
     pairs: Sequence[tuple[Path, Path]],
     *,
     on_progress: Progress = lambda done, total, name: None,
@@ -215,21 +150,22 @@ def main(
     MATLAB's bicubic made; on photos of a camera it is off by what that camera's blur differs.
     """
     from train.log import Show
+    from train.models import load
     from train.restore.model import Bicubic
 
     pairs = targets(inputs, out)
-    model: Model | Bicubic
+    model: Enlarger
     if bicubic:
         if scale is None or run is not None or checkpoint is not None:
             remedy = "give --bicubic and --scale, and no model"
             raise UserError("--bicubic", "needs a scale alone", remedy, exit_code=EXIT_USAGE)
         model = Bicubic(scale, project)
     else:
-        model = load(
+        model = trained = load(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
             ensemble=ensemble, say=click.echo,
         )  # fmt: skip
-        click.echo(f"device: {model.machine.why}")
+        click.echo(f"device: {trained.machine.why}")
         if scale not in (None, model.scale):
             problem = f"is not the model's, which enlarges x{model.scale}"
             remedy = "leave it out, or give a model of that scale"

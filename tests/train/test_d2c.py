@@ -22,9 +22,9 @@ from train.d2c_build import build
 from train.d2c_settings import PRESETS, D2CSettings
 from train.descent import descend, gradient_ratio
 from train.evaluate import evaluate
+from train.models import load
 from train.restore.checkpoint import open_run
 from train.surroundings import git_state
-from train.upscale import load
 
 
 def settings(tiny, data, out, **more):

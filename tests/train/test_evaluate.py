@@ -17,9 +17,10 @@ from train.d2c import train_d2c
 from train.d2c_settings import D2CSettings
 from train.evaluate import evaluate
 from train.look import look, montage
+from train.models import load
 from train.score_table import COLUMNS
 from train.sources import reduced
-from train.upscale import load, targets, upscale_folder
+from train.upscale import targets, upscale_folder
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from train.d2c_build import build
 from train.d2c_settings import D2CSettings
 from train.export import export_onnx
 from train.machine import choose
+from train.models import load
 from train.nets.bicubic import BicubicBase, BicubicConvolution
 from train.restore.model import Model
-from train.upscale import load
 
 
 def untrained(**words):

@@ -12,6 +12,7 @@ from train.d2c import train_d2c
 from train.d2c_build import build
 from train.d2c_settings import PRESETS, D2CSettings
 from train.evaluate import evaluate
+from train.models import load
 from train.nets.edsr import ResidualBlock, edsr_host, srresnet_host
 from train.nets.host import SinglePath
 from train.nets.hosts import HOSTS
@@ -24,7 +25,6 @@ from train.nets.vdsr import vdsr_host
 from train.restore.checkpoint import open_run
 from train.restore.tiling import upscale_tiled
 from train.settings import resolve
-from train.upscale import load
 
 SMALL = D2CSettings(width=8, groups=2, blocks=2, growth=4, fusion_width=8)
 

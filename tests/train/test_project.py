@@ -13,7 +13,7 @@ from train.d2c import train_d2c
 from train.d2c_settings import D2CSettings
 from train.evaluate import evaluate
 from train.evaluate import main as evaluate_program
-from train.upscale import load
+from train.models import load
 from train.upscale import main as upscale_program
 
 

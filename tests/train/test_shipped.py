@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from realdeg.errors import UserError
 from train.evaluate import evaluate
-from train.upscale import SHIPPED, load, opened
+from train.models import SHIPPED, load, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSEEN = ROOT / "data/sample/clean/chelsea.png"

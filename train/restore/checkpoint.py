@@ -48,12 +48,24 @@ class Checkpoint:
         about: what the program stored of itself: kind, scale, settings.
         weights: the safetensors file.
         state: file of the rest, or None where only the weights were handed on.
+        within: beginning of the names of its tensors, where it lies inside another checkpoint.
     """
 
     step: int
     about: dict[str, Any]
     weights: Path
     state: Path | None
+    within: str = ""
+
+    def inner(self, name: str) -> Checkpoint:
+        """A model that this one was built on and holds: `about[name]` tells of it, "NAME.net" are its nets.
+
+        Raises:
+            UserError: it holds no such model.
+        """
+        if name not in self.about:
+            raise UserError(self.weights, f"holds no model {name!r}", "it was made by another version")
+        return Checkpoint(self.step, dict(self.about[name]), self.weights, None, f"{self.within}{name}.")
 
     def load_weights(self, parts: Mapping[str, nn.Module]) -> None:
         """Put the stored weights into networks by name.
@@ -65,9 +77,8 @@ class Checkpoint:
 
         stored = load_file(self.weights)
         for name, part in parts.items():
-            mine = {
-                key.removeprefix(f"{name}."): t for key, t in stored.items() if key.startswith(f"{name}.")
-            }
+            own = f"{self.within}{name}."
+            mine = {key.removeprefix(own): t for key, t in stored.items() if key.startswith(own)}
             try:
                 part.load_state_dict(mine)
             except RuntimeError as error:
@@ -171,10 +182,12 @@ def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
     stored = load_file(found.weights)
     averaged = {key.split(".")[0] for key in stored if average and key.split(".")[0].endswith(average)}
     if averaged:
+        # What was averaged makes the images, alone or on a model that it holds; all else served to learn.
+        held = {name for name, value in found.about.items() if isinstance(value, dict) and "kind" in value}
         stored = {
-            key.replace(average, "", 1): tensor
+            key.replace(average, "", 1) if key.split(".")[0] in averaged else key: tensor
             for key, tensor in stored.items()
-            if key.split(".")[0] in averaged
+            if key.split(".")[0] in averaged | held
         }
     header = {"step": found.step, **found.about}
     if averaged:

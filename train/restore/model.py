@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,39 @@ from train.machine import Machine
 from train.nets.host import SinglePath
 from train.nets.tree import TreeNet
 from train.restore.tiling import upscale_tiled
+
+
+class Enlarger(Protocol):
+    """What makes HR images of LR images."""
+
+    @property
+    def scale(self) -> int:
+        """HR / LR size."""
+        ...
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) of the same type."""
+        ...
+
+    def predict(self, lr: np.ndarray) -> Tensor:
+        """The image, then those that it was made of, if any.
+
+        Args:
+            lr: (h, w, 3) uint8 or uint16 RGB.
+
+        Returns:
+            (1 + P, 3, s h, s w) float32 in about [0, 1], on the CPU, not clamped.
+        """
+        ...
+
+
+class Trained(Enlarger, Protocol):
+    """An enlarger with networks."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where they run."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +72,7 @@ class Model:
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) of the same type."""
-        return _like(lr, self.predict(lr)[0])
+        return like(lr, self.predict(lr)[0])
 
     def predict(self, lr: np.ndarray) -> Tensor:
         """Fused image, then the P predictions of the branches.
@@ -59,7 +93,7 @@ class Model:
             else:
                 out = self._once(whole)
             if self.project:
-                out[0] = _projected(out[0].permute(1, 2, 0).numpy(), lr, self.scale)
+                out[0] = projected(out[0].permute(1, 2, 0).numpy(), lr, self.scale)
         self.tree.train(was_training)
         return out
 
@@ -102,7 +136,7 @@ class Bicubic:
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8 or uint16 RGB -> (s h, s w, 3) of the same type."""
-        return _like(lr, self.predict(lr)[0])
+        return like(lr, self.predict(lr)[0])
 
     def predict(self, lr: np.ndarray) -> Tensor:
         """The image alone, (1, 3, s h, s w) float32 in about [0, 1]; arguments as `Model.predict`."""
@@ -110,18 +144,28 @@ class Bicubic:
 
         image = resize(lr.astype(np.float32) / np.iinfo(lr.dtype).max, self.scale)
         if self.project:
-            return _projected(image, lr, self.scale)[None]
+            return projected(image, lr, self.scale)[None]
         return torch.from_numpy(image).permute(2, 0, 1)[None]
 
 
-def _projected(image: np.ndarray, lr: np.ndarray, scale: int) -> Tensor:
+def projected(image: np.ndarray, lr: np.ndarray, scale: int) -> Tensor:
+    """The closest image that agrees with LR.
+
+    Args:
+        image: (s h, s w, 3) float.
+        lr: (h, w, 3) uint8 or uint16.
+
+    Returns:
+        (3, s h, s w) float32 in [0, 1].
+    """
     from realdeg.imaging.consistency import project
 
     closest = project(image, lr.astype(np.float32) / np.iinfo(lr.dtype).max, scale)
     return torch.from_numpy(closest).permute(2, 0, 1)
 
 
-def _like(lr: np.ndarray, image: Tensor) -> np.ndarray:
+def like(lr: np.ndarray, image: Tensor) -> np.ndarray:
+    """(3, s h, s w) float in [0, 1] -> (s h, s w, 3) of LR's type, rounded once."""
     from realdeg.io.save import to_uint
 
     return to_uint(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), lr.dtype.type)
