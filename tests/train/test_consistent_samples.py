@@ -78,7 +78,7 @@ def test_moments_are_those_of_the_whole_stack(count, level, spread, seed):
         moments.add(image)
     torch.testing.assert_close(moments.mean, images.double().mean(0).float(), rtol=0, atol=3e-7)
     expected = images.double().std(0, correction=1) if count > 1 else torch.zeros(3, 4, 5)
-    torch.testing.assert_close(moments.deviation, expected.float(), rtol=1e-3, atol=3e-7)
+    torch.testing.assert_close(moments.std, expected.float(), rtol=1e-3, atol=3e-7)
 
 
 def test_moments_keep_to_themselves():
@@ -89,12 +89,12 @@ def test_moments_keep_to_themselves():
     moments.add(image)
     assert moments.mean.tolist() == [[1.0] * 2] * 2
     assert image.tolist() == [[1.5] * 2] * 2
-    torch.testing.assert_close(moments.deviation, torch.full((2, 2), 0.5**0.5))
+    torch.testing.assert_close(moments.std, torch.full((2, 2), 0.5**0.5))
 
 
 def test_moments_of_nothing_or_of_several_shapes_are_refused():
     moments = Moments()
-    for name in ("mean", "deviation"):
+    for name in ("mean", "std"):
         with pytest.raises(ValueError, match="no image"):
             getattr(moments, name)
     moments.add(torch.zeros(3, 4))

@@ -47,7 +47,7 @@ class Moments:
         return self._mean.clone()
 
     @property
-    def deviation(self) -> Tensor:
+    def std(self) -> Tensor:
         """Standard deviation at each value, float32, by n - 1; 0 for one image.
 
         Raises:
