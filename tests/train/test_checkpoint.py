@@ -11,7 +11,7 @@ from torch import nn
 
 from realdeg.errors import UserError
 from realdeg.records import file_hash
-from train.restore.checkpoint import FOLDER, latest, open_file, open_run, save
+from train.restore.checkpoint import FOLDER, hand_on, latest, open_file, open_run, save
 
 ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}
 
@@ -119,3 +119,34 @@ def test_a_pickle_that_would_run_something_is_refused_and_not_run(tmp_path):
     with pytest.raises(UserError, match="was not run; do not trust its origin"):
         found.restore({"net": net, "opt": torch.optim.Adam(net.parameters())})
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_inside_a_model_comes_back(tmp_path):
+    """A model that was built on another holds it: the one file is enough."""
+    inner = parts(4)["net"]
+    told = {**ABOUT, "mu": {"kind": "toy", "scale": 2, "settings": {"width": 4}}}
+    found = open_file(save(tmp_path, 1, {**parts(1), "mu.net": inner}, told)).inner("mu")
+    other = parts(5)["net"]
+    found.load_weights({"net": other})
+    assert found.about == told["mu"]
+    assert torch.equal(flat(other.state_dict()), flat(inner.state_dict()))
+    with pytest.raises(UserError, match="holds no model 'base'"):
+        open_run(tmp_path).inner("base")
+
+
+def test_what_is_handed_on_makes_images_and_nothing_else(tmp_path):
+    """Averages stand in for their networks, with the model that they are built on; a critic is left out."""
+    own = {name: parts(i)["net"] for i, name in enumerate(("net", "net_average", "critic", "mu.net"))}
+    told = {**ABOUT, "settings": {"ema": 0.9}, "mu": {"kind": "toy", "scale": 2, "settings": {}}}
+    alone = tmp_path / "alone.safetensors"
+    hand_on(open_file(save(tmp_path, 1, own, told)), alone, "_average")
+    found = open_file(alone)
+    nets = {name: parts(9)["net"] for name in ("net", "net_average", "critic")}
+    found.load_weights({"net": nets["net"]})
+    found.inner("mu").load_weights({"net": nets["critic"]})
+    assert found.about["settings"]["ema"] == 0
+    assert torch.equal(flat(nets["net"].state_dict()), flat(own["net_average"].state_dict()))
+    assert torch.equal(flat(nets["critic"].state_dict()), flat(own["mu.net"].state_dict()))
+    for left_out in ("net_average", "critic"):
+        with pytest.raises(UserError, match="does not fit"):
+            found.load_weights({left_out: nets["net"]})
