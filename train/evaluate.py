@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
-from train.score_table import COLUMNS, Table, shown, tabulate
+from train.score_table import COLUMNS, SPACE_COLUMNS, Table, tabulate
 from train.settings import CONTEXT
 from train.upscale import model_options
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from train.gallery import Gallery
     from train.losses.perceptual import LPIPS
-    from train.restore.model import Enlarger
+    from train.pair_evaluation import Measured
+    from train.restore.enforced import How
+    from train.restore.model import Enlarger, Trained
     from train.sources import Source
-
-    Distance = Callable[[np.ndarray, np.ndarray], float]
+    from train.space_evaluation import Sampling
 
 
 def evaluate(
@@ -41,12 +43,13 @@ def evaluate(
     project: bool = False,
     page: bool = True,
     lpips: LPIPS | None = None,
+    sampling: Sampling | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
 
-    Writes `out/table.csv`, `table.md`, `summary.json`, `SR/KEY.png` and a page `index.html`. Images are
-    8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
+    Writes `out/table.csv`, `table.md`, `summary.json`, `SR/KEY.png` (of samples: the mode) and a page
+    `index.html`. Images are 8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
 
     Args:
         run: run folder; None measures bicubic alone (or `model`, where one is at hand).
@@ -57,19 +60,80 @@ def evaluate(
         convention: of PSNR-Y and SSIM-Y, see `train.check.scores`.
         out: default `run/evaluation`; without run and out nothing is written.
         scale: wanted, where the dataset has several or there is no model.
-        project: make images agree with LR first; without a model, the bicubic ones.
+        project: make images agree with LR first; without a model, the bicubic ones; of samples,
+            `sampling.how` says it.
         page: write the page.
         lpips: measures LPIPS too; it is moved to the model's device.
+        sampling: what to draw from a model of the SR space; None: one image of each photo.
 
     Raises:
-        UserError: no dataset, model or pairs; the model is of another scale; no pair could be measured.
+        UserError: no dataset, model or pairs; the model is of another scale, or cannot be sampled; no pair
+            could be measured.
     """
-    from train.models import load
+    from realdeg.io.save import write_image
+    from train.gallery import Gallery
+    from train.memory import enough_memory
+    from train.models import load, sampled
     from train.restore.model import Bicubic
-    from train.sources import from_dataset, from_hr
 
     if run is not None and model is None:
-        model = load(run, device=device, project=project)
+        model = load(run, device=device, project=project and sampling is None)
+    if sampling is not None:
+        if model is None:
+            remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
+            raise UserError("--space", "needs a model", remedy, exit_code=EXIT_USAGE)
+        sampled(cast("Trained", model))
+    scale, sources = _chosen(model, data, split, hr, downscale, scale, convention)
+    if model is None and project:
+        model = Bicubic(scale, project=True)
+    out = out or (run / "evaluation" if run else None)
+    source = (data or hr or Path()).name
+    gallery = Gallery(out, source) if out and page and model is not None else None
+    if lpips is not None:
+        lpips = _moved(lpips, model)
+    measure = _measurer(model, scale, convention, lpips, sampling)
+    remedy = "lower --tile" if sampling is None else "cut the photo into parts"
+    rows, branches, failed = [], [], []
+    for done, one in enumerate(sources):
+        on_progress(done, len(sources))
+        try:
+            lr, large = one.read()
+            with enough_memory(one.key, remedy):
+                found = measure(lr, large)
+            if out and found.image is not None:
+                write_image(out / "SR" / PurePosixPath(f"{one.key}.png"), found.image)
+            if gallery and found.seen is not None:
+                gallery.add(one.key, found.seen)
+        except UserError as error:
+            if sampling is not None and error.exit_code == EXIT_USAGE:
+                raise  # a model that cannot be guided: no other pair will do
+            failed.append(str(error) if one.key in str(error) else f"{one.key}: {error}")
+            continue
+        rows.append({"key": one.key, **found.row})
+        branches.append(list(found.branches))
+    on_progress(len(sources), len(sources))
+    if not rows:
+        raise UserError(data or hr or "evaluate", "no pair could be measured", failed[0])
+    table = tabulate(scale, rows, branches, failed, COLUMNS if sampling is None else SPACE_COLUMNS)
+    if out:
+        made = {"split": split} if data else {"downscale": downscale}
+        about = {"run": str(run) if run else None, "data": str(data or hr), **made, "convention": convention}
+        _write(out, table, about, gallery, sampling, source)
+    return table
+
+
+def _chosen(
+    model: Enlarger | None,
+    data: Path | None,
+    split: str,
+    hr: Path | None,
+    downscale: str,
+    scale: int | None,
+    convention: str,
+) -> tuple[int, list[Source]]:
+    """Scale and pairs of what is named."""
+    from train.sources import from_dataset, from_hr
+
     shave = 0 if convention == "no-border" else None
     if data is not None and hr is None:
         if model is not None and scale is None:
@@ -77,42 +141,15 @@ def evaluate(
         scale, sources = from_dataset(data, split, scale, shave)
         if model is not None and model.scale != scale:
             raise _other_scale(model, data, f"x{scale}")
-    elif hr is not None and data is None:
+        return scale, sources
+    if hr is not None and data is None:
         scale = scale or (model.scale if model is not None else None)
         if scale is None:
             raise UserError("--hr", "needs a model or --scale", "give one", exit_code=EXIT_USAGE)
         if model is not None and model.scale != scale:
             raise _other_scale(model, hr, f"x{scale}")
-        sources = from_hr(hr, downscale, scale, shave)
-    else:
-        raise UserError("evaluate", "needs one set of images", "give --data or --hr", exit_code=EXIT_USAGE)
-    if model is None and project:
-        model = Bicubic(scale, project=True)
-    out = out or (run / "evaluation" if run else None)
-    gallery = Gallery(out, run, data or hr) if out and page and model is not None else None
-    distance = _distance(lpips, model) if lpips is not None else None
-    rows, branches, failed = [], [], []
-    for done, source in enumerate(sources):
-        on_progress(done, len(sources))
-        try:
-            row, by_branch = _measure(source, model, scale, convention, out, gallery, distance)
-        except UserError as error:
-            failed.append(str(error))
-            continue
-        rows.append(row)
-        branches.append(by_branch)
-    on_progress(len(sources), len(sources))
-    if not rows:
-        raise UserError(data or hr or "evaluate", "no pair could be measured", failed[0])
-    table = tabulate(scale, rows, branches, failed)
-    if out:
-        made = {"split": split} if data else {"downscale": downscale}
-        table.write(
-            out, {"run": str(run) if run else None, "data": str(data or hr), **made, "convention": convention}
-        )
-    if gallery:
-        gallery.write(table)
-    return table
+        return scale, from_hr(hr, downscale, scale, shave)
+    raise UserError("evaluate", "needs one set of images", "give --data or --hr", exit_code=EXIT_USAGE)
 
 
 def _common_scale(model: Enlarger, data: Path, split: str) -> int | None:
@@ -134,129 +171,64 @@ def _other_scale(model: Enlarger, data: Path, have: str) -> UserError:
     )
 
 
-def _measure(
-    source: Source,
-    model: Enlarger | None,
-    scale: int,
-    convention: str,
-    out: Path | None,
+def _measurer(
+    model: Any, scale: int, convention: str, lpips: LPIPS | None, sampling: Sampling | None
+) -> Callable[[np.ndarray, np.ndarray], Measured]:
+    """What is done with LR and HR of each pair."""
+    if sampling is None:
+        from train.pair_evaluation import measure
+
+        return lambda lr, hr: measure(model, lr, hr, scale, convention=convention, lpips=lpips)
+    from train.space_evaluation import measure as measure_samples
+
+    return lambda lr, hr: measure_samples(model, lr, hr, sampling, convention=convention, lpips=lpips)
+
+
+def _write(
+    out: Path,
+    table: Table,
+    about: dict[str, Any],
     gallery: Gallery | None,
-    distance: Distance | None,
-) -> tuple[dict[str, Any], list[float]]:
-    """Figures of one pair, and PSNR-Y of each branch."""
-    from realdeg.imaging.resample import resize
-    from realdeg.io.save import write_image
-    from realdeg.metrics.lr_psnr import lr_psnr
-    from train.check import bicubic_scores, scores
-    from train.losses.divergence import ideal_fusion
-    from train.memory import enough_memory
-    from train.restore.model import to_uint8
+    sampling: Sampling | None,
+    source: str,
+) -> None:
+    """Tables, summary and page."""
+    gain = table.gain_db or 0.0
+    word = "above" if gain >= 0 else "below"
+    lead = f"{abs(gain):.2f} dB PSNR-Y {word} bicubic, mean of {len(table.rows)} pairs."
+    if sampling is None:
+        from train.pair_evaluation import LEGEND
 
-    lr, hr = source.read()
-    row: dict[str, Any] = {"key": source.key, **bicubic_scores(lr, hr, scale, convention)}
-    by_branch: list[float] = []
-    if distance:
-        row["lpips_bicubic"] = distance(resize(lr, scale), hr)
-    if model is not None:
-        with enough_memory(source.key, "lower --tile"):
-            images = model.predict(lr)
-        sr, leaves = to_uint8(images[0]), images[1:]
-        row |= scores(sr, hr, scale, convention)
-        row["lr_psnr"] = lr_psnr(sr, hr, scale=scale)
-        if distance:
-            row["lpips"] = distance(sr, hr)
-        if len(leaves) > 1:
-            ideal = ideal_fusion(leaves[None], _tensor(hr)[None])[0]
-            by_branch = [_psnr(to_uint8(leaf), hr, scale, convention) for leaf in leaves]
-            row["psnr_y_branch_mean"] = _psnr(to_uint8(leaves.mean(0)), hr, scale, convention)
-            row["psnr_y_branch_best"] = max(by_branch)
-            row["psnr_y_ideal"] = _psnr(to_uint8(ideal), hr, scale, convention)
-        if out:
-            write_image(out / "SR" / PurePosixPath(f"{source.key}.png"), sr)
+        table.write(out, about)
         if gallery:
-            best = max(range(len(by_branch)), key=by_branch.__getitem__) if by_branch else None
-            gallery.add(source.key, model, lr, hr, images, best)
-    return row, by_branch
+            gallery.write(table, lead=lead, legend=LEGEND)
+        return
+    from train.space_comparison import beside, markdown
+    from train.space_evaluation import LEGEND as OF_SAMPLES
+
+    about |= {"samples": sampling.samples, "sample_seed": sampling.seed, "consistency": sampling.how}
+    table.write(out, about, markdown(table, sampling.samples, source))
+    if gallery:
+        lead = f"{_found(table, sampling.samples)} The mode is {lead}"
+        gallery.write(table, lead=lead, legend=OF_SAMPLES, beside=beside(table, sampling.samples, source))
 
 
-def _distance(lpips: LPIPS, model: Enlarger | None) -> Distance:
-    """LPIPS of two (H, W, 3) uint8 images, on the model's device."""
+def _found(table: Table, samples: int) -> str:
+    """The challenge's figures in a sentence."""
+    means = table.means
+    said = [f"LR-PSNR {means['lr_psnr_sample']:.2f} dB"]
+    if "diversity" in means:
+        said = [f"LPIPS {means['lpips_sample']:.4f}", *said, f"diversity {means['diversity']:.2f}"]
+    else:
+        said.append(f"diversity by squared errors {means['diversity_mse']:.2f}")
+    return f"{samples} samples of each of {len(table.rows)} pairs x{table.scale}: {', '.join(said)}."
+
+
+def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
+    """LPIPS on the model's device."""
     import torch
 
-    device = getattr(getattr(model, "machine", None), "device", torch.device("cpu"))
-    net = lpips.to(device)
-
-    def measure(sr: np.ndarray, hr: np.ndarray) -> float:
-        with torch.inference_mode():
-            return float(net(_tensor(sr)[None].to(device), _tensor(hr)[None].to(device)).mean())
-
-    return measure
-
-
-def _psnr(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str) -> float:
-    from realdeg.metrics.psnr import psnr_y
-
-    form: Any = "d2c" if convention == "d2c" else "standard"
-    return psnr_y(sr, hr, shave=0 if convention == "no-border" else scale, convention=form)
-
-
-def _tensor(image: np.ndarray) -> Any:
-    import torch
-
-    return torch.tensor(image).permute(2, 0, 1).float() / 255
-
-
-class Gallery:
-    """The page of an evaluation while it is made: pictures are written as they come.
-
-    Args:
-        out: folder of the evaluation.
-        run: run folder, or None.
-        data: where the images are from.
-    """
-
-    def __init__(self, out: Path, run: Path | None, data: Path | None) -> None:
-        from realdeg.report.folder import Folder
-
-        self.folder = Folder(out)
-        self.run, self.data = run, data
-        self.pairs: list[Any] = []
-
-    def add(
-        self, key: str, model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Any, best: int | None
-    ) -> None:
-        """Write the pictures of a pair."""
-        from realdeg.report.evaluation import Shown, plate
-        from train.look import look
-
-        seen = look(model, lr, hr, images, best=best)
-        crops = tuple(plate(self.folder, key, name, picture) for name, picture in seen.crops.items())
-        maps = tuple(
-            tuple(plate(self.folder, key, name, picture) for name, picture in row.items())
-            for row in seen.heat_maps()
-        )
-        self.pairs.append(Shown(key, crops, maps))
-
-    def write(self, table: Table) -> None:
-        """Write the page."""
-        from realdeg.report.evaluation import build_evaluation
-        from realdeg.report.listing import Cell
-
-        gain = table.gain_db or 0.0
-        word = "above" if gain >= 0 else "below"
-        rows = [
-            (row["key"], [Cell(shown(n, row[n]), str(row[n])) for n in table.names])
-            for row in ({"key": "mean", **table.means}, *table.rows)
-        ]
-        build_evaluation(
-            self.folder,
-            title=f"x{table.scale} evaluated",
-            source=self.data.name if self.data else "",
-            lead=f"{abs(gain):.2f} dB PSNR-Y {word} bicubic, mean of {len(table.rows)} pairs.",
-            columns=[COLUMNS[n] for n in table.names],
-            rows=rows,
-            pairs=self.pairs,
-        )
+    return lpips.to(getattr(getattr(model, "machine", None), "device", torch.device("cpu")))
 
 
 @click.command(context_settings=CONTEXT)
@@ -289,6 +261,19 @@ class Gallery:
 )
 @click.option("--alexnet", type=click.Path(path_type=Path), help="torchvision's AlexNet, for LPIPS.")
 @click.option("--lpips-heads", type=click.Path(path_type=Path), help="alex.pth of LPIPS 0.1.")
+@click.option("--space", is_flag=True, help="Draw samples from a VSpSR or RefVAE and judge these.")
+@click.option(
+    "--samples", default=10, show_default=True, type=click.IntRange(1), help="With --space: of each photo."
+)
+@click.option(
+    "--sample-seed", default=0, show_default=True, type=click.IntRange(0), help="Of the first sample."
+)
+@click.option(
+    "--reference",
+    help="RefVAE's samples: a picture, a folder of them (seed k takes picture k), or self, noise, prior.",
+)
+@click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
+@click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
 @model_options
 def main(
@@ -302,6 +287,12 @@ def main(
     lpips: str,
     alexnet: Path | None,
     lpips_heads: Path | None,
+    space: bool,
+    samples: int,
+    sample_seed: int,
+    reference: str | None,
+    cem: bool,
+    vgg_weights: Path | None,
     out: Path | None,
     run: Path | None,
     checkpoint: Path | None,
@@ -312,18 +303,24 @@ def main(
 ) -> int:
     """Measure PSNR-Y, SSIM-Y and LR-PSNR of a model and of bicubic; without a model, bicubic alone.
 
-    --project belongs to LR that MATLAB's bicubic made.
+    With --space, of samples: LPIPS, LR-PSNR and diversity score as the NTIRE 2021 challenge measures them,
+    the score by squared errors, PSNR-Y and SSIM-Y of mode, mean, samples and the best of them, beside
+    published figures. --project belongs to LR that MATLAB's bicubic made.
     """
     from train.log import Show
     from train.models import load
 
+    sampling = _sampling(samples, sample_seed, reference, project, cem) if space else None
+    if not space and (cem or reference is not None):
+        word = "--cem" if cem else "--reference"
+        raise UserError(word, "belongs to samples", "give --space too, or leave it out", exit_code=EXIT_USAGE)
     model = None
     if run is not None or checkpoint is not None or shipped:
         if shipped and not (run is None and checkpoint is None):
             raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
         model = load(
-            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
-            say=click.echo,
+            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile,
+            project=project and not space, vgg_weights=vgg_weights, say=click.echo,
         )  # fmt: skip
     net = None
     if lpips != "off":
@@ -335,9 +332,9 @@ def main(
     with Show("evaluating", 1, 0) as show:
         table = evaluate(
             run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
-            model=model, scale=scale, project=project, lpips=net, on_progress=_shown(show),
+            model=model, scale=scale, project=project, lpips=net, sampling=sampling, on_progress=_shown(show),
         )  # fmt: skip
-    click.echo(str(table))
+    click.echo(table.listed() if space else str(table))
     for line in table.failed:
         click.echo(f"failed: {line}", err=True)
     if table.gain_db is not None:
@@ -347,6 +344,16 @@ def main(
     if folder:
         click.echo(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
     return EXIT_SOME_FAILED if table.failed else EXIT_OK
+
+
+def _sampling(samples: int, seed: int, reference: str | None, project: bool, cem: bool) -> Sampling:
+    from train.guides import guide
+    from train.space_evaluation import Sampling
+
+    if project and cem:
+        raise UserError("--project --cem", "are two ways to one end", "give one", exit_code=EXIT_USAGE)
+    how: How = "project" if project else "cem" if cem else "none"
+    return Sampling(samples, seed, guide(reference), how)
 
 
 def _shown(show: Any) -> Callable[[int, int], None]:

@@ -35,6 +35,43 @@ class Look:
         return [{name: heat(map_) for name, map_ in row.items()} for row in self.maps]
 
 
+@dataclass(frozen=True)
+class Window:
+    """One place of a pair, the same in every image of it.
+
+    Attributes:
+        scale: HR / LR size.
+        small: the place in LR.
+    """
+
+    scale: int
+    small: tuple[slice, slice]
+
+    @property
+    def large(self) -> tuple[slice, slice]:
+        """The place in HR."""
+        rows, columns = (slice(self.scale * part.start, self.scale * part.stop) for part in self.small)
+        return rows, columns
+
+    def crop(self, image: np.ndarray | Tensor) -> np.ndarray:
+        """The place in (H, W, 3) uint8, or in (3, H, W) float of [0, 1], as uint8."""
+        if isinstance(image, Tensor):
+            return to_uint8(image[(..., *self.large)])
+        return np.ascontiguousarray(image[self.large])
+
+    def first(self, lr: np.ndarray) -> dict[str, np.ndarray]:
+        """What every look begins with: LR's pixels, and bicubic."""
+        pixels = np.repeat(np.repeat(lr[self.small], self.scale, 0), self.scale, 1)
+        return {"LR": pixels, "bicubic": self.crop(np.asarray(resize(lr, self.scale)))}
+
+
+def window(lr: np.ndarray, scale: int) -> Window:
+    """The place with most detail of (h, w, 3) uint8, at most `SIDE` HR px a side."""
+    height, width = (max(1, min(SIDE // scale, side)) for side in lr.shape[:2])
+    top, left = busiest(lr, height, width)
+    return Window(scale, (slice(top, top + height), slice(left, left + width)))
+
+
 def look(model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None) -> Look:
     """The crop with most detail of a pair.
 
@@ -45,27 +82,20 @@ def look(model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, bes
         images: fused image and P predictions, (1 + P, 3, s h, s w), of `model.predict`.
         best: shows this branch alone; None: all.
     """
-    s = model.scale
-    height, width = (max(1, min(SIDE // s, side)) for side in lr.shape[:2])
-    top, left = busiest(lr, height, width)
-    there = np.s_[s * top : s * (top + height), s * left : s * (left + width)]
-    small = lr[top : top + height, left : left + width]
-    crops = {
-        "LR": np.repeat(np.repeat(small, s, 0), s, 1),
-        "bicubic": np.ascontiguousarray(resize(lr, s)[there]),
-    }
+    place = window(lr, model.scale)
+    crops = place.first(lr)
     leaves = images[1:]
     if len(leaves) > 1:
         for i in range(len(leaves)) if best is None else [best]:
             name = f"branch {i + 1}" if best is None else f"best branch ({i + 1})"
-            crops[name] = to_uint8(leaves[i][(..., *there)])
-    crops["fusion" if len(leaves) > 1 else "model"] = to_uint8(images[0][(..., *there)])
-    truth = np.ascontiguousarray(hr[there])
+            crops[name] = place.crop(leaves[i])
+    crops["fusion" if len(leaves) > 1 else "model"] = place.crop(images[0])
+    truth = place.crop(hr)
     if len(leaves) > 1:
         wanted = torch.tensor(truth).permute(2, 0, 1)[None].float() / 255
-        crops["ideal fusion"] = to_uint8(ideal_fusion(leaves[(..., *there)][None], wanted)[0])
+        crops["ideal fusion"] = to_uint8(ideal_fusion(leaves[(..., *place.large)][None], wanted)[0])
     crops["HR"] = truth
-    return Look(crops, _maps(model, leaves, there))
+    return Look(crops, _maps(model, leaves, place.large))
 
 
 def _maps(model: Enlarger, leaves: Tensor, there: tuple[slice, slice]) -> tuple[dict[str, np.ndarray], ...]:

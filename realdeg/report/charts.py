@@ -1,4 +1,4 @@
-"""Charts as inline SVG: histogram, bars, curves, scatter; with axes, units and nothing to load."""
+"""Charts as inline SVG: histogram, bars, curves, points; with axes, units and nothing to load."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textwrap import wrap
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 28, 44
 BAR_LEFT, BAR_LINE = 16, 21
+LETTER = 6.6  # mean width of a letter
 BAR_LETTERS, BAR_LINES = 44, 3  # of a bar's name: a line, and lines
 
 
@@ -209,6 +210,52 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
         )
         parts.append(f'<a href="{escape(p.link)}">{mark}</a>' if p.link else mark)
     return _svg(parts, f"{y_label} against {x_label}: {len(points)} pairs")
+
+
+def named(groups: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str) -> str:
+    """SVG of points with their titles beside them, on linear axes that fit them.
+
+    A title is written to the right of its point, or to the left, above or below, where it lies over no other;
+    else pointing at the point tells it. Points that are not finite are left out.
+
+    Args:
+        groups: by CSS class; the titles of the last group are written first.
+        x_label, y_label: of the axes.
+    """
+    finite = {g: [p for p in many if math.isfinite(p.x + p.y)] for g, many in groups.items()}
+    points = [p for many in finite.values() for p in many]
+    if not points:
+        return ""
+    x, y = (_fitting(values) for values in ([p.x for p in points], [p.y for p in points]))
+    parts = _frame(x, y, x_label, y_label)
+    taken = [(_x(x, p.x) - 3, _y(y, p.y) - 3, _x(x, p.x) + 3, _y(y, p.y) + 3) for p in points]
+    taken.append((LEFT, HEIGHT - BOTTOM - 1, WIDTH - RIGHT, HEIGHT - BOTTOM + 1))  # the axis
+    for group, p in reversed([(group, p) for group, many in finite.items() for p in many]):
+        at_x, at_y, width = _x(x, p.x), _y(y, p.y), LETTER * len(p.title)
+        told = f"{p.title}: {_number(round(p.x, 3))}, {_number(round(p.y, 3))}"
+        parts.append(
+            f'<circle class="dot {group}" cx="{at_x:.1f}" cy="{at_y:.1f}" r="3.5">'
+            f"<title>{escape(told)}</title></circle>"
+        )
+        for anchor, aside, below in (("start", 7, 4), ("end", -7, 4), ("middle", 0, -7), ("middle", 0, 15)):
+            left = at_x + aside - width * {"start": 0, "end": 1, "middle": 0.5}[anchor]
+            box = (left, at_y + below - 9, left + width, at_y + below + 2)
+            if left >= LEFT and left + width <= WIDTH and not any(_overlap(box, other) for other in taken):
+                parts.append(_text("name", at_x + aside, at_y + below, p.title, anchor))
+                taken.append(box)
+                break
+    return _svg(parts, f"{y_label} against {x_label}: {', '.join(p.title for p in points)}")
+
+
+def _fitting(values: Sequence[float]) -> Axis:
+    """An axis with room on both ends; from 0 where a value is 0."""
+    low, high = min(values), max(values)
+    room = 0.08 * (high - low) or 0.5
+    return Axis(0 if low == 0 else low - room, high + room)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def cloud(

@@ -1,4 +1,4 @@
-"""The page of an evaluation: figures of each pair, crops side by side, and how branches were weighed."""
+"""The page of an evaluation: figures of each pair, crops side by side, and what others have published."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from realdeg.report.folder import Folder
 from realdeg.report.listing import Cell
+from realdeg.report.overview import Figure
 from realdeg.report.template import Templates
 
 
@@ -36,6 +37,23 @@ class Shown:
     key: str
     crops: tuple[Plate, ...]
     maps: tuple[tuple[Plate, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What others have published, to stand beside the figures.
+
+    Attributes:
+        note: in which data and protocols differ.
+        columns: of the table, after the name.
+        rows: name and cells.
+        figures: charts with captions.
+    """
+
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    figures: Sequence[Figure] = ()
 
 
 def heat(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -65,6 +83,8 @@ def build_evaluation(
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[Cell]]],
     pairs: Sequence[Shown],
+    legend: str,
+    beside: Beside | None = None,
 ) -> None:
     """Write `index.html` around pictures that lie in the folder already; what is stale goes.
 
@@ -74,12 +94,17 @@ def build_evaluation(
         columns: of the table, after the name.
         rows: name and cells, the mean first.
         pairs: to show.
+        legend: what the pictures are.
+        beside: published figures.
 
     Raises:
         UserError: the folder cannot be written.
     """
     templates = Templates(title, source)
     templates.write_assets(folder)
-    page = templates.render("evaluation.html.j2", root="", lead=lead, columns=columns, rows=rows, pairs=pairs)
+    page = templates.render(
+        "evaluation.html.j2", root="", lead=lead, columns=columns, rows=rows, pairs=pairs, legend=legend,
+        beside=beside,
+    )  # fmt: skip
     folder.text("index.html", page)
     folder.remove_stale()

@@ -11,7 +11,7 @@ from skimage.color import rgb2lab
 from realdeg.io.photo import read
 from realdeg.report import layers
 from realdeg.report.certificate import Arrow
-from realdeg.report.charts import Point, scatter
+from realdeg.report.charts import HEIGHT, LETTER, WIDTH, Point, named, scatter
 from realdeg.report.colours import legend_stops, paint, table, top_for
 from realdeg.report.folder import Folder, page_name
 from realdeg.report.quiver import LONGEST, quiver
@@ -136,3 +136,50 @@ def test_pages_have_plain_names_of_their_own():
     names = [page_name(key) for key in keys]
     assert len({name.lower() for name in names}) == len(keys)
     assert all(re.fullmatch(r"pairs/[a-z0-9-]{1,48}-[0-9a-f]{10}\.html", name) for name in names)
+
+
+def test_names_of_points_lie_over_nothing():
+    rng = np.random.default_rng(0)
+    crowd = [
+        Point(float(x), float(y), f"method {i} & co") for i, (x, y) in enumerate(rng.normal(size=(60, 2)))
+    ]
+    mine = Point(1.2, 1.4, "mine")
+    svg = ElementTree.fromstring(
+        named({"s0": [*crowd, Point(math.inf, 1, "far")], "s1": [mine]}, x_label="x", y_label="y")
+    )
+    dots, names = svg.findall("circle"), [t for t in svg.findall("text") if t.get("class") == "name"]
+    assert len(dots) == 61, "a point that is not finite is left out"
+    assert "mine" in {t.text for t in names}, "the last group is written first"
+    assert 10 < len(names) < 61
+    boxes = []
+    for t in names:
+        width = LETTER * len(t.text)
+        left = float(t.get("x")) - width * {"start": 0, "end": 1, "middle": 0.5}[t.get("text-anchor")]
+        top = float(t.get("y")) - 9
+        boxes.append((left, top, left + width, top + 11))
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        assert left >= 0
+        assert right <= WIDTH
+        assert 0 <= top < bottom <= HEIGHT
+        for other in boxes[:i]:
+            assert (
+                left >= other[2] - 0.2
+                or right <= other[0] + 0.2
+                or top >= other[3] - 0.2
+                or bottom <= other[1] + 0.2
+            )
+        for dot in dots:
+            x, y = float(dot.get("cx")), float(dot.get("cy"))
+            assert not (left < x < right and top < y < bottom)
+
+
+def test_points_stand_where_their_values_are():
+    points = [Point(10, 0, "a"), Point(20, 5, "b"), Point(30, 10, "c")]
+    svg = ElementTree.fromstring(named({"s0": points}, x_label="x", y_label="y"))
+    dots = sorted(
+        (float(d.get("cx")), float(d.get("cy")), d.find("title").text) for d in svg.findall("circle")
+    )
+    assert [d[2] for d in dots] == ["a: 10, 0", "b: 20, 5", "c: 30, 10"]
+    assert dots[1][0] - dots[0][0] == pytest.approx(dots[2][0] - dots[1][0], abs=0.11)
+    assert dots[0][1] - dots[1][1] == pytest.approx(dots[1][1] - dots[2][1], abs=0.11)
+    assert named({"s0": []}, x_label="x", y_label="y") == ""
