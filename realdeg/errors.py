@@ -48,6 +48,14 @@ class UserError(Exception):
         return (_rebuild, (type(self), self.subject, self.problem, self.remedy, self.exit_code))
 
 
+class Unfit(UserError):
+    """About a thing in hand, a photo or a reference, whose file only the caller can name: `named_as` does."""
+
+    def named_as(self, subject: str | os.PathLike[str]) -> UserError:
+        """The same about a file."""
+        return UserError(subject, self.problem, self.remedy, exit_code=self.exit_code)
+
+
 def _rebuild(kind: type[UserError], subject: str, problem: str, remedy: str, exit_code: int) -> UserError:
     return kind(subject, problem, remedy, exit_code=exit_code)
 

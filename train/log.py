@@ -140,9 +140,9 @@ def tensorboard(folder: Path, wish: str, resumed: int) -> Any:
     if wish == "off" or (wish == "auto" and not installed):
         return None
     if not installed:
-        remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --tensorboard off"
+        remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --track off"
         raise UserError(
-            "--tensorboard on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE
+            "--track on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE
         )
     from torch.utils.tensorboard import SummaryWriter
 

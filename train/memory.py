@@ -1,4 +1,4 @@
-"""Out of memory, as a line that says what to lower."""
+"""What a photo in hand can fail by, as a line that names it: memory, or that a model cannot use it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import torch
 
-from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+from realdeg.errors import EXIT_MISSING_RESOURCE, Unfit, UserError
 
 
 @contextlib.contextmanager
 def enough_memory(subject: str, remedy: str) -> Iterator[None]:
-    """Turn what torch and Python say when memory is out into one line.
+    """Turn what torch and Python say when memory is out, and what has no name yet, into one line.
 
     Args:
         subject: what was being done.
@@ -23,6 +23,8 @@ def enough_memory(subject: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
+    except Unfit as error:
+        raise error.named_as(subject) from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _out(subject, remedy) from error
     except RuntimeError as error:

@@ -95,7 +95,7 @@ def test_shapes_and_tiles_of_every_host(name, scale):
         with torch.inference_mode():
             pred = net(lr)
             assert pred.shape == (1, leaves, 3, 19 * scale, 26 * scale)
-            tiled = upscale_tiled(net, None, lr, scale=scale, tile=10)
+            tiled = upscale_tiled(net, None, lr, scale=scale, tile=10 * scale)
         torch.testing.assert_close(tiled[1:], pred[0], atol=1e-5, rtol=0)
 
 

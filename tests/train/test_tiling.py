@@ -22,11 +22,11 @@ def test_tiles_equal_the_whole(scale, base):
     with torch.inference_mode():
         pred = tree(lr)
         fused = fusion(pred)[0]
-        for tile in (16, 10, 100):
+        for tile in (16 * scale, 10 * scale + 1, 1000):
             out = upscale_tiled(tree, fusion, lr, scale=scale, tile=tile)
             torch.testing.assert_close(out[1:], pred[0], atol=1e-5, rtol=0)
             torch.testing.assert_close(out[0], fused[0], atol=1e-5, rtol=0)
-        mean = upscale_tiled(tree, None, lr, scale=scale, tile=16)[0]
+        mean = upscale_tiled(tree, None, lr, scale=scale, tile=16 * scale)[0]
         torch.testing.assert_close(mean, pred[0].mean(0), atol=1e-5, rtol=0)
 
 

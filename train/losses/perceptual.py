@@ -12,20 +12,22 @@ from realdeg.errors import UserError
 from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk, alexnet, vgg19
 from train.pretrained import weights
 
-CONV5_4 = 34
+CONV5_4, RELU5_4 = 34, 35
 LPIPS_FILES = ("alexnet", "lpips_alex")
 # LPIPS' own, of [-1, 1]; on [0, 1] they are ImageNet's means and deviations, rounded.
 LPIPS_SHIFT, LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class VGGDistance(nn.Module):
-    """Mean absolute difference of the features conv5_4 of VGG-19, before their ReLU.
+    """Mean absolute, or square, difference of features of VGG-19, which is frozen.
 
-    D2C-SR (ECCV 2022, Table 2) states the term without layer or weight; the layer is ESRGAN's (Wang et al.,
-    ECCV Workshops 2018). The network is frozen.
+    D2C-SR (ECCV 2022, Table 2) states the term without layer or weight; conv5_4, before its ReLU, is
+    ESRGAN's (Wang et al., ECCV Workshops 2018). VSpSR (NTIRE 2021) squares differences after that ReLU.
 
     Args:
         path: torchvision's weights; None: torch's cache, or fetched.
+        layer: of the features, see `train.nets.trunks.vgg19`.
+        squared: the square in place of the absolute difference.
     Shape:
         two (B, 3, H, W), RGB in [0, 1], H and W at least 16 -> scalar; gradients reach the first.
 
@@ -36,9 +38,10 @@ class VGGDistance(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, layer: int = CONV5_4, *, squared: bool = False) -> None:
         super().__init__()
-        self.trunk = _filled(vgg19([CONV5_4]), "vgg19", path)
+        self.squared = squared
+        self.trunk = _filled(vgg19([layer]), "vgg19", path)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -47,7 +50,7 @@ class VGGDistance(nn.Module):
         (mine,) = self.trunk((image - self.mean) / self.std)
         with torch.no_grad():
             (theirs,) = self.trunk((wanted - self.mean) / self.std)
-        return F.l1_loss(mine, theirs)
+        return F.mse_loss(mine, theirs) if self.squared else F.l1_loss(mine, theirs)
 
 
 class LPIPS(nn.Module):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -49,6 +50,20 @@ class Trained(Enlarger, Protocol):
         ...
 
 
+@runtime_checkable
+class Base(Protocol):
+    """A trained model that another one can be built on."""
+
+    @property
+    def nets(self) -> Mapping[str, nn.Module]:
+        """Its networks by their names in a checkpoint."""
+        ...
+
+    def enlarge(self, lr: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 3, s h, s w) float32, both on the device, without history."""
+        ...
+
+
 @dataclass(frozen=True)
 class Model:
     """Networks, their scale and the machine they run on.
@@ -57,7 +72,7 @@ class Model:
         tree: lr (B, 3, h, w) -> predictions (B, P, 3, s h, s w).
         fusion: predictions -> fused image (B, 3, s h, s w) and weights; None = plain mean of the branches.
         scale: s.
-        tile: side of a tile in LR pixels; larger images are cut, so that memory stays bounded.
+        tile: side of a tile in HR pixels; larger images are cut, so that memory stays bounded.
         project: make the fused image agree with LR (`realdeg.imaging.consistency`).
         ensemble: mean over the eight ways to turn and mirror the image (self-ensemble; Lim et al., 2017).
     """
@@ -66,7 +81,7 @@ class Model:
     fusion: nn.Module | None
     scale: int
     machine: Machine
-    tile: int = 256
+    tile: int = 512
     project: bool = False
     ensemble: bool = False
 
@@ -83,19 +98,27 @@ class Model:
         Returns:
             (1 + P, 3, s h, s w) float32 in about [0, 1], on the CPU, not clamped.
         """
-        whole = torch.from_numpy(lr.astype(np.float32) / np.iinfo(lr.dtype).max).permute(2, 0, 1)[None]
+        whole = tensor(lr)
         was_training = self.tree.training
         self.tree.eval()
         with torch.inference_mode():
-            if self.ensemble:
-                seen = (_turned_back(self._once(_turned(whole, i)), i) for i in range(8))
-                out = functools.reduce(torch.add, seen) / 8
-            else:
-                out = self._once(whole)
+            out = in_eight(self._once, whole) if self.ensemble else self._once(whole)
             if self.project:
                 out[0] = projected(out[0].permute(1, 2, 0).numpy(), lr, self.scale)
         self.tree.train(was_training)
         return out
+
+    @property
+    def nets(self) -> dict[str, nn.Module]:
+        """Its networks by their names in a checkpoint."""
+        return {"tree": self.tree} if self.fusion is None else {"tree": self.tree, "fusion": self.fusion}
+
+    def enlarge(self, lr: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> the fused images (B, 3, s h, s w) float32, in one piece."""
+        with torch.no_grad(), self.machine.autocast():
+            pred = self.tree(lr)
+            image: Tensor = self.fusion(pred)[0] if self.fusion is not None else pred.mean(1)
+        return image.float()
 
     def weigh(self, predictions: Tensor) -> Tensor | None:
         """How much the fusion takes of each prediction: (P, H, W) from (P, 3, H, W); None without fusion."""
@@ -109,6 +132,22 @@ class Model:
         lr_image = self.machine.bring(whole)
         with self.machine.autocast():
             return upscale_tiled(self.tree, self.fusion, lr_image, scale=self.scale, tile=self.tile)
+
+
+def tensor(lr: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8 or uint16 -> (1, 3, h, w) float32 in [0, 1], on the CPU."""
+    return torch.from_numpy(lr.astype(np.float32) / np.iinfo(lr.dtype).max).permute(2, 0, 1)[None]
+
+
+def in_eight(enlarge: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
+    """Mean over the eight ways to turn and mirror LR, turned back (self-ensemble; Lim et al., 2017).
+
+    Args:
+        enlarge: LR (1, 3, h, w) -> images (K, 3, s h, s w).
+        whole: LR.
+    """
+    seen = (_turned_back(enlarge(_turned(whole, i)), i) for i in range(8))
+    return functools.reduce(torch.add, seen) / 8
 
 
 def _turned(images: Tensor, i: int) -> Tensor:

@@ -58,7 +58,7 @@ class Space(Protocol):
             guide: None: the model's own way ("self" for RefVAE; VSpSR knows no other).
 
         Raises:
-            UserError: the photo is too small, or the model cannot be guided.
+            Unfit: the photo is too small, or the model cannot be guided.
         """
         ...
 
