@@ -1,7 +1,10 @@
-"""Trunks and LPIPS against torchmetrics and a VGG written out layer by layer, on equal seeded weights."""
+"""Trunks written out layer by layer, LPIPS of lpips and torchmetrics, on equal seeded weights."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -162,3 +165,45 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
         with pytest.raises(UserError, match="does not hold"):
             weights("vgg19", tmp_path / name)
     assert not (tmp_path / "ran").exists()
+
+
+def test_alexnet_is_its_layers_written_out(files):
+    """Krizhevsky (2014) as torchvision numbers it: five convolutions, pooled after the first two."""
+    stored = torch.load(files / "alex.pth", weights_only=True)
+    x, _ = images(70, 59)
+    net = alexnet()
+    net.take(stored)
+    expected, y = [], x
+    for index, stride, padding in ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1)):
+        if index in (3, 6):
+            y = F.max_pool2d(y, 3, 2)
+        weight, bias = stored[f"features.{index}.weight"], stored[f"features.{index}.bias"]
+        y = F.conv2d(y, weight, bias, stride=stride, padding=padding).relu()
+        expected.append(y)
+    for mine, theirs in zip(net(x), expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_maps_are_those_of_lpips_itself(golden, tmp_path):
+    """lpips 0.1.4, spatial, its own heads (torchmetrics brings them), over a seeded trunk: tests/golden."""
+    package = pytest.importorskip("torchmetrics.functional.image.lpips")
+    heads = Path(package.__file__).parent / "lpips_models" / "alex.pth"
+    if not heads.is_file():
+        pytest.skip("this torchmetrics brings no heads of LPIPS")
+    random, drawn = np.random.RandomState(7), alexnet().state_dict()
+    for name in [name for name in drawn if name.endswith("weight")]:
+        shape = tuple(drawn[name].shape)
+        values = random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+        drawn[name] = torch.tensor(values.astype(np.float32))
+        drawn[name.replace("weight", "bias")] = torch.zeros(shape[0])
+    torch.save(drawn, tmp_path / "alex.pth")
+    net = LPIPS(tmp_path / "alex.pth", heads)
+    stored = np.load(golden / "images.npz")
+    hr, *srs = (
+        torch.tensor(stored[name]).permute(2, 0, 1)[None] / 255
+        for name in ("gt_astro", *(f"sr_astro_{how}" for how in ("noise5", "blur", "jpeg30", "bicx4")))
+    )
+    expected = np.load(golden / "diversity_maps.npz")["lpips_seeded_alex_astro"]
+    with torch.no_grad():
+        for sr, theirs in zip(srs, expected, strict=True):
+            np.testing.assert_allclose(net(sr, hr)[0, 0], theirs, rtol=0, atol=1e-5 * theirs.max())
