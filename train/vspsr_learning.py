@@ -148,6 +148,7 @@ def _divergences(basis: Normal, coefficients: Normal, alpha: float, beta: float)
 def _perceptual(s: VSpSRSettings, machine: Machine) -> Callable[[Tensor, Tensor], Tensor] | None:
     if not s.vgg:
         return None
-    from train.losses.perceptual import RELU5_4, VGGDistance
+    from train.losses.perceptual import VGGDistance
+    from train.nets.trunks import RELU
 
-    return machine.place(VGGDistance(s.vgg_weights, RELU5_4, squared=True))
+    return machine.place(VGGDistance(s.vgg_weights, RELU["5_4"], squared=True))

@@ -12,7 +12,7 @@ from realdeg.errors import UserError
 from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk, alexnet, vgg19
 from train.pretrained import weights
 
-CONV5_4, RELU5_4 = 34, 35
+CONV5_4 = 34
 LPIPS_FILES = ("alexnet", "lpips_alex")
 # LPIPS' own, of [-1, 1]; on [0, 1] they are ImageNet's means and deviations, rounded.
 LPIPS_SHIFT, LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)

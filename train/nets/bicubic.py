@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from realdeg.imaging.resample import matrix
+
 
 class BicubicBase(nn.Module):
     """LR enlarged by the cubic of a = -0.5, as MATLAB's away from the border.
@@ -56,6 +58,33 @@ class BicubicConvolution(nn.Module):
         sums = F.conv2d(lr.float(), self.kernel.repeat(3, 1, 1, 1), padding=2, groups=3)
         inside = F.conv2d(torch.ones_like(lr[:, :1]), self.kernel, padding=2)
         return F.pixel_shuffle(sums / inside.repeat(1, 3, 1, 1), self.scale)
+
+
+class BicubicReduction(nn.Module):
+    """MATLAB's bicubic reduction, antialiased, a = -0.5, symmetric at the border, with gradients.
+
+    Args:
+        scale: s.
+    Shape:
+        (B, C, s h, s w) -> (B, C, h, w), float32, not rounded.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self._known: dict[tuple[int, torch.device], Tensor] = {}
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The reduced image."""
+        rows, columns = (self._matrix(side, image.device) for side in image.shape[-2:])
+        return rows @ image.float() @ columns.T
+
+    def _matrix(self, side: int, device: torch.device) -> Tensor:
+        """(side / s, side); the bands are few at the size of crops, so that it is dense."""
+        if (side, device) not in self._known:
+            banded = matrix(side, side // self.scale, 1 / self.scale).toarray()
+            self._known[side, device] = torch.from_numpy(banded).float().to(device)
+        return self._known[side, device]
 
 
 def quieten(tails: nn.Module, factor: float = 0.1) -> None:

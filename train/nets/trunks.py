@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+RELU = {"1_2": 3, "2_2": 8, "3_4": 17, "4_1": 20, "5_4": 35}  # layers of `vgg19` that are these ReLUs
 VGG19 = (
     64,
     64,
@@ -69,8 +71,13 @@ class Trunk(nn.Module):
         self.load_state_dict({name: weights[name] for name in self.state_dict()})
 
 
-def vgg19(wanted: Sequence[int]) -> Trunk:
-    """VGG-19 without batch norm (Simonyan and Zisserman, ICLR 2015); 34 is conv5_4, 20 is relu4_1."""
+def vgg19(wanted: Sequence[int], padding: Literal["zeros", "reflect"] = "zeros") -> Trunk:
+    """VGG-19 without batch norm (Simonyan and Zisserman, ICLR 2015).
+
+    Args:
+        wanted: 34 is conv5_4; `RELU` has the numbers of some ReLUs.
+        padding: of the convolutions; it was trained with zeros. Reflection leaves no rim in style transfer.
+    """
     layers: list[nn.Module] = []
     inputs = 3
     for size in VGG19:
@@ -78,7 +85,7 @@ def vgg19(wanted: Sequence[int]) -> Trunk:
             layers.append(nn.MaxPool2d(2, 2))
         else:
             # Not in place: a wanted convolution's output must stay what it was.
-            layers += [nn.Conv2d(inputs, size, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, size, 3, padding=1, padding_mode=padding), nn.ReLU()]
             inputs = size
     return Trunk(layers, wanted)
 

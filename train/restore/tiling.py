@@ -26,14 +26,14 @@ def by_tiles(
     """Images drawn tile by tile, each with a halo that is thrown away.
 
     Args:
-        draw: (y0, y1, x0, x1), LR px, -> images of that part, (K, 3, s (y1 - y0), s (x1 - x0)).
+        draw: (y0, y1, x0, x1), LR px, -> images of that part, (K, C, s (y1 - y0), s (x1 - x0)).
         size_hw: of LR.
         scale: s.
         tile: side of a tile in HR px; it is rounded down to whole LR px, of which it has at least one.
         halo: LR px that a pixel may depend on, on each side.
 
     Returns:
-        (K, 3, s h, s w) float32 on the CPU.
+        (K, C, s h, s w) float32 on the CPU.
 
     Raises:
         ValueError: a tile of less than a pixel.
@@ -50,7 +50,7 @@ def by_tiles(
             below, beside = min(bottom + halo, height), min(right + halo, width)
             images = draw(y, below, x, beside)
             if not result.numel():
-                result = torch.empty(len(images), 3, scale * height, scale * width)
+                result = torch.empty(*images.shape[:2], scale * height, scale * width)
             inner = images[
                 ..., scale * (top - y) : scale * (bottom - y), scale * (left - x) : scale * (right - x)
             ]
