@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realdeg.errors import UserError
+from realdeg.errors import Unfit
 from train.losses.perceptual import LPIPS
 
 SMALLEST = 31  # px a side that AlexNet's three poolings leave something of
@@ -20,14 +20,14 @@ class Distance:
         hr: (H, W, 3) uint8.
 
     Raises:
-        UserError: the image is too small.
+        Unfit: the image is too small.
     """
 
     def __init__(self, net: LPIPS, hr: np.ndarray) -> None:
         height, width = hr.shape[:2]
         if min(height, width) < SMALLEST:
-            problem = f"needs {SMALLEST} px a side, HR has {width}x{height}"
-            raise UserError("LPIPS", problem, "leave it out with --lpips off, or remove the pair")
+            problem = f"its HR is {width}x{height}, LPIPS needs {SMALLEST} px a side"
+            raise Unfit("HR", problem, "leave LPIPS out with --lpips off, or remove the pair")
         self.net = net
         self.size = height, width
         with torch.inference_mode():

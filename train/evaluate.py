@@ -107,7 +107,7 @@ def evaluate(
         except UserError as error:
             if sampling is not None and error.exit_code == EXIT_USAGE:
                 raise  # a model that cannot be guided: no other pair will do
-            failed.append(str(error) if one.key in str(error) else f"{one.key}: {error}")
+            failed.append(str(error))
             continue
         rows.append({"key": one.key, **found.row})
         branches.append(list(found.branches))

@@ -321,7 +321,7 @@ def test_a_pair_too_small_for_lpips_fails_alone(tmp_path, pairs, lpips):
     cv2.imwrite(str(pairs / "q.png"), pair(4, (7, 9))[1])
     table = evaluate(None, hr=pairs, model=Fog(), sampling=Sampling(1), lpips=lpips)
     assert len(table.rows) == 2
-    assert table.failed[0].startswith("q: LPIPS: needs 31 px a side, HR has 32x24")
+    assert table.failed[0].startswith("q: its HR is 32x24, LPIPS needs 31 px a side")
 
 
 def test_fog_is_a_space():
