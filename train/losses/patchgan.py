@@ -1,4 +1,4 @@
-"""RefVAE's adversarial losses (released code): absolute distances from labels that are soft for the critic."""
+"""RefVAE's adversarial losses (released code): absolute distances from labels, soft ones for the critic."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class ResBlock(nn.Module):
         return F.leaky_relu(x + self.second(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
 
 
-class RefVAE(nn.Module):
+class RefVAENet(nn.Module):
     """All that learns; the VGG-19 that it looks through stands outside.
 
     Args:

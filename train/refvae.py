@@ -1,0 +1,127 @@
+"""RefVAE: train a network that draws images from the SR space after reference pictures (NTIRE 2021).
+
+python -m train.refvae --data PAIRS --references PICTURES -o RUN [--preset tiny]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from realdeg.errors import EXIT_USAGE, UserError
+from train.refvae_settings import PRESETS, RefVAESettings
+from train.settings import command
+
+if TYPE_CHECKING:
+    from train.guides import Pictures
+    from train.session import Session
+
+# May differ between the halves of a resumed run; the names of the references may not.
+FREE = ("references", "alexnet", "lpips_heads")
+
+
+def train_refvae(
+    settings: RefVAESettings,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, or go on training, and return the run folder.
+
+    Args:
+        settings: `data`, `references` and `out` are required.
+        overwrite: throw away what an earlier run left in `out`.
+        quiet: no progress.
+        say: receives lines for the user.
+
+    Raises:
+        UserError: the dataset or the references cannot be learned from, `out` was made with other settings,
+            or published weights are not to be had.
+        Interrupted: Ctrl-C; all is saved.
+    """
+    from train.guides import Pictures, guide
+    from train.session import begun
+
+    pictures = guide(str(settings.references)) if settings.references is not None else None
+    if not isinstance(pictures, Pictures):
+        remedy = "give --references PICTURES"
+        raise UserError("train.refvae", "needs a folder of reference pictures", remedy, exit_code=EXIT_USAGE)
+    names = [path.name for path in pictures.paths]
+    with begun(
+        "refvae", settings, free=FREE, overwrite=overwrite, quiet=quiet, say=say, identity=names
+    ) as session:
+        return _learn(session, pictures)
+
+
+def _learn(session: Session[RefVAESettings], pictures: Pictures) -> Path:
+    import torch
+
+    from train.references import WithReferences
+    from train.refvae_learning import Learning
+    from train.restore.refvae import RefVAE
+    from train.session import Nets, Stage
+
+    s, machine = session.settings, session.machine
+    assert s.scale is not None
+    scale = s.scale
+    learning = Learning(s, machine, session.ranks)
+    size = sum(p.numel() for p in learning.net.parameters())
+    critic = sum(p.numel() for p in learning.critic.parameters()) if learning.critic is not None else 0
+    session.say(
+        f"network: {size:,} parameters, seen through {s.trunk}"
+        + (f"; discriminator: {critic:,}" if critic else "")
+    )
+    session.say(f"references: {len(pictures)}")
+    source = WithReferences(
+        session.source, pictures, side=s.side, itself=s.itself, prior=s.prior, seed=s.seed,
+        places=session.ranks.share(s.batch),
+    )  # fmt: skip
+
+    def step(i: int, batch: Any) -> Any:
+        lr, hr = session.bring(i, batch)
+        references = torch.from_numpy(batch.references).to(machine.device).permute(0, 3, 1, 2).float() / 255
+        rate = learning_rate(s, i, session.steps)
+        return learning.step(lr, hr, references, torch.from_numpy(batch.kinds), i, rate)
+
+    def model(nets: Nets) -> RefVAE:
+        net: Any = nets["net"]
+        return RefVAE(net, learning.features, scale, machine.exact(), s.side)
+
+    return session.learn(
+        [Stage(step, session.steps, model)], nets=learning.nets, optimisers=learning.optimisers,
+        judged=["net"], source=source,
+    )  # fmt: skip
+
+
+def learning_rate(s: RefVAESettings, i: int, steps: int) -> float:
+    """Learning rate of step i."""
+    from train.rates import cosine, risen
+
+    if s.lr_schedule == "cosine":
+        return s.lr * risen(i, s.warmup) * cosine(i, steps)
+    fallen = 0.1 if s.lr_schedule == "half" and 2 * i >= steps else 1.0
+    return s.lr * risen(i, s.warmup) * fallen
+
+
+@command(RefVAESettings, PRESETS, required=("data", "references", "out"))
+@click.option(
+    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
+def main(settings: RefVAESettings, resume: bool, quiet: bool) -> None:
+    """Train RefVAE on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
+    say = (lambda text: None) if quiet else click.echo
+    out = train_refvae(settings, overwrite=not resume, quiet=quiet, say=say)
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        say(f"{out}: done; next: python -m train.sample PHOTO --run {out} --reference PICTURE -o samples")
+
+
+if __name__ == "__main__":
+    from realdeg.cli.main import run
+
+    run(main, "python -m train.refvae")

@@ -1,0 +1,74 @@
+"""The networks of RefVAE as settings describe them, and as a checkpoint holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.settings import from_mapping
+from train.machine import choose
+from train.models import Use, following
+from train.nets.bicubic import quieten
+from train.nets.patchgan import PatchGAN
+from train.nets.refvae import Features, RefVAENet
+from train.nets.trunks import seeded
+from train.pretrained import weights
+from train.refvae_settings import RefVAESettings
+from train.restore.checkpoint import Checkpoint
+from train.restore.refvae import RefVAE
+
+
+def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
+    """The network and, where the adversarial loss has a weight, its discriminator, with initial weights.
+
+    Raises:
+        UserError: a width that RefVAE cannot have.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch's own initial weights, as in the released code
+        torch.manual_seed(s.seed)
+        try:
+            net = RefVAENet(s.width, s.latent, s.norm)
+        except ValueError as error:
+            raise UserError(f"--width {s.width}", str(error), exit_code=EXIT_USAGE) from None
+        if s.start == "bicubic":
+            quieten(torch.nn.ModuleList([net.draw]), 0.01)
+        return net, PatchGAN() if s.gan or s.matching else None
+
+
+def seen_through(s: RefVAESettings, wanted: tuple[str, ...], path: Path | None) -> Features:
+    """The frozen network that images are seen through: VGG-19, or one of its shape with random weights.
+
+    Args:
+        wanted: names of ReLUs, see `train.nets.trunks.RELU`.
+        path: torchvision's weights; None: torch's cache, or fetched.
+
+    Raises:
+        UserError: the weights are not to be had.
+    """
+    features = Features(wanted)
+    known = weights("vgg19", path) if s.trunk == "vgg19" else seeded(features.trunk, 0)
+    try:
+        features.trunk.take(known)
+    except (KeyError, RuntimeError):
+        raise UserError(path or "vgg19", "does not hold VGG-19's weights", "give another file") from None
+    return features
+
+
+def restored(found: Checkpoint, use: Use) -> RefVAE:
+    """The trained model of a checkpoint.
+
+    Raises:
+        UserError: its weights are others than its settings say, or VGG-19's are not to be had.
+    """
+    told = {**found.about["settings"], "gan": 0.0, "matching": 0.0}
+    s = from_mapping(RefVAESettings, told, str(found.weights))
+    net, _ = build(s)
+    found.load_weights({f"net{following(found)}": net})
+    features = seen_through(s, ("4_1",), use.vgg_weights)
+    machine = choose(use.device, use.precision)
+    return RefVAE(
+        machine.place(net), machine.place(features), int(found.about["scale"]), machine, s.side, use.tile,
+        use.project, use.ensemble,
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""A step of RefVAE: near to HR in content, to its reference in style, and a code that is normal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from realdeg.seeds import seed_of
+from train.descent import descend
+from train.losses.patchgan import fooling_loss, matching_loss, telling_loss
+from train.losses.style import STYLE, statistics, style_distance, total_variation
+from train.losses.variational import normal_divergence
+from train.machine import Machine
+from train.nets.bicubic import BicubicBase, BicubicReduction
+from train.nets.refvae import padded
+from train.ranks import Ranks
+from train.references import IMAGE, PRIOR, SELF
+from train.refvae_build import build, seen_through
+from train.refvae_settings import RefVAESettings
+
+
+class Learning:
+    """Networks and optimisers, and what a step does with them (RefVAE, NTIRE 2021, Eq. 4-9).
+
+    Args:
+        settings: with its scale set.
+        machine: where networks run.
+        ranks: processes that step together.
+
+    Attributes:
+        nets: "net" and, where the adversarial loss has a weight, "critic".
+        optimisers: "opt_g" of the one, "opt_d" of the other.
+        features: what images are seen through; frozen, and in no optimiser.
+    """
+
+    def __init__(self, settings: RefVAESettings, machine: Machine, ranks: Ranks = Ranks()) -> None:  # noqa: B008
+        s = settings
+        assert s.scale is not None
+        self.settings, self.machine, self.ranks = s, machine, ranks
+        net, critic = build(s)
+        self.net = machine.place(net)
+        self.critic = None if critic is None else machine.place(critic)
+        self.nets: dict[str, nn.Module] = {"net": self.net}
+        if self.critic is not None:
+            self.nets["critic"] = self.critic
+        self.optimisers = {
+            name: torch.optim.Adam(part.parameters(), lr=s.lr, weight_decay=s.weight_decay)
+            for name, part in zip(("opt_g", "opt_d"), self.nets.values(), strict=False)
+        }
+        self.features = machine.place(seen_through(s, STYLE, s.vgg_weights))
+        self.enlarge, self.reduce = BicubicBase(s.scale), BicubicReduction(s.scale)
+        self.lpips = _lpips(s, machine)
+
+    def step(
+        self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor, i: int, rate: float
+    ) -> Mapping[str, Any]:
+        """Step i: the network, then the discriminator on what it has made.
+
+        Args:
+            lr: (B, 3, h, w) in [0, 1].
+            hr: (B, 3, s h, s w).
+            references: (B, 3, side, side); those of other kinds than IMAGE are not looked at.
+            kinds: (B,), of `train.references`, on the CPU.
+            i: number of the step; with the seed it decides on the noise.
+            rate: learning rate.
+
+        Returns:
+            Scalars by name, not weighted.
+        """
+        s = self.settings
+        torch.manual_seed(seed_of(s.seed, str(i), f"noise {self.ranks.rank}") % 2**63)
+        told: dict[str, Any] = {}
+        made: list[Tensor] = []
+
+        def losses() -> Iterator[Tensor]:
+            parts = (one.chunk(s.accumulate) for one in (lr, hr, references, kinds))
+            for small, large, pictures, kind in zip(*parts, strict=True):
+                share = len(small) / len(lr)
+                image, found = self._terms(small, large, pictures, kind)
+                for name, value in found.items():
+                    told[name] = told.get(name, 0) + share * value.detach()
+                made.append(image.detach())
+                yield share * sum((getattr(s, n) * value for n, value in found.items()), torch.zeros(()))
+
+        if self.critic is not None:
+            self.critic.requires_grad_(False)
+        descend(self.optimisers["opt_g"], losses(), rate, s.clip, self.ranks)
+        if self.critic is not None:
+            self.critic.requires_grad_(True)
+            told["D"] = self._teach_critic(torch.cat(made), hr, rate)
+        return told
+
+    def codes(
+        self, lr: Tensor, references: Tensor, kinds: Tensor
+    ) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
+        """Means and logarithms of variances of the codes, (B, latent), and the references' statistics.
+
+        Arguments as of `step`; a crop of kind PRIOR has mean 0 and variance 1.
+        """
+        itself = (kinds == SELF).to(lr.device)[:, None, None, None]
+        small = F.interpolate(lr, references.shape[-2:], mode="bicubic", antialias=True)
+        with torch.no_grad(), self.machine.autocast():
+            seen = self.features(torch.where(itself, small, references))
+        with self.machine.autocast():
+            mean, log_variance = self.net.of_reference(seen[-1])
+        drawn = (kinds == PRIOR).to(lr.device)[:, None]
+        mean, log_variance = (t.float().masked_fill(drawn, 0) for t in (mean, log_variance))
+        return mean, log_variance, statistics(seen)
+
+    def _terms(
+        self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Image and unweighted losses of a part of the batch."""
+        mean, log_variance, wanted = self.codes(lr, references, kinds)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        large = self.enlarge(lr)
+        with self.machine.autocast():
+            with torch.no_grad():
+                of_lr = self.features(padded(large))[-1]
+            added = self.net(of_lr, z)
+        image = large + added.float()[..., : hr.shape[-2], : hr.shape[-1]]
+        with self.machine.autocast():
+            seen = self.features(image)
+            with torch.no_grad():
+                true = self.features(hr)
+        # LR as its own reference, and none at all, are to look like HR.
+        pictured = (kinds == IMAGE).to(lr.device)[:, None]
+        target = [
+            tuple(torch.where(pictured, a, b) for a, b in zip(theirs, own, strict=True))
+            for theirs, own in zip(wanted, statistics(true), strict=True)
+        ]
+        terms = {
+            "pixel": F.l1_loss(image, hr),
+            "reduced": F.l1_loss(self.reduce(image), self.reduce(hr)),
+            "content": F.l1_loss(seen[-1].float(), true[-1].float()),
+            "style": style_distance(statistics(seen), target).mean(),  # type: ignore[arg-type]
+            "tv": total_variation(image),
+            "kl": normal_divergence(mean, log_variance).mean(),
+        }
+        if self.lpips is not None:
+            terms["lpips"] = self.lpips(image, hr).mean()
+        if self.critic is not None:
+            with self.machine.autocast():
+                (said, mine), (_, theirs) = self.critic(image), self.critic(hr)
+            terms["gan"] = fooling_loss(said.float())
+            terms["matching"] = matching_loss([f.float() for f in mine], [f.float() for f in theirs])
+        return image, terms
+
+    def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
+        s, told = self.settings, torch.zeros((), device=fake.device)
+
+        def losses() -> Iterator[Tensor]:
+            nonlocal told
+            assert self.critic is not None
+            for made, true in zip(fake.chunk(s.accumulate), real.chunk(s.accumulate), strict=True):
+                with self.machine.autocast():
+                    said = self.critic(true)[0], self.critic(made)[0]
+                loss = len(made) / len(fake) * telling_loss(said[0].float(), said[1].float())
+                told = told + loss.detach()
+                yield loss
+
+        descend(self.optimisers["opt_d"], losses(), rate, s.clip, self.ranks)
+        return told
+
+
+def _lpips(s: RefVAESettings, machine: Machine) -> Callable[[Tensor, Tensor], Tensor] | None:
+    if not s.lpips:
+        return None
+    from train.losses.perceptual import LPIPS
+
+    return machine.place(LPIPS(s.alexnet, s.lpips_heads))
