@@ -19,6 +19,8 @@ from train.refvae_settings import RefVAESettings
 from train.restore.checkpoint import Checkpoint
 from train.restore.refvae import RefVAE
 
+QUIET_CODE = -4.0  # logarithm of the variance of codes at first
+
 
 def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
     """The network and, where the adversarial loss has a weight, its discriminator, with initial weights.
@@ -34,6 +36,9 @@ def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
             raise UserError(f"--width {s.width}", str(error), exit_code=EXIT_USAGE) from None
         if s.start == "bicubic":
             quieten(torch.nn.ModuleList([net.draw]), 0.01)
+            # Codes with noise as large as themselves are not listened to, and then say nothing.
+            with torch.no_grad():
+                net.code.bias[s.latent :] = QUIET_CODE
         return net, PatchGAN() if s.gan or s.matching else None
 
 

@@ -80,8 +80,8 @@ class Learning:
             parts = (one.chunk(s.accumulate) for one in (lr, hr, references, kinds))
             for small, large, pictures, kind in zip(*parts, strict=True):
                 share = len(small) / len(lr)
-                image, found = self._terms(small, large, pictures, kind)
-                for name, value in found.items():
+                image, found, aside = self._terms(small, large, pictures, kind)
+                for name, value in {**found, **aside}.items():
                     told[name] = told.get(name, 0) + share * value.detach()
                 made.append(image.detach())
                 yield share * sum((getattr(s, n) * value for n, value in found.items()), torch.zeros(()))
@@ -113,8 +113,8 @@ class Learning:
 
     def _terms(
         self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Image and unweighted losses of a part of the batch."""
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Image, unweighted losses and further figures of a part of the batch."""
         mean, log_variance, wanted = self.codes(lr, references, kinds)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         large = self.enlarge(lr)
@@ -133,11 +133,12 @@ class Learning:
             tuple(torch.where(pictured, a, b) for a, b in zip(theirs, own, strict=True))
             for theirs, own in zip(wanted, statistics(true), strict=True)
         ]
+        mine = statistics(seen)
         terms = {
             "pixel": F.l1_loss(image, hr),
             "reduced": F.l1_loss(self.reduce(image), self.reduce(hr)),
             "content": F.l1_loss(seen[-1].float(), true[-1].float()),
-            "style": style_distance(statistics(seen), target).mean(),  # type: ignore[arg-type]
+            "style": style_distance(mine, target).mean(),  # type: ignore[arg-type]
             "tv": total_variation(image),
             "kl": normal_divergence(mean, log_variance).mean(),
         }
@@ -148,7 +149,7 @@ class Learning:
                 (said, mine), (_, theirs) = self.critic(image), self.critic(hr)
             terms["gan"] = fooling_loss(said.float())
             terms["matching"] = matching_loss([f.float() for f in mine], [f.float() for f in theirs])
-        return image, terms
+        return image, terms, _used(mine, wanted, kinds)
 
     def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
         s, told = self.settings, torch.zeros((), device=fake.device)
@@ -165,6 +166,24 @@ class Learning:
 
         descend(self.optimisers["opt_d"], losses(), rate, s.clip, self.ranks)
         return told
+
+
+def _used(
+    mine: list[tuple[Tensor, Tensor]], wanted: list[tuple[Tensor, Tensor]], kinds: Tensor
+) -> dict[str, Tensor]:
+    """Distance of images to the style of their own reference, and to that of another crop's.
+
+    The first falls below the second as soon as the reference is used.
+    """
+    pictured = torch.nonzero(kinds == IMAGE)[:, 0].to(mine[0][0].device)
+    if len(pictured) < 2:
+        return {}
+    own = [(a[pictured].detach(), b[pictured].detach()) for a, b in mine]
+    theirs = [(a[pictured], b[pictured]) for a, b in wanted]
+    others = [(a.roll(1, 0), b.roll(1, 0)) for a, b in theirs]
+    return {
+        "style_own": style_distance(own, theirs).mean(), "style_other": style_distance(own, others).mean(),
+    }  # fmt: skip
 
 
 def _lpips(s: RefVAESettings, machine: Machine) -> Callable[[Tensor, Tensor], Tensor] | None:

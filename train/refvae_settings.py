@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two CPU cores, and no weights to fetch. Not the paper's: see each field.
     "tiny": {
         "width": 128, "latent": 64, "norm": "group", "trunk": "random", "side": 64, "start": "bicubic",
-        "gan": 0.0, "matching": 0.0, "lpips": 0.0, "content": 0.0, "tv": 0.0, "kl": 1e-4, "style": 1.0,
+        "gan": 0.0, "matching": 0.0, "lpips": 0.0, "content": 0.0, "tv": 0.0, "kl": 1e-5, "style": 1.0,
         "patch": 24, "batch": 4, "steps": 1500, "lr": 1e-3, "lr_schedule": "cosine", "warmup": 50,
         "weight_decay": 0.0, "clip": 1.0, "ema": 0.99, "check_every": 500, "check_images": 4,
         "save_every": 250, "log_every": 10,
@@ -49,7 +49,9 @@ class RefVAESettings(RunSettings):
         "vgg19", "What images are seen through: VGG-19's weights; or random ones, to try out (ours)."
     )
     start: Literal["random", "bicubic"] = setting(
-        "random", "What is added to the bicubic image at first: anything (paper), or nothing (ours)."
+        "random",
+        "random: torch's initial weights (paper); bicubic: nothing is added to the bicubic image at first, "
+        "and codes have little noise (ours).",
     )
 
     pixel: float = setting(1.0, "Weight of |Y - SR|, Eq. 6.", low=0)
