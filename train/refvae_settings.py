@@ -16,9 +16,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # Minutes on two CPU cores, and no weights to fetch. Not the paper's: see each field.
     "tiny": {
-        "width": 128, "latent": 64, "norm": "group", "trunk": "random", "side": 64, "start": "bicubic",
+        "width": 128, "latent": 64, "grid": 4, "trunk": "random", "side": 64, "start": "bicubic",
         "gan": 0.0, "matching": 0.0, "lpips": 0.0, "content": 0.0, "tv": 0.0, "kl": 1e-5, "style": 1.0,
-        "patch": 24, "batch": 4, "steps": 1500, "lr": 1e-3, "lr_schedule": "cosine", "warmup": 50,
+        "patch": 24, "batch": 4, "steps": 1500, "lr": 5e-4, "lr_schedule": "cosine", "warmup": 50,
         "weight_decay": 0.0, "clip": 1.0, "ema": 0.99, "check_every": 500, "check_images": 4,
         "save_every": 250, "log_every": 10,
     },
@@ -42,6 +42,7 @@ class RefVAESettings(RunSettings):
 
     width: int = setting(512, "Channels of the fused features, a multiple of 8.", low=8)
     latent: int = setting(256, "Length of the code z.", low=1)
+    grid: int = setting(16, "Side of the features that the code is made of, px (released code).", low=1)
     norm: Literal["batch", "group"] = setting(
         "batch", "In the code's encoder: batch norm, or group norm, which needs no other references (ours)."
     )

@@ -17,7 +17,6 @@ from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, RELU, Trunk, vgg19
 
 CHANNELS = 512  # of relu4_1
 EIGHTH = 8  # of the image's resolution relu4_1 has
-GRID = 16  # px a side of the code's features
 CODED = 64  # channels of them
 SLOPE = 0.01
 Norm = Literal["batch", "group"]
@@ -70,6 +69,7 @@ class RefVAENet(nn.Module):
     Args:
         width: channels of the fused features (paper: 512), a multiple of 8.
         latent: length of the code z (paper: 256).
+        grid: px a side of the features that a code is made of (released code: 16).
         norm: in the code's encoder: "batch" (paper), or "group" (ours): eight groups, the same in training
             and use whatever the references of a batch.
 
@@ -77,17 +77,17 @@ class RefVAENet(nn.Module):
         ValueError: a width that is no multiple of 8.
     """
 
-    def __init__(self, width: int = 512, latent: int = 256, norm: Norm = "batch") -> None:
+    def __init__(self, width: int = 512, latent: int = 256, norm: Norm = "batch", grid: int = 16) -> None:
         super().__init__()
         if width % 8 or width < 8:
             raise ValueError(f"the width is a multiple of 8, not {width}")
-        self.width, self.latent = width, latent
+        self.width, self.latent, self.grid = width, latent, grid
         self.encode = nn.Sequential(
             nn.Conv2d(CHANNELS, CODED, 1), _norm(norm), nn.LeakyReLU(SLOPE),
             nn.Conv2d(CODED, CODED, 3, padding=1), _norm(norm), nn.LeakyReLU(SLOPE),
         )  # fmt: skip
-        self.code = nn.Linear(CODED * GRID * GRID, 2 * latent)
-        self.decode = nn.Linear(latent, CODED * GRID * GRID)
+        self.code = nn.Linear(CODED * grid * grid, 2 * latent)
+        self.decode = nn.Linear(latent, CODED * grid * grid)
         self.head = nn.Sequential(nn.Conv2d(CODED, width, 1), ResBlock(width))
         self.statistics = nn.Sequential(
             nn.Conv2d(CHANNELS, width, 1),
@@ -112,7 +112,9 @@ class RefVAENet(nn.Module):
         Args:
             features: relu4_1 of references, (B, 512, h, w) of any size.
         """
-        grid = F.interpolate(self.encode(features), (GRID, GRID), mode="bilinear", align_corners=False)
+        grid = F.interpolate(
+            self.encode(features), (self.grid, self.grid), mode="bilinear", align_corners=False
+        )
         mean, log_variance = self.code(grid.flatten(1)).chunk(2, dim=1)
         return mean, log_variance
 
@@ -127,7 +129,7 @@ class RefVAENet(nn.Module):
 
     def of_code(self, z: Tensor, size_hw: tuple[int, int]) -> Tensor:
         """C_R, (B, width, h, w), of codes (B, latent)."""
-        grid = self.decode(z).view(-1, CODED, GRID, GRID)
+        grid = self.decode(z).view(-1, CODED, self.grid, self.grid)
         features: Tensor = self.head(F.interpolate(grid, size_hw, mode="bilinear", align_corners=False))
         return features
 
