@@ -11,7 +11,7 @@ from realdeg.settings import from_mapping
 from train.machine import choose
 from train.models import Use, following
 from train.nets.bicubic import quieten
-from train.nets.patchgan import PatchGAN
+from train.nets.patchgan import SMALLEST, PatchGAN
 from train.nets.refvae import Features, RefVAENet
 from train.nets.trunks import seeded
 from train.pretrained import weights
@@ -19,15 +19,27 @@ from train.refvae_settings import RefVAESettings
 from train.restore.checkpoint import Checkpoint
 from train.restore.refvae import RefVAE
 
+SMALLEST_SEEN, SMALLEST_JUDGED = 16, SMALLEST  # HR px
 QUIET_CODE = -4.0  # logarithm of the variance of codes at first
 
 
 def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
     """The network and, where the adversarial loss has a weight, its discriminator, with initial weights.
 
+    Args:
+        s: with its scale set.
+
     Raises:
-        UserError: a width that RefVAE cannot have.
+        UserError: a width that RefVAE cannot have, or crops that are too small to be looked at.
     """
+    assert s.scale is not None
+    judged = bool(s.gan or s.matching)
+    least = SMALLEST_JUDGED if judged else SMALLEST_SEEN
+    if s.patch * s.scale < least:
+        problem = f"makes HR crops of {s.patch * s.scale} px, less than the {least} that "
+        problem += "the discriminator judges" if judged else "features are taken of"
+        remedy = f"at least {-(-least // s.scale)}"
+        raise UserError(f"--patch {s.patch}", problem, remedy, exit_code=EXIT_USAGE)
     with torch.random.fork_rng(devices=[]):  # torch's own initial weights, as in the released code
         torch.manual_seed(s.seed)
         try:
@@ -39,7 +51,7 @@ def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
             # Codes with noise as large as themselves are not listened to, and then say nothing.
             with torch.no_grad():
                 net.code.bias[s.latent :] = QUIET_CODE
-        return net, PatchGAN() if s.gan or s.matching else None
+        return net, PatchGAN() if judged else None
 
 
 def seen_through(s: RefVAESettings, wanted: tuple[str, ...], path: Path | None) -> Features:

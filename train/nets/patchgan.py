@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 LEVELS = 3
+SMALLEST = 64  # px a side: instance norm needs two values at the smallest scale
 
 
 class PatchGAN(nn.Module):
@@ -14,7 +15,7 @@ class PatchGAN(nn.Module):
     Args:
         width: channels after the first convolution (released code: 32).
     Shape:
-        (B, 3, H, W), H and W at least 32 -> judgements (B, N) of all patches at three scales, and a list of
+        (B, 3, H, W), H and W at least 64 -> judgements (B, N) of all patches at three scales, and a list of
         the features of four layers at each of them.
     """
 
