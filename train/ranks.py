@@ -122,8 +122,11 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
         torch.cuda.set_device(device)
     with _reported():
         distributed.init_process_group("nccl" if on_gpus else "gloo", timeout=PATIENCE)
+    ranks = Ranks(distributed.get_rank(), count)
     try:
-        yield Ranks(distributed.get_rank(), count), device
+        yield ranks, device
+        # Whoever parts while another still listens leaves it with a broken line, and gloo ends it.
+        ranks.wait()
     finally:
         distributed.destroy_process_group()
 

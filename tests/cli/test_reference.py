@@ -20,7 +20,10 @@ from realdeg.degrade.recipe import from_text
 from train.d2c import main as d2c
 from train.evaluate import main as evaluate
 from train.export import main as export
+from train.refvae import main as refvae
+from train.sample import main as sample
 from train.upscale import main as upscale
+from train.vspsr import main as vspsr
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 RECIPES = PAGE.with_name("recipes.md")
@@ -39,6 +42,9 @@ def reference() -> str:
     programs += [(cli, ("realdeg", name)) for names in COMMANDS.values() for name in names]
     programs += [
         (d2c, ("python -m train.d2c",)),
+        (vspsr, ("python -m train.vspsr",)),
+        (refvae, ("python -m train.refvae",)),
+        (sample, ("python -m train.sample",)),
         (evaluate, ("python -m train.evaluate",)),
         (export, ("python -m train.export",)),
         (upscale, ("python -m train.upscale",)),
