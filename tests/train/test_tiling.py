@@ -26,6 +26,8 @@ def test_tiles_equal_the_whole(scale, base):
             out = upscale_tiled(tree, fusion, lr, scale=scale, tile=tile)
             torch.testing.assert_close(out[1:], pred[0], atol=1e-5, rtol=0)
             torch.testing.assert_close(out[0], fused[0], atol=1e-5, rtol=0)
+        alone = upscale_tiled(tree, fusion, lr, scale=scale, tile=16 * scale, branches=False)
+        torch.testing.assert_close(alone, fused, atol=1e-5, rtol=0)
         mean = upscale_tiled(tree, None, lr, scale=scale, tile=16 * scale)[0]
         torch.testing.assert_close(mean, pred[0].mean(0), atol=1e-5, rtol=0)
 

@@ -59,7 +59,13 @@ def by_tiles(
 
 
 def upscale_tiled(
-    tree: TreeNet | SinglePath, fusion: nn.Module | None, lr: Tensor, *, scale: int, tile: int = 512
+    tree: TreeNet | SinglePath,
+    fusion: nn.Module | None,
+    lr: Tensor,
+    *,
+    scale: int,
+    tile: int = 512,
+    branches: bool = True,
 ) -> Tensor:
     """Fused image and the branches' predictions of one image.
 
@@ -68,10 +74,12 @@ def upscale_tiled(
         fusion: convergence network; None = plain mean of the branches.
         lr: (1, 3, h, w) on the device of the networks.
         scale: s.
-        tile: side of a tile in HR px; memory at HR's resolution is bounded by (tile + 2 HALO s)**2.
+        tile: side of a tile in HR px; memory at HR's resolution is bounded by (tile + 2 HALO s)**2, but for
+            the result.
+        branches: False leaves the predictions out of the result.
 
     Returns:
-        (1 + P, 3, s h, s w) float32 on the CPU, not clamped.
+        (1 + P, 3, s h, s w), or (1, 3, s h, s w), float32 on the CPU, not clamped.
 
     Raises:
         ValueError: a tile of less than a pixel.
@@ -83,6 +91,6 @@ def upscale_tiled(
         around = (..., slice(fine * y0, fine * y1), slice(fine * x0, fine * x1))
         pred = tree.render([f[around] for f in features], lr[..., y0:y1, x0:x1]).float()
         fused = fusion(pred)[0].float() if fusion is not None else pred.mean(1)
-        return torch.cat([fused[:, None], pred], dim=1)[0]
+        return torch.cat([fused[:, None], pred], dim=1)[0] if branches else fused
 
     return by_tiles(draw, (lr.shape[-2], lr.shape[-1]), scale, tile, HALO)
