@@ -15,6 +15,8 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from train.restore.model import Enlarger
 
 Progress = Callable[[int, int, str], None]
@@ -70,8 +72,14 @@ def upscale_files(
     pairs: Sequence[tuple[Path, Path]],
     *,
     on_progress: Progress = lambda done, total, name: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Path], list[UserError]]:
-    """Enlarge each photo into its PNG; the files written, and what went wrong with the others."""
+    """Enlarge each photo into its PNG; the files written, and what went wrong with the others.
+
+    Photos without colours get none. `say` receives what reading changed in a photo, e.g. that it was
+    transparent.
+    """
+    from realdeg.degrade.folder import GREY
     from realdeg.io.photo import read
     from realdeg.io.save import write_image
     from train.memory import enough_memory
@@ -80,15 +88,25 @@ def upscale_files(
     for done, (source, target) in enumerate(pairs):
         on_progress(done, len(pairs), source.name)
         try:
-            pixels = read(source).pixels
+            photo = read(source)
+            for note in photo.notes:
+                say(f"{source}: {note}")
             with enough_memory(str(source), "lower --tile, or cut the photo into parts"):
-                large = model(pixels)
-            write_image(target, large)
+                large = model(photo.pixels)
+            write_image(target, _without_colours(large) if GREY in photo.notes else large)
             written.append(target)
         except UserError as error:
             failed.append(error)
     on_progress(len(pairs), len(pairs), "")
     return written, failed
+
+
+def _without_colours(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) with each pixel's mean in its three channels."""
+    import numpy as np
+
+    grey = np.rint(image.mean(-1, keepdims=True, dtype=np.float32)).astype(image.dtype)
+    return np.repeat(grey, 3, axis=-1)
 
 
 def model_options(function: Callable[..., int]) -> Callable[..., int]:
@@ -172,7 +190,7 @@ def main(
             raise UserError(f"--scale {scale}", problem, remedy, exit_code=EXIT_USAGE)
     with Show("upscaling", len(pairs), 0) as show:
         written, failed = upscale_files(
-            model, pairs, on_progress=lambda done, total, name: show.step(done, {})
+            model, pairs, on_progress=lambda done, total, name: show.step(done, {}), say=show.line
         )
     for error in failed:
         click.echo(f"failed: {error}", err=True)

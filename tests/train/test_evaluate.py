@@ -20,7 +20,7 @@ from train.look import look, montage
 from train.models import load
 from train.score_table import COLUMNS
 from train.sources import reduced
-from train.upscale import targets, upscale_folder
+from train.upscale import targets, upscale_files, upscale_folder
 
 
 @pytest.fixture
@@ -204,6 +204,32 @@ def test_a_folder_becomes_a_folder(trained, tmp_path):
         "p3.png",
     }
     assert image(written[0]).shape == (40, 52, 3)
+
+
+def test_photos_without_colours_or_with_more_channels_or_bits(trained, tmp_path):
+    """Grey stays grey, transparency is laid on white and told, 16 bits stay 16."""
+    run, data = trained
+    rgb = image(data / "LR/p0.png")
+    kinds = {
+        "grey": rgb[..., 1],
+        "deep_grey": rgb[..., 1].astype(np.uint16) * 257,
+        "clear": np.dstack([rgb, np.full(rgb.shape[:2], 128, np.uint8)]),
+        "deep": rgb.astype(np.uint16) * 257,
+    }
+    (tmp_path / "in").mkdir()
+    for name, pixels in kinds.items():
+        cv2.imwrite(str(tmp_path / f"in/{name}.png"), pixels)
+    told = []
+    pairs = targets([tmp_path / "in"], tmp_path / "up")
+    written, failed = upscale_files(load(run, device="cpu"), pairs, say=told.append)
+    assert not failed
+    made = {path.stem: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in written}
+    assert {name: (one.shape, one.dtype.itemsize) for name, one in made.items()} == {
+        name: ((40, 52, 3), pixels.dtype.itemsize) for name, pixels in kinds.items()
+    }
+    assert all((made[name] == made[name][..., :1]).all() for name in ("grey", "deep_grey"))
+    assert np.ptp(made["deep"], axis=-1).max() > 0
+    assert [line for line in told if "clear.png: alpha flattened on white" in line]
 
 
 def test_one_bad_photo_fails_alone(trained, tmp_path):
