@@ -68,6 +68,7 @@ def main(
     from realdeg.records import file_hash
     from train.guides import guide
     from train.log import Show
+    from train.machine import hold_memory
     from train.models import Use, opened, restored, sampled
     from train.sampling import Wish, sample_photo
     from train.upscale import targets
@@ -86,6 +87,8 @@ def main(
     use = Use(device=device, precision=precision, vgg_weights=vgg_weights)
     model = sampled(restored(found, use))
     click.echo(f"device: {model.machine.why}")
+    if model.machine.device.type == "cpu":
+        hold_memory()
     about = {
         "model": str(found.weights),
         "model_sha256": file_hash(found.weights),

@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from realdeg.errors import EXIT_USAGE, Unfit, UserError
 from train.machine import Machine
-from train.nets.noise import normal
+from train.nets.noise import correlated, normal
 from train.nets.vspm import SMALLEST, Normal, VSpM
 from train.restore.model import Base, in_eight, like, projected, tensor
 from train.restore.space import Guide, arc
 from train.restore.tiling import by_tiles
 
-HALO = 3  # LR px; the final mix and the deterministic part reach 3 HR px, interpolation 2 LR px
+HALO = 4  # LR px: the deterministic part's convolutions reach 2 HR px, interpolation 2 LR px
+REACH = 3  # HR px of the final mix
+MIXED = 256  # HR px of a tile of the final mix at most: sixteen channels of it stay in the cache
+FACTOR = 4  # values of a factor for each coefficient at most: memory
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Drawing:
             )
             self.factor = _factor(net, self.basis.mean, drawn) if factored and drawn is not None else None
             self.mean = net.patchwork(self.basis.mean, self.coefficients.mean)
+            self.deviation = None if drawn is None else torch.exp(0.5 * drawn)
             self.shape = drawn.shape if drawn is not None else self.coefficients.mean.shape
 
     @cached_property
@@ -179,9 +183,13 @@ class Drawing:
         if self.factor is not None and of_coefficients is not None:
             values = torch.matmul(self.factor, of_coefficients[..., None])[..., 0].permute(0, 3, 1, 2)
             return self._mixed(self.mean + net.laid(values, *self.shape[-2:]))
-        return self._mixed(
-            net.patchwork(*net.drawn(self.basis, self.coefficients, of_basis, of_coefficients))
-        )
+        if self.deviation is None or of_coefficients is None:
+            drawn = net.drawn(self.basis, self.coefficients, of_basis, of_coefficients)
+            return self._mixed(net.patchwork(*drawn))
+        away = correlated(of_coefficients, net.correlation) * self.deviation
+        if of_basis is None:
+            return self._mixed(self.mean + net.patchwork(self.basis.mean, away))
+        return self._mixed(net.patchwork(self.basis.draw(of_basis), self.coefficients.mean + away))
 
     def _mixed(self, patches: Tensor) -> Tensor:
         """The final mix of (1, 3, s h, s w), and all parts added."""
@@ -192,11 +200,9 @@ class Drawing:
                 mixed: Tensor = self.model.net.mix(patches[..., s * y0 : s * y1, s * x0 : s * x1])
             return mixed.float()
 
-        explorable = by_tiles(part, self.size_hw, s, self.model.tile, HALO)[0]
+        tile = min(self.model.tile, MIXED)
+        explorable = by_tiles(part, self.size_hw, s, tile, -(-REACH // s))[0]
         return explorable + self.deterministic
-
-
-FACTOR = 4  # values of a factor for each coefficient at most: memory
 
 
 def _float(variable: Normal) -> Normal:
