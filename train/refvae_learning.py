@@ -146,9 +146,9 @@ class Learning:
             terms["lpips"] = self.lpips(image, hr).mean()
         if self.critic is not None:
             with self.machine.autocast():
-                (said, mine), (_, theirs) = self.critic(image), self.critic(hr)
+                (said, judged), (_, true_judged) = self.critic(image), self.critic(hr)
             terms["gan"] = fooling_loss(said.float())
-            terms["matching"] = matching_loss([f.float() for f in mine], [f.float() for f in theirs])
+            terms["matching"] = matching_loss([f.float() for f in judged], [f.float() for f in true_judged])
         return image, terms, _used(mine, wanted, kinds)
 
     def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:

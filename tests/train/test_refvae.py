@@ -140,6 +140,22 @@ def test_a_crop_without_reference_has_a_normal_code():
     assert not torch.equal(again[0], mean[0])
 
 
+def test_the_use_of_references_is_told_of_images_also_with_a_discriminator(monkeypatch):
+    """Styles are those of what images are seen through; the discriminator's features have no part in them."""
+    monkeypatch.setattr(patchgan, "LEVELS", 2)  # for the time it takes
+    torch.manual_seed(0)
+    lr, hr, references = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)
+    told = []
+    for weight in (0.0, 0.01):
+        words = {"scale": 2, "patch": 32, "gan": weight, "matching": weight}
+        learning = Learning(settings(**words), choose("cpu", "fp32"))
+        told.append(learning.step(lr, hr, references, torch.tensor([IMAGE, IMAGE, SELF]), 0, 1e-3))
+    alone, judged = told
+    assert {"gan", "matching", "D"} <= judged.keys()
+    for name in ("style_own", "style_other"):
+        assert float(judged[name]) == pytest.approx(float(alone[name]), rel=1e-5)
+
+
 def test_frozen_vgg_stays_what_it_was(monkeypatch):
     """100 steps of both optimisers: its weights are in neither. Two of three scales, for the time it takes."""
     monkeypatch.setattr(patchgan, "LEVELS", 2)
