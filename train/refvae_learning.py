@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from realdeg.seeds import seed_of
 from train.descent import descend
-from train.losses.patchgan import fooling_loss, matching_loss, telling_loss
+from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, telling_loss
 from train.losses.style import STYLE, statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
 from train.machine import Machine
@@ -152,7 +152,7 @@ class Learning:
         return image, terms, _used(mine, wanted, kinds)
 
     def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
-        s, told = self.settings, torch.zeros((), device=fake.device)
+        s, told, labels = self.settings, torch.zeros((), device=fake.device), soft_labels()
 
         def losses() -> Iterator[Tensor]:
             nonlocal told
@@ -160,7 +160,7 @@ class Learning:
             for made, true in zip(fake.chunk(s.accumulate), real.chunk(s.accumulate), strict=True):
                 with self.machine.autocast():
                     said = self.critic(true)[0], self.critic(made)[0]
-                loss = len(made) / len(fake) * telling_loss(said[0].float(), said[1].float())
+                loss = len(made) / len(fake) * telling_loss(said[0].float(), said[1].float(), labels)
                 told = told + loss.detach()
                 yield loss
 

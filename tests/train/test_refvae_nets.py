@@ -15,7 +15,7 @@ from realdeg.errors import Unfit
 from realdeg.imaging.resample import resize
 from realdeg.imaging.square import fitted
 from train.batches import Batch
-from train.losses.patchgan import fooling_loss, matching_loss, telling_loss
+from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, telling_loss
 from train.losses.style import statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
 from train.nets.bicubic import BicubicReduction
@@ -158,15 +158,23 @@ def test_total_variation():
 
 def test_adversarial_losses():
     assert float(fooling_loss(torch.tensor([[1.0, 0.5]]))) == pytest.approx(0.25)
-    torch.manual_seed(0)
-    told = [float(telling_loss(torch.full((1, 4), 0.95), torch.full((1, 4), 0.15))) for _ in range(50)]
-    assert max(told) < 0.5 * (0.25 + 0.15) + 1e-6
-    assert len(set(told)) == 50
+    true, made = torch.tensor([[0.5, 1.5]]), torch.tensor([[0.2, 0.4]])
+    assert float(telling_loss(true, made)) == pytest.approx(0.5 * (0.5 + 0.3))
+    assert float(telling_loss(true, made, (0.7, 0.3))) == pytest.approx(0.5 * (0.5 + 0.1))
     mine = [torch.zeros(1, 2, requires_grad=True)]
     theirs = [torch.ones(1, 2, requires_grad=True)]
     matching_loss(mine, theirs).backward()
     assert theirs[0].grad is None
     assert mine[0].grad.tolist() == [[-0.5, -0.5]]
+
+
+def test_soft_labels_fill_their_ranges():
+    torch.manual_seed(0)
+    labels = np.array([soft_labels() for _ in range(2000)])
+    np.testing.assert_allclose(labels.min(0), [0.7, 0], atol=0.01)
+    np.testing.assert_allclose(labels.max(0), [1.2, 0.3], atol=0.01)
+    np.testing.assert_allclose(labels.mean(0), [0.95, 0.15], atol=0.02)
+    assert abs(np.corrcoef(labels.T)[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])

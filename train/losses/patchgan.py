@@ -1,4 +1,7 @@
-"""RefVAE's adversarial losses (released code): absolute distances from labels, soft ones for the critic."""
+"""RefVAE's adversarial losses (released code): absolute distances from labels, soft ones for the critic.
+
+`train.losses.least_squares` has the squares; they take the same judgements.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,22 @@ def fooling_loss(fake: Tensor) -> Tensor:
     return (fake - 1).abs().mean()
 
 
-def telling_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean of |D(Y) - U(0.7, 1.2)| and |D(SR) - U(0, 0.3)|, one random label each a step.
+def soft_labels() -> tuple[float, float]:
+    """A label of true patches, U(0.7, 1.2), and one of made ones, U(0, 0.3), to be drawn once a step.
+
+    Torch's random numbers of the CPU decide.
+    """
+    return float(0.7 + 0.5 * torch.rand(())), float(0.3 * torch.rand(()))
+
+
+def telling_loss(real: Tensor, fake: Tensor, labels: tuple[float, float] = (1.0, 0.0)) -> Tensor:
+    """Mean of |D(Y) - label| and |D(SR) - label|.
 
     Args:
         real, fake: judgements, (B, N).
+        labels: of true and of made patches, such as `soft_labels`.
     """
-    high, low = 0.7 + 0.5 * torch.rand(()), 0.3 * torch.rand(())
-    return 0.5 * ((real - float(high)).abs().mean() + (fake - float(low)).abs().mean())
+    return 0.5 * ((real - labels[0]).abs().mean() + (fake - labels[1]).abs().mean())
 
 
 def matching_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
