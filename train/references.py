@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -14,6 +14,7 @@ from realdeg.imaging.square import fitted
 from realdeg.seeds import stream
 
 IMAGE, SELF, PRIOR = 0, 1, 2
+KEPT = 256 << 20  # bytes of decoded pictures
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class WithReferences:
 
     Args:
         crops: the batch of step i.
-        pictures: references, read when they are needed; the last 256 are kept at twice their side.
+        pictures: references, read when they are needed; those used last are kept at twice their side, up to
+            `kept` bytes.
         side: of a reference, px.
         itself: share of crops that are their own reference.
         prior: share of crops without one.
         seed: of the run.
         places: of the whole batch that are made here (`train.batches.Crops.places`).
+        kept: bytes; a single picture may be larger.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class WithReferences:
         prior: float,
         seed: int,
         places: range,
+        kept: int = KEPT,
     ) -> None:
         self.crops, self.pictures, self.side, self.seed = crops, pictures, side, seed
         self.itself, self.prior, self.places = itself, prior, places
-        self._kept = lru_cache(maxsize=256)(self._shrunk)
+        self.kept = kept
+        self._known: OrderedDict[int, np.ndarray] = OrderedDict()  # the one used last at its end
 
     def __call__(self, step: int) -> Referred:
         """The batch of a step."""
@@ -74,10 +79,19 @@ class WithReferences:
             elif kind < self.itself + self.prior:
                 kinds[at] = PRIOR
             else:
-                picture = self._kept(int(choice * len(self.pictures)))
+                picture = self._picture(int(choice * len(self.pictures)))
                 found = fitted(picture, self.side, (along, along))
                 references[at] = cv2.flip(found, 1) if mirror < 0.5 else found
         return Referred(batch.keys, batch.lr, batch.hr, references, kinds)
+
+    def _picture(self, i: int) -> np.ndarray:
+        """Picture i, shrunk; read only where it is no longer known."""
+        if i not in self._known:
+            self._known[i] = self._shrunk(i)
+            while len(self._known) > 1 and sum(one.nbytes for one in self._known.values()) > self.kept:
+                self._known.popitem(last=False)
+        self._known.move_to_end(i)
+        return self._known[i]
 
     def _shrunk(self, i: int) -> np.ndarray:
         """A picture whose short side is at most twice a reference's: it need not be decoded again."""

@@ -234,3 +234,35 @@ def test_references_are_a_function_of_seed_step_and_place():
     shares = [(kinds == kind).mean() for kind in (IMAGE, SELF, PRIOR)]
     assert shares == pytest.approx([0.4, 0.3, 0.3], abs=0.04)
     assert not one.references[one.kinds != IMAGE].any()
+
+
+class Counted(list):
+    """Pictures that know how often they were read."""
+
+    reads = 0
+
+    def __getitem__(self, i):
+        self.reads += 1
+        return super().__getitem__(i)
+
+
+@pytest.mark.parametrize(("kept", "at_most"), [(10 * 64 * 70 * 3, 10), (0, 1)])
+def test_memory_of_references_is_bounded_and_changes_none(kept, at_most):
+    pictures = Counted(np.random.default_rng(i).integers(0, 255, (64, 70, 3), np.uint8) for i in range(20))
+    words = {"side": 32, "itself": 0.0, "prior": 0.0, "seed": 0, "places": range(4)}
+    free, bound = (
+        WithReferences(crops, pictures, **words),
+        WithReferences(crops, pictures, **words, kept=kept),
+    )
+    for step in range(20):
+        assert np.array_equal(free(step).references, bound(step).references)
+        assert len(bound._known) <= at_most
+    assert len(free._known) == 20
+
+
+def test_a_reference_is_read_once():
+    pictures = Counted([np.zeros((64, 70, 3), np.uint8)] * 3)
+    source = WithReferences(crops, pictures, side=32, itself=0, prior=0, seed=0, places=range(4))
+    for step in range(10):
+        source(step)
+    assert pictures.reads == 3
