@@ -18,7 +18,7 @@ from train.machine import Machine
 from train.nets.bicubic import BicubicBase, BicubicReduction
 from train.nets.refvae import padded
 from train.ranks import Ranks
-from train.references import IMAGE, PRIOR, SELF
+from train.references import IMAGE, PRIOR
 from train.refvae_build import build, seen_through
 from train.refvae_settings import RefVAESettings
 
@@ -101,7 +101,8 @@ class Learning:
 
         Arguments as of `step`; a crop of kind PRIOR has mean 0 and variance 1.
         """
-        itself = (kinds == SELF).to(lr.device)[:, None, None, None]
+        # Crops of kind PRIOR see LR, too: batch norm would show the others whatever else stood there.
+        itself = (kinds != IMAGE).to(lr.device)[:, None, None, None]
         small = F.interpolate(lr, references.shape[-2:], mode="bicubic", antialias=True)
         with torch.no_grad(), self.machine.autocast():
             seen = self.features(torch.where(itself, small, references))

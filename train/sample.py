@@ -103,6 +103,8 @@ def main(
             try:
                 done += sample_photo(model, photo, folder, wish, leaning, about)
             except UserError as error:
+                if error.exit_code == EXIT_USAGE:
+                    raise
                 failed.append(error)
         show.step(len(photos), {})
     for problem in failed:
