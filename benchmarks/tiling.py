@@ -1,16 +1,17 @@
-"""An image in tiles against the image whole: seconds, memory, and how far they are apart.
+"""Whole images against tiles: time, memory and the largest difference.
 
-python benchmarks/tiling.py [--preset paper] [--scale 8] [--lr 432x288] [--tile 512] [--threads 1]
+    python benchmarks/tiling.py [--preset paper] [--scale 8] [--lr 432x288] [--tile 512] [--repeats 1]
 
-Each way runs in a process of its own, which reports its peak memory above what it held once the network was
-there. The network has random weights; channel attention answers to the whole image all the same.
+Networks with random weights enlarge a random image, each way in a process of its own: whole is the plain
+forward pass, tiles is what `train.upscale` does. Memory is the highest resident set above what the process
+held with its networks built and the image at hand; it holds the fused image, float32. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,72 +19,92 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
-
-from train.d2c_build import build
-from train.d2c_settings import PRESETS, D2CSettings
-from train.machine import choose
-from train.restore.model import Model
-
-WHOLE = 1 << 30  # px: a tile that holds any image
-
-
-def held() -> int:
-    """Bytes that this process has at the moment."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-def one_way(preset: str, scale: int, size: tuple[int, int], tile: int, out: Path) -> None:
-    """Enlarge an image and print seconds and bytes as JSON."""
-    tree, fusion = build(D2CSettings(**{**PRESETS[preset], "scale": scale}))
-    machine = choose("cpu", "fp32")
-    model = Model(machine.place(tree.eval()), fusion and machine.place(fusion.eval()), scale, machine, tile)
-    lr = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    model.predict(lr[:16, :16])  # libraries take their memory
-    base = held()
-    began = time.perf_counter()
-    image = model.predict(lr)[0].numpy()
-    seconds = time.perf_counter() - began
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    np.save(out, image)
-    print(json.dumps({"seconds": seconds, "bytes": peak - base}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    """Measure, or be the process that is measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--lr", default="432x288")
-    parser.add_argument("--tile", type=int, default=512)
+    parser.add_argument("--lr", default="432x288", help="width x height of LR; 108x72 for a quick look")
+    parser.add_argument("--tile", type=int, default=512, help="side of a tile, HR px")
+    parser.add_argument("--repeats", type=int, default=1, help="of both ways, in turn; medians are printed")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--one-way", type=Path)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    width, height = (int(side) for side in given.lr.split("x"))
-    if given.one_way:
-        one_way(given.preset, given.scale, (width, height), given.tile, given.one_way)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--way", choices=["whole", "tiles"], help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.way:
+        measure(args)
         return
-    words = [
-        f"--preset={given.preset}",
-        f"--scale={given.scale}",
-        f"--lr={given.lr}",
-        f"--threads={given.threads}",
-    ]
-    print(f"{given.preset} x{given.scale}, LR {given.lr}, {given.threads} threads, float32")
-    print("| way | s | of whole | GB above the base |")
-    print("|---|---|---|---|")
-    images, first = [], 0.0
+    found: dict[str, list[dict[str, float]]] = {"whole": [], "tiles": []}
     with tempfile.TemporaryDirectory() as folder:
-        for name, tile in (("whole", WHOLE), (f"tiles of {given.tile} px", given.tile)):
-            out = Path(folder) / f"{tile}.npy"
-            command = [sys.executable, __file__, *words, f"--tile={tile}", f"--one-way={out}"]
-            told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            first = first or told["seconds"]
-            seconds, size = told["seconds"], told["bytes"] / 1e9
-            print(f"| {name} | {seconds:.1f} | {seconds / first:.2f} | {size:.2f} |", flush=True)
-            images.append(np.load(out))
-    print(f"largest difference: {np.abs(images[0] - images[1]).max():.1e} of [0, 1]")
+        files = {way: Path(folder, f"{way}.npy") for way in found}
+        for _ in range(args.repeats):
+            for way, file in files.items():
+                found[way].append(child(way, file))
+        whole, tiles = (np.load(file) for file in files.values())
+    print(f"{args.preset}, x{args.scale}, LR {args.lr}, {args.precision}, threads: {args.threads}")
+    print(f"{'way':<20}{'seconds':>10}{'times':>8}{'GB above base':>16}{'base, GB':>10}")
+    first = statistics.median(one["seconds"] for one in found["whole"])
+    for way, rows in found.items():
+        seconds, rise, base = (
+            statistics.median(row[key] for row in rows) for key in ("seconds", "rise", "base")
+        )
+        label = way if way == "whole" else f"tiles of {args.tile} px"
+        print(f"{label:<20}{seconds:>10.1f}{seconds / first:>8.2f}{rise:>16.2f}{base:>10.2f}")
+    print(f"largest difference: {np.abs(whole - tiles).max():.1e} of values in about [0, 1]")
+
+
+def child(way: str, out: Path) -> dict[str, float]:
+    """This program again, for one way: seconds; base and rise of memory, GB."""
+    words = [sys.executable, *sys.argv, "--way", way, "--out", str(out)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Enlarge, print what it took, and leave the image."""
+    import torch
+
+    from train.d2c_build import build
+    from train.d2c_settings import PRESETS, D2CSettings
+    from train.machine import choose
+    from train.restore.model import Model, tensor
+    from train.restore.tiling import upscale_tiled
+
+    torch.set_num_threads(args.threads)
+    settings = D2CSettings(**{**PRESETS[args.preset], "scale": args.scale})
+    machine = choose("cpu", args.precision)
+    tree, fusion = (net and machine.place(net).eval() for net in build(settings))
+    model = Model(tree, fusion, args.scale, machine)
+    width, height = (int(side) for side in args.lr.split("x"))
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    lr = machine.bring(tensor(image))
+
+    def enlarge(lr: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), machine.autocast():
+            if args.way == "whole":
+                return model.enlarge(lr)
+            return upscale_tiled(tree, fusion, lr, scale=args.scale, tile=args.tile, branches=False)
+
+    enlarge(lr[..., :8, :8])  # the first call loads kernels
+    base = memory("VmRSS")
+    start = time.perf_counter()
+    result = enlarge(lr)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "base": base, "rise": memory("VmHWM") - base}))
+    np.save(args.out, result.float().numpy())
+
+
+def memory(which: str) -> float:
+    """GB that this process holds (VmRSS), or held at most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kib = next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:"))
+    return kib * 1024 / 1e9
 
 
 if __name__ == "__main__":
