@@ -11,6 +11,7 @@ from train.losses.divergence import (
     active_triplets,
     alpha_schedule,
     common_depth,
+    diagnosis,
     divergence_loss,
     ideal_fusion,
     margins_for,
@@ -180,3 +181,9 @@ def test_diagnostics():
     values = [0.1, -0.3, 0.02, 0.2]
     expected = 255 * np.mean([abs(a - b) for a, b in itertools.combinations(values, 2)])
     assert pairwise_rms_8bit(pred) == pytest.approx(expected, rel=1e-5)
+    found = diagnosis(pred, hr, MARGINS)
+    within = [abs(0.1 + 0.3), abs(0.02 - 0.2)]
+    across = [abs(a - b) for a in values[:2] for b in values[2:]]
+    assert float(found["branch_rms_within_8bit"]) == pytest.approx(255 * np.mean(within), rel=1e-5)
+    assert float(found["branch_rms_across_8bit"]) == pytest.approx(255 * np.mean(across), rel=1e-5)
+    assert "branch_rms_within_8bit" not in diagnosis(pred, hr, MARGINS[:1], children=4)

@@ -129,17 +129,24 @@ def alpha_schedule(epoch: int, *, alpha: float = 2e-5) -> float:
     return alpha * 0.5 ** (epoch // 2000) if epoch > 200 and epoch % 1000 < 200 else 0.0
 
 
-def pairwise_rms_8bit(pred: Tensor) -> float:
+def pairwise_rms_8bit(pred: Tensor, among: Tensor | None = None) -> float:
     """Root mean square difference between two predictions, mean over pairs, in 8-bit levels.
 
     Args:
         pred: (B, P, 3, H, W) in [0, 1].
+        among: (P, P) bool, symmetric: which pairs; None: all.
+
+    Returns:
+        0 where there is no pair.
     """
     n = pred.shape[1]
-    if n == 1:
-        return 0.0
-    rms = [(pred[:, i] - pred[:, j]).square().mean().sqrt() for i in range(n) for j in range(i)]
-    return 255 * float(torch.stack(rms).mean())
+    rms = [
+        (pred[:, i] - pred[:, j]).square().mean().sqrt()
+        for i in range(n)
+        for j in range(i)
+        if among is None or among[i, j]
+    ]
+    return 255 * float(torch.stack(rms).mean()) if rms else 0.0
 
 
 def diagnosis(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -> dict[str, Tensor]:
@@ -151,7 +158,9 @@ def diagnosis(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -
         margins, children: as of `divergence_loss`.
 
     Returns:
-        `branch_rms_8bit`, `active_triplets` (of P (P - 1)), `psnr_ideal` (dB, RGB, over the whole batch).
+        `branch_rms_8bit`, `active_triplets` (of P (P - 1)), `psnr_ideal` (dB, RGB, over the whole batch);
+        where the tree has several levels also `branch_rms_within_8bit` of the leaves of one level-1 branch,
+        and `branch_rms_across_8bit` of those of different ones.
     """
     error = (ideal_fusion(pred, hr) - hr).square().mean()
     found = {
@@ -159,6 +168,10 @@ def diagnosis(pred: Tensor, hr: Tensor, margins: Tensor, *, children: int = 2) -
         "active_triplets": active_triplets(pred, hr, margins, children=children),
         "psnr_ideal": float(-10 * error.clamp(min=1e-10).log10()),
     }
+    if children > 1 and len(margins) > 1:
+        strangers = common_depth(pred.shape[1], children) == 1
+        found["branch_rms_within_8bit"] = pairwise_rms_8bit(pred, ~strangers)
+        found["branch_rms_across_8bit"] = pairwise_rms_8bit(pred, strangers)
     return {name: torch.tensor(value) for name, value in found.items()}
 
 
