@@ -141,9 +141,7 @@ def tensorboard(folder: Path, wish: str, resumed: int) -> Any:
         return None
     if not installed:
         remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --track off"
-        raise UserError(
-            "--track on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE
-        )
+        raise UserError("--track on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE)
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=resumed or None)
