@@ -18,7 +18,7 @@ from train.batches import ahead
 from train.log import Notes, Show, Window
 from train.memory import enough_memory
 from train.ranks import Ranks
-from train.restore.checkpoint import Stateful, latest, save
+from train.restore.checkpoint import Stateful, left_off, save
 
 
 class Named(Protocol):
@@ -83,13 +83,14 @@ def fit(
         Steps done before this call.
 
     Raises:
-        UserError: a number became NaN or infinite; the files of that step are named.
+        UserError: a number became NaN or infinite, and the files of that step are named; or none of the
+            checkpoints is whole.
         Interrupted: Ctrl-C or SIGTERM; the step in hand was finished and saved.
     """
     ranks.wait()  # an earlier stage may still be being saved
     window = Window()
     kept: dict[str, Stateful] = {**parts, "window": window}
-    found = latest(out)
+    found = left_off(out)
     start = 0
     if found is not None:
         found.restore(kept)

@@ -128,7 +128,13 @@ def model_options(function: Callable[..., int]) -> Callable[..., int]:
                 default=False,
                 help="Make images agree with LR: the closest one that MATLAB's bicubic reduces to it.",
             ),
-            click.option("--tile", default=512, show_default=True, help="Side of a tile in HR pixels."),
+            click.option(
+                "--tile",
+                default=512,
+                show_default=True,
+                type=click.IntRange(1),
+                help="Side of a tile in HR pixels.",
+            ),
             click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
         )
     ):

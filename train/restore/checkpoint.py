@@ -166,6 +166,19 @@ def latest(run: Path, say: Callable[[str], None] = print) -> Checkpoint | None:
     return None
 
 
+def left_off(run: Path) -> Checkpoint | None:
+    """Where to go on: the newest whole checkpoint, or None for a run that has none yet.
+
+    Raises:
+        UserError: there are checkpoints and none is whole; to begin anew would write over them.
+    """
+    found = latest(run)
+    if found is None and _stems(run / FOLDER):
+        problem = f"has checkpoints, none of them whole ({len(_stems(run / FOLDER))} damaged)"
+        raise UserError(run, problem, "bring back a copy of one, or start anew with --overwrite")
+    return found
+
+
 def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
     """Write the weights of a checkpoint to one file, which needs nothing beside it.
 
