@@ -21,7 +21,10 @@ from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
-    from train.restore.model import Model
+    from torch import Tensor
+
+    from train.restore.graphs import Network
+    from train.restore.model import Trained
 
 TOLERANCE = 1e-4  # of [0, 1]
 OPSET = 18
@@ -29,11 +32,14 @@ SIZES = ((24, 20), (17, 31))  # LR of the check, height and width
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
-def export_onnx(model: Model, path: Path) -> float:
+def export_onnx(model: Trained, path: Path) -> float:
     """Write one ONNX file, and run it.
 
     Its input `lr` is (B, 3, h, w) float32 RGB in [0, 1] of any size, its output `sr` (B, 3, s h, s w),
-    clamped to [0, 1]. It enlarges images whole: memory grows with the image, tiling is the caller's.
+    clamped to [0, 1]. It enlarges images whole: memory grows with the image, tiling is the caller's. What a
+    model draws is a further input, standard normal for a sample, 0 for the mode: VSpSR's `noise` of the
+    coefficients (B, 3, n, h, w) and, where that is drawn, `basis_noise` (B, 3, n, side, side); RefVAE's
+    `code` (B, latent), with VGG-19 of the LR side in the file, and no reference.
 
     Args:
         model: on the CPU, float32; consistency projection and ensemble are not part of the file.
@@ -48,6 +54,7 @@ def export_onnx(model: Model, path: Path) -> float:
     import torch
 
     from realdeg.atomic import whole_file
+    from train.restore.graphs import network
 
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -56,12 +63,13 @@ def export_onnx(model: Model, path: Path) -> float:
         raise UserError("train.export", problem, remedy, exit_code=EXIT_MISSING_RESOURCE)
     import onnx
 
-    whole = _whole(model)
-    dynamic = {"lr": {0: "batch", 2: "height", 3: "width"}}
+    whole = network(model)
+    dynamic = {one.name: one.free for one in whole.inputs}
     with _quiet(), torch.no_grad():
         made = torch.onnx.export(
-            whole, (torch.rand(2, 3, *SIZES[0]),), input_names=["lr"], output_names=["sr"],
-            dynamic_shapes=dynamic, opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
+            whole, kwargs=_example(whole, 2, SIZES[0]), output_names=["sr"],
+            dynamic_shapes=dynamic, opset_version=OPSET, dynamo=True, external_data=False,
+            verbose=False,
         )  # fmt: skip
     assert made is not None
     proto = made.model_proto
@@ -76,45 +84,26 @@ def export_onnx(model: Model, path: Path) -> float:
     return difference
 
 
-def _whole(model: Model) -> Any:
-    import copy
+def _example(net: Network, batch: int, size_hw: tuple[int, int]) -> dict[str, Tensor]:
+    import torch
 
-    from torch import Tensor, nn
-
-    from train.nets.bicubic import BicubicBase, BicubicConvolution
-
-    class Whole(nn.Module):
-        """Tree and fusion in one, (B, 3, h, w) -> (B, 3, s h, s w) in [0, 1]."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.tree, self.fusion = copy.deepcopy((model.tree, model.fusion))
-            for part in list(self.tree.modules()):
-                for name, child in part.named_children():
-                    if isinstance(child, BicubicBase):
-                        setattr(part, name, BicubicConvolution(child.scale))
-
-        def forward(self, lr: Tensor) -> Tensor:
-            pred = self.tree(lr)
-            image: Tensor = self.fusion(pred)[0] if self.fusion is not None else pred.mean(1)
-            return image.clamp(0, 1)
-
-    return Whole().cpu().float().eval()
+    generator = torch.Generator().manual_seed(0)
+    height, width = size_hw
+    return {one.name: one.example(generator, batch=batch, height=height, width=width) for one in net.inputs}
 
 
-def _difference(whole: Any, path: Path) -> float:
+def _difference(net: Network, path: Path) -> float:
     """Largest difference of onnxruntime's images from the network's."""
     import onnxruntime
     import torch
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(0)
     worst = 0.0
     for size in SIZES:
-        lr = torch.rand(1, 3, *size, generator=generator)
-        (theirs,) = session.run(None, {"lr": lr.numpy()})
+        given = _example(net, 1, size)
+        (theirs,) = session.run(None, {name: value.numpy() for name, value in given.items()})
         with torch.no_grad():
-            worst = max(worst, float((whole(lr) - torch.from_numpy(theirs)).abs().max()))
+            worst = max(worst, float((net(**given) - torch.from_numpy(theirs)).abs().max()))
     return worst
 
 
@@ -140,18 +129,19 @@ def _quiet() -> Any:
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="FILE.onnx or FILE.safetensors."
 )
+@click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-def main(run: Path | None, checkpoint: Path | None, out: Path) -> None:
+def main(run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, out: Path) -> None:
     """Write a trained network to one file.
 
     .safetensors: weights and settings for --checkpoint, averaged weights where the run has them. .onnx: for
     other programs, checked with onnxruntime; input lr: (B, 3, h, w) float32, RGB in [0, 1], any size; output
-    sr: (B, 3, SCALE h, SCALE w).
+    sr: (B, 3, SCALE h, SCALE w). Further inputs, N(0, I) for a sample and 0 for the mode: a VSpSR's noise:
+    (B, 3, BASIS, h, w), a RefVAE's code: (B, LATENT).
     """
     from train.average import SUFFIX
     from train.models import load, opened
     from train.restore.checkpoint import hand_on
-    from train.restore.model import Model
 
     if out.suffix == ".safetensors":
         hand_on(opened(run, checkpoint, click.echo), out, SUFFIX)
@@ -160,10 +150,7 @@ def main(run: Path | None, checkpoint: Path | None, out: Path) -> None:
     if out.suffix != ".onnx":
         problem = f"is neither .onnx nor .safetensors but {out.suffix or 'without ending'}"
         raise UserError(out, problem, "choose one of them", exit_code=EXIT_USAGE)
-    model = load(run, checkpoint=checkpoint, device="cpu", say=click.echo)
-    if not isinstance(model, Model):
-        problem = f"is a {type(model).__name__}, which draws its images: it has no ONNX form"
-        raise UserError(run or checkpoint or out, problem, "choose .safetensors", exit_code=EXIT_USAGE)
+    model = load(run, checkpoint=checkpoint, device="cpu", vgg_weights=vgg_weights, say=click.echo)
     difference = export_onnx(model, out)
     size = out.stat().st_size / 1e6
     click.echo(f"{out}: x{model.scale}, {size:.1f} MB; onnxruntime differs by {difference:.1e} of [0, 1]")

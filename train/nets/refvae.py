@@ -145,7 +145,8 @@ class RefVAENet(nn.Module):
 
 def padded(image: Tensor) -> Tensor:
     """(B, 3, H, W) with its last row and column repeated, to multiples of 8 px and at least 16."""
-    height, width = (max(2, -(-side // EIGHTH)) * EIGHTH for side in image.shape[-2:])
+    # Not -(-side // 8): exported, such a division is cut towards 0.
+    height, width = (max(2, (side + EIGHTH - 1) // EIGHTH) * EIGHTH for side in image.shape[-2:])
     return F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]), mode="replicate")
 
 
