@@ -4,7 +4,8 @@
 
 Training of the paper's x4 model at batch 4 and 32 in all ways (float32, bf16, grouped leaves, compiled, CUDA
 graphs), peak memory; patches a second of the whole training program with its data loader; forward passes;
-bf16 against float32 in PSNR; degradation on the device; KernelGAN. A section that fails says so and the next
+bf16 against float32 in PSNR; training of VSpSR and RefVAE, and what their samples cost; degradation on the
+device; KernelGAN. A section that fails says so and the next
 goes on; one that would begin after --seconds is left out. Send the output with the name of the card. With
 --device cpu and --small it runs anywhere, to be tested.
 """
@@ -17,15 +18,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from degrade import on_device, scene
+from samples import costs
 from train_step import compare
 
 from realdeg.imaging.resample import resize
 from train.d2c import train_d2c
 from train.d2c_settings import PRESETS, D2CSettings
+from train.refvae import train_refvae
+from train.refvae_settings import PRESETS as REFVAE_PRESETS
+from train.refvae_settings import RefVAESettings
+from train.run_settings import RunSettings
+from train.vspsr import train_vspsr
+from train.vspsr_settings import PRESETS as VSPSR_PRESETS
+from train.vspsr_settings import VSpSRSettings
 
 
 def main() -> None:
@@ -52,8 +62,11 @@ def main() -> None:
         "Training step, batch 32": lambda: steps(
             base, device, patch, 32 if not args.small else 2, repeats, ["fp32", "bf16", "grouped"]
         ),
-        "The training program, loader on, batch 32": lambda: program(args.device, image, args.small),
+        "The training program, loader on, batch 32": lambda: program("d2c", args.device, image, args.small),
         "bf16 against float32": lambda: precision(args.device, args.hr),
+        "VSpSR's training program, batch 32": lambda: program("vspsr", args.device, image, args.small),
+        "RefVAE's training program, batch 32": lambda: program("refvae", args.device, image, args.small),
+        "Samples of VSpSR and RefVAE": lambda: costs(16 if args.small else 64, repeats, args.device),
         "Degradation on the device": lambda: on_device(args.device, image, 1),
         "KernelGAN, 250 iterations": lambda: kernelgan_time(device, image, 25 if args.small else 250),
         "Training step, compiled, batch 32": lambda: steps(
@@ -92,12 +105,13 @@ def steps(
         compare(base, device, patch, batch, repeats, ways)
 
 
-def program(device: str, image: np.ndarray, small: bool) -> None:
-    """Patches a second of `train.d2c` as users run it, after its first steps."""
+def program(kind: str, device: str, image: np.ndarray, small: bool) -> None:
+    """Patches a second of a training program as users run it, after its first steps."""
     from realdeg.io.save import write_image
     from realdeg.records import PairRecord, write_manifest
 
     batch, count = (2, 6) if small else (32, 60)
+    size = "tiny" if small else "paper"
     with tempfile.TemporaryDirectory() as name:
         folder, records = Path(name), []
         for i in range(8):
@@ -110,16 +124,28 @@ def program(device: str, image: np.ndarray, small: bool) -> None:
         for steps_now in (count // 3, count):
             words = {
                 "data": folder, "out": folder / "run", "batch": batch, "steps": steps_now, "device": device,
-                "diagnose_every": 0, "log_every": 10, "save_every": 10**6, "check_every": 10**6,
-                "track": "off",
+                "log_every": 10, "save_every": 10**6, "check_every": 10**6, "track": "off",
             }  # fmt: skip
-            settings = D2CSettings(**{**PRESETS["tiny" if small else "paper"], **words})
             start = time.perf_counter()
-            train_d2c(settings, quiet=True, say=lambda text: None)
+            learn(kind, size, words, folder / "HR")
             times.append(time.perf_counter() - start)
         # The second call goes on where the first one stopped.
         done = count - count // 3
         print(f"{batch * done / times[1]:.0f} patches/s, start of the program and checkpoint included")
+
+
+def learn(kind: str, size: str, words: dict[str, Any], pictures: Path) -> None:
+    """Train without weights that would have to be fetched: of VGG-19, the random ones."""
+    if kind == "d2c":
+        s: RunSettings = D2CSettings(**{**PRESETS[size], "diagnose_every": 0, **words})
+        train_d2c(s, quiet=True, say=lambda text: None)
+    elif kind == "vspsr":
+        s = VSpSRSettings(**{**VSPSR_PRESETS[size], "vgg": 0.0, **words})
+        train_vspsr(s, quiet=True, say=lambda text: None)
+    else:
+        more = {"trunk": "random", "lpips": 0.0, "references": pictures}
+        s = RefVAESettings(**{**REFVAE_PRESETS[size], **more, **words})
+        train_refvae(s, quiet=True, say=lambda text: None)
 
 
 def precision(device: str, hr: Path | None) -> None:
