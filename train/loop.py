@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from realdeg.errors import Interrupted, UserError
 from realdeg.guard import stop_signals
@@ -83,8 +84,8 @@ def fit(
         Steps done before this call.
 
     Raises:
-        UserError: a number became NaN or infinite, and the files of that step are named; or none of the
-            checkpoints is whole.
+        UserError: a number or a weight became NaN or infinite, and the files of that step are named; or
+            none of the checkpoints is whole.
         Interrupted: Ctrl-C or SIGTERM; the step in hand was finished and saved.
     """
     ranks.wait()  # an earlier stage may still be being saved
@@ -112,7 +113,9 @@ def fit(
                 values = {name: float(value) for name, value in step(i, batch).items()}
             values, stopped = ranks.agree(values, stop.is_set())
             busy, waited, done = busy + time.monotonic() - began, waited + wait, i + 1
-            _refuse_nan(values, done, batch, out)
+            saving = done % save_every == 0 or done == steps or stopped
+            # A finite loss may have had a gradient that was not: weights are looked at before they are saved.
+            _refuse(_lost(values, parts if saving else {}), done, batch, out)
             window.add(values)
             show.step(done, values)
             if done % log_every == 0 or done == steps:
@@ -124,7 +127,7 @@ def fit(
                 notes.add("validation", done, judgement)
                 notes.show(done, check.picture)
                 show.line(f"step {done}: " + "  ".join(f"{n} {v:.4f}" for n, v in judgement.items()))
-            if notes and (done % save_every == 0 or done == steps or stopped):
+            if notes and saving:
                 save(out, done, kept, about)
             if stopped and done < steps:
                 show.line(f"stopped after step {done}, saved in {out}")
@@ -145,12 +148,25 @@ def _timed(source: Iterator[N]) -> Iterator[tuple[N, float]]:
         yield item, time.monotonic() - began
 
 
-def _refuse_nan(values: Mapping[str, float], done: int, batch: Named, out: Path) -> None:
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
-    if bad:
+def _lost(values: Mapping[str, float], parts: Mapping[str, Stateful]) -> list[str]:
+    """What is NaN or infinite: names of numbers, and of the networks that hold such a number."""
+    nets = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+    broken = (
+        name
+        for name, net in nets.items()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in net.state_dict().values())
+    )
+    return [
+        *(name for name, value in values.items() if not math.isfinite(value)),
+        *(f"weights of {name}" for name in broken),
+    ]
+
+
+def _refuse(lost: list[str], done: int, batch: Named, out: Path) -> None:
+    if lost:
         files = ", ".join(sorted(set(batch.keys)))
         raise UserError(
             out,
-            f"{', '.join(bad)} became NaN or infinite at step {done}, whose crops are from {files}",
+            f"{', '.join(lost)} became NaN or infinite at step {done}, whose crops are from {files}",
             "look at these images, or lower --lr; the last checkpoint is kept, run again to go on from it",
         )

@@ -77,7 +77,7 @@ def opened(run: Path | None, checkpoint: Path | None, say: Callable[[str], None]
     """
     if run is not None and checkpoint is not None:
         remedy = "give either --run or --checkpoint"
-        raise UserError("upscale", "needs one model", remedy, exit_code=EXIT_USAGE)
+        raise UserError("--checkpoint", "is a second model", remedy, exit_code=EXIT_USAGE)
     return open_run(run, say) if run is not None else open_file(checkpoint or SHIPPED)
 
 

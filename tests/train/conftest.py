@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from realdeg.cli.main import run
 from realdeg.records import PairRecord, write_manifest
 
 TINY = {
@@ -67,3 +71,34 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
 def tiny() -> dict[str, object]:
     """Settings of a training of six steps."""
     return dict(TINY)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a program left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line that it said of an error."""
+        assert self.err.startswith("error: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.rstrip()
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runner of `python -m train.NAME WORDS`, in this process: a test can put in what goes wrong."""
+
+    def go(name: str, *words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run(importlib.import_module(f"train.{name}").main, f"python -m train.{name}")
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return go

@@ -11,7 +11,7 @@ from torch import nn
 
 from realdeg.errors import UserError
 from realdeg.records import file_hash
-from train.restore.checkpoint import FOLDER, hand_on, latest, open_file, open_run, save
+from train.restore.checkpoint import FOLDER, hand_on, latest, left_off, open_file, open_run, save
 
 ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}
 
@@ -71,6 +71,24 @@ def test_no_whole_checkpoint_is_one_line(tmp_path):
         open_run(tmp_path)
     with pytest.raises(UserError, match="no such run"):
         open_run(tmp_path / "nowhere")
+
+
+def test_where_a_run_left_off(tmp_path):
+    assert left_off(tmp_path / "nowhere") is None
+    (tmp_path / FOLDER).mkdir()
+    assert left_off(tmp_path) is None
+    for step in (1, 2):
+        save(tmp_path, step, parts(), ABOUT)
+    assert left_off(tmp_path).step == 2
+    (tmp_path / FOLDER / "00000002.state.pt").unlink()
+    assert left_off(tmp_path).step == 1
+    (tmp_path / FOLDER / "00000001.json").write_text("{")
+    with pytest.raises(UserError) as caught:
+        left_off(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: has checkpoints, none of them whole (2 damaged); "
+        "bring back a copy of one, or start anew with --overwrite"
+    )
 
 
 def test_the_weights_file_alone_can_be_handed_on(tmp_path):

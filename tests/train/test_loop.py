@@ -159,6 +159,33 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path
     assert torch.equal(whole.weights, second.weights)
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".state.pt", ".json"])
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew(tmp_path, suffix):
+    Toy().fit(tmp_path, 7)
+    damaged = sorted((tmp_path / FOLDER).glob(f"*{suffix}"))
+    assert len(damaged) == 2
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    toy = Toy()
+    with pytest.raises(UserError, match=r"none of them whole \(2 damaged\); .*--overwrite") as caught:
+        toy.fit(tmp_path, 9)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert toy.at == []
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins(tmp_path):
+    """A kill while the first one was written leaves weights that nothing vouches for."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "00000003.safetensors").write_bytes(b"torn")
+    toy = Toy()
+    assert toy.fit(tmp_path, 4) == 0
+    assert toy.at == [0, 1, 2, 3]
+    assert latest(tmp_path).step == 4
+
+
 def test_tensorboard_events_are_written(tmp_path):
     pytest.importorskip("tensorboard")
     Toy().fit(tmp_path, 4, track="on", check=Judge(), check_every=4)
@@ -205,3 +232,22 @@ def test_an_error_of_another_kind_is_not_called_memory(tmp_path):
 
     with pytest.raises(RuntimeError, match="sizes differ"):
         Broken().fit(tmp_path, 9)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    """A finite loss had a gradient that was not: its step is the last before they would be saved."""
+
+    class Broken(Toy):
+        def step(self, i, batch):
+            told = super().step(i, batch)
+            if i == 5:
+                self.net.weight.data[0, 1] = math.nan
+            return told
+
+    with pytest.raises(UserError, match=r"weights of net became NaN or infinite at step 6.*image5"):
+        Broken().fit(tmp_path, 9)
+    assert open_run(tmp_path).step == 3
+    again, whole = Toy(), Toy()
+    again.fit(tmp_path, 9)
+    whole.fit(tmp_path / "whole", 9)
+    assert torch.equal(again.weights, whole.weights)

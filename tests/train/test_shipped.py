@@ -68,5 +68,5 @@ def test_the_cards_figure_on_set5(shared_data):
 
 
 def test_two_models_are_refused(tmp_path):
-    with pytest.raises(UserError, match="needs one model"):
+    with pytest.raises(UserError, match="is a second model"):
         load(tmp_path, checkpoint=SHIPPED)
