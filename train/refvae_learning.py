@@ -15,7 +15,7 @@ from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, tell
 from train.losses.style import STYLE, statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
 from train.machine import Machine
-from train.nets.bicubic import BicubicBase, BicubicProjection, BicubicReduction
+from train.nets.bicubic import BicubicBase, BicubicReduction
 from train.nets.refvae import padded
 from train.ranks import Ranks
 from train.references import IMAGE, PRIOR
@@ -53,7 +53,6 @@ class Learning:
         }
         self.features = machine.place(seen_through(s, STYLE, s.vgg_weights))
         self.enlarge, self.reduce = BicubicBase(s.scale), BicubicReduction(s.scale)
-        self.project = BicubicProjection(s.scale)
         self.lpips = _lpips(s, machine)
 
     def step(
@@ -116,7 +115,7 @@ class Learning:
     def _terms(
         self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Image as D sees it, unweighted losses and further figures of a part of the batch."""
+        """Image, unweighted losses and further figures of a part of the batch."""
         mean, log_variance, wanted = self.codes(lr, references, kinds)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         large = self.enlarge(lr)
@@ -125,9 +124,8 @@ class Learning:
                 of_lr = self.features(padded(large))[-1]
             added = self.net(of_lr, z)
         image = large + added.float()[..., : hr.shape[-2], : hr.shape[-1]]
-        shown = self.project(image, self.reduce(hr)) if self.settings.consistent else image
         with self.machine.autocast():
-            seen = self.features(shown)
+            seen = self.features(image)
             with torch.no_grad():
                 true = self.features(hr)
         # LR as its own reference, and none at all, are to look like HR.
@@ -146,13 +144,13 @@ class Learning:
             "kl": normal_divergence(mean, log_variance).mean(),
         }
         if self.lpips is not None:
-            terms["lpips"] = self.lpips(shown, hr).mean()
+            terms["lpips"] = self.lpips(image, hr).mean()
         if self.critic is not None:
             with self.machine.autocast():
-                (said, judged), (_, true_judged) = self.critic(shown), self.critic(hr)
+                (said, judged), (_, true_judged) = self.critic(image), self.critic(hr)
             terms["gan"] = fooling_loss(said.float())
             terms["matching"] = matching_loss([f.float() for f in judged], [f.float() for f in true_judged])
-        return shown, terms, _used(mine, wanted, kinds)
+        return image, terms, _used(mine, wanted, kinds)
 
     def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
         s, told, labels = self.settings, torch.zeros((), device=fake.device), soft_labels()

@@ -57,11 +57,6 @@ class RefVAESettings(RunSettings):
 
     pixel: float = setting(1.0, "Weight of |Y - SR|, Eq. 6.", low=0)
     reduced: float = setting(1.0, "Weight of |Down(Y) - Down(SR)| by MATLAB's bicubic, Eq. 6.", low=0)
-    consistent: bool = setting(
-        False,
-        "Content, style, LPIPS and the discriminator see the image as --project leaves it, so that style is "
-        "sought in what LR leaves open (ours).",
-    )
     content: float = setting(1.0, "Weight of the difference at relu4_1, Eq. 6.", low=0)
     style: float = setting(10.0, "Weight of the distance to the reference's style, Eq. 7.", low=0)
     lpips: float = setting(1.0, "Weight of LPIPS; 0: none.", low=0)

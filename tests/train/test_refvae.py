@@ -129,18 +129,6 @@ def test_gradients_reach_the_encoder_of_references():
     assert all(p.grad is None for p in learning.features.parameters())
 
 
-@pytest.mark.parametrize("consistent", [False, True])
-def test_style_is_sought_in_what_lr_leaves_open(consistent, monkeypatch):
-    learning = Learning(settings(scale=2, start="random", consistent=consistent), choose("cpu", "fp32"))
-    image = torch.zeros(2, 3, 16, 16, requires_grad=True)
-    monkeypatch.setattr(learning.net, "forward", lambda features, z: image)
-    lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
-    _, terms, _ = learning._terms(lr, hr, torch.rand(2, 3, 32, 32), torch.tensor([IMAGE, IMAGE]))
-    (gradient,) = torch.autograd.grad(terms["style"], image)
-    told = learning.reduce(gradient).abs().max() / gradient.abs().max()
-    assert (float(told) < 1e-4) == consistent
-
-
 def test_a_crop_without_reference_has_a_normal_code():
     learning = Learning(settings(scale=2), choose("cpu", "fp32"))
     lr, references = torch.rand(3, 3, 8, 8), torch.rand(3, 3, 32, 32)

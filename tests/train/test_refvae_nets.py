@@ -12,14 +12,13 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from realdeg.errors import Unfit
-from realdeg.imaging.consistency import project
 from realdeg.imaging.resample import resize
 from realdeg.imaging.square import fitted
 from train.batches import Batch
 from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, telling_loss
 from train.losses.style import statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
-from train.nets.bicubic import BicubicProjection, BicubicReduction
+from train.nets.bicubic import BicubicReduction
 from train.nets.patchgan import PatchGAN
 from train.nets.refvae import Features, RefVAENet, padded
 from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, seeded
@@ -187,20 +186,6 @@ def test_reduction_is_matlabs(scale):
     np.testing.assert_allclose(small.detach()[0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
     small.sum().backward()
     assert float(image.grad.sum()) == pytest.approx(3 * 30, rel=1e-4)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_projection_with_gradients_is_that_of_project(scale):
-    """Where nothing has to be clamped; and what flows back is nothing that LR could tell."""
-    torch.manual_seed(scale)
-    image = (0.4 + 0.2 * torch.rand(1, 3, 6 * scale, 5 * scale)).requires_grad_()
-    lr = 0.45 + 0.1 * torch.rand(1, 3, 6, 5)
-    made = BicubicProjection(scale)(image, lr)
-    arrays = [t.detach()[0].permute(1, 2, 0).numpy() for t in (image, lr, made)]
-    np.testing.assert_allclose(arrays[2], project(arrays[0], arrays[1], scale, rounds=1), atol=1e-5)
-    (made * torch.randn_like(made)).sum().backward()
-    assert float(image.grad.abs().mean()) > 0.5
-    assert float(BicubicReduction(scale)(image.grad).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("size_hw", [(40, 90), (90, 40), (300, 300), (7, 5), (1000, 130)])

@@ -76,43 +76,14 @@ class BicubicReduction(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """The reduced image."""
-        rows, columns = (self.of(side, image.device) for side in image.shape[-2:])
+        rows, columns = (self._matrix(side, image.device) for side in image.shape[-2:])
         return rows @ image.float() @ columns.T
 
-    def of(self, side: int, device: torch.device) -> Tensor:
-        """The matrix of one axis, (side / s, side); at the size of crops it may as well be dense."""
+    def _matrix(self, side: int, device: torch.device) -> Tensor:
+        """(side / s, side); the bands are few at the size of crops, so that it is dense."""
         if (side, device) not in self._known:
             banded = matrix(side, side // self.scale, 1 / self.scale).toarray()
             self._known[side, device] = torch.from_numpy(banded).float().to(device)
-        return self._known[side, device]
-
-
-class BicubicProjection(nn.Module):
-    """The closest image that MATLAB's bicubic reduces to LR, with gradients: no clamping.
-
-    What leaves [0, 1] stays, so that it is linear; `realdeg.imaging.consistency` does clamp.
-
-    Args:
-        scale: s.
-    Shape:
-        (B, C, s h, s w) and LR (B, C, h, w) -> (B, C, s h, s w), float32.
-    """
-
-    def __init__(self, scale: int) -> None:
-        super().__init__()
-        self.reduce = BicubicReduction(scale)
-        self._known: dict[tuple[int, torch.device], Tensor] = {}
-
-    def forward(self, image: Tensor, lr: Tensor) -> Tensor:
-        """The closest image."""
-        rows, columns = (self._inverse(side, image.device) for side in image.shape[-2:])
-        return image.float() + rows @ (lr.float() - self.reduce(image)) @ columns.T
-
-    def _inverse(self, side: int, device: torch.device) -> Tensor:
-        """(side, side / s), the pseudo-inverse of the reduction."""
-        if (side, device) not in self._known:
-            reduction = self.reduce.of(side, torch.device("cpu")).double()
-            self._known[side, device] = torch.linalg.pinv(reduction).float().to(device)
         return self._known[side, device]
 
 
