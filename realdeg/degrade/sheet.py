@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GAP, LINE, LETTERS = 16, 19, 14  # px
 INDENT = 20  # px, of the four spaces before a broken part's further lines
-ACROSS = 384  # px a cell has at least, for its text
+ACROSS = 384  # px a cell with words below its title has at least
 ASPECT = 1.5  # width / height of the sheet, about
 PAPER, INK, QUIET = "#f7f7f5", "#1d2327", "#5c666d"
 
@@ -44,7 +44,8 @@ def contact_sheet(cells: Sequence[Cell], heading: Sequence[str]) -> npt.NDArray[
 
     font, large = ImageFont.load_default(LETTERS), ImageFont.load_default(LETTERS + 3)
     height, width = cells[0].picture.shape[:2]
-    across = max(width, ACROSS)
+    titles = max(math.ceil(font.getlength(drawable(cell.title))) for cell in cells)
+    across = max(width, titles, ACROSS if any(cell.words for cell in cells) else 0)
     texts = [wrapped(cell.words, font, across) for cell in cells]
     high = [height + LINE * (1 + len(lines)) + 2 * GAP for lines in texts]
     columns = _columns(len(cells), math.sqrt(ASPECT * len(cells) * max(high) / across))
