@@ -270,7 +270,7 @@ def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
 )
 @click.option(
     "--reference",
-    help="RefVAE's samples: a picture, a folder of them (seed k takes picture k), or self, noise, prior.",
+    help="RefVAE's samples: a picture, a folder of them (seed k takes picture k), or self, noise, prior, hr.",
 )
 @click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
@@ -353,7 +353,7 @@ def _sampling(samples: int, seed: int, reference: str | None, project: bool, cem
     if project and cem:
         raise UserError("--project --cem", "are two ways to one end", "give one", exit_code=EXIT_USAGE)
     how: How = "project" if project else "cem" if cem else "none"
-    return Sampling(samples, seed, guide(reference), how)
+    return Sampling(samples, seed, reference if reference == "hr" else guide(reference), how)
 
 
 def _shown(show: Any) -> Callable[[int, int], None]:

@@ -41,7 +41,7 @@ class Sampling:
     Attributes:
         samples: how many.
         seed: of the first; the others follow.
-        guide: what samples lean on, see `train.restore.space`.
+        guide: what samples lean on, see `train.restore.space`; "hr": each photo's own HR.
         how: what makes every image agree with LR: "none", "project" or "cem".
     """
 
@@ -80,7 +80,7 @@ def measure(
     truth = _cropped(hr)
     distance = Distance(lpips, truth) if lpips is not None else None
     place = window(lr, scale)
-    sampler = space.sampler(lr, sampling.guide)
+    sampler = space.sampler(lr, [hr] if sampling.guide == "hr" else sampling.guide)
     crops = place.first(lr)
     mode = to_uint8(enforced(sampler.mode(), lr, scale, sampling.how))
     crops["mode"] = crops["mean"] = place.crop(mode)  # the mean comes last and stands here

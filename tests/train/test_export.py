@@ -142,7 +142,11 @@ def test_a_checkpoint_of_an_unknown_kind_is_not_exported(program, tmp_path):
         (["-o", "m"], EXIT_USAGE, "m: is neither .onnx nor .safetensors but without ending"),
         (["--run", "nowhere", "-o", "m.onnx"], EXIT_MISSING_RESOURCE, "nowhere: there is no such run"),
         (["--checkpoint", "no.safetensors", "-o", "m.onnx"], EXIT_MISSING_RESOURCE, "no such checkpoint"),
-        (["--run", "a", "--checkpoint", str(SHIPPED), "-o", "m.safetensors"], EXIT_USAGE, "is a second model"),
+        (
+            ["--run", "a", "--checkpoint", str(SHIPPED), "-o", "m.safetensors"],
+            EXIT_USAGE,
+            "is a second model",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(program, tmp_path, monkeypatch, words, code, said):

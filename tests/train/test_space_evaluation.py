@@ -298,6 +298,9 @@ def test_references_reach_the_model(monkeypatch, pairs):
     run(monkeypatch, model, "--space", "--samples", 1, "--hr", pairs, "--reference", pairs)
     assert len(model.guides[-1]) == 2
     assert model.guides[-1][0].shape == (84, 104, 3)
+    run(monkeypatch, model, "--space", "--samples", 1, "--hr", pairs, "--reference", "hr")
+    for i, (own,) in enumerate(model.guides[-2:]):
+        np.testing.assert_array_equal(own, pair(seed=i)[1])
 
 
 @pytest.mark.parametrize(
