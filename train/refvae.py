@@ -70,12 +70,8 @@ def _learn(session: Session[RefVAESettings], pictures: Pictures) -> Path:
     assert s.scale is not None
     scale = s.scale
     learning = Learning(s, machine, session.ranks)
-    size = sum(p.numel() for p in learning.net.parameters())
-    critic = sum(p.numel() for p in learning.critic.parameters()) if learning.critic is not None else 0
-    session.say(
-        f"network: {size:,} parameters, seen through {s.trunk}"
-        + (f"; discriminator: {critic:,}" if critic else "")
-    )
+    pair = learning.pair
+    session.say(pair.described(f"seen through {s.trunk}", "discriminator"))
     session.say(f"references: {len(pictures)}")
     source = WithReferences(
         session.source, pictures, side=s.side, itself=s.itself, prior=s.prior, seed=s.seed,
@@ -93,7 +89,7 @@ def _learn(session: Session[RefVAESettings], pictures: Pictures) -> Path:
         return RefVAE(net, learning.features, scale, machine.exact(), s.side)
 
     return session.learn(
-        [Stage(step, session.steps, model)], nets=learning.nets, optimisers=learning.optimisers,
+        [Stage(step, session.steps, model)], nets=pair.nets, optimisers=pair.optimisers,
         judged=["net"], source=source,
     )  # fmt: skip
 

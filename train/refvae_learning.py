@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from realdeg.seeds import seed_of
-from train.descent import descend
+from train.adversaries import Adversaries, Terms
 from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, telling_loss
 from train.losses.style import STYLE, statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
@@ -22,6 +21,8 @@ from train.references import IMAGE, PRIOR
 from train.refvae_build import build, seen_through
 from train.refvae_settings import RefVAESettings
 
+LOSSES = ("pixel", "reduced", "content", "style", "lpips", "tv", "kl", "gan", "matching")  # and their weights
+
 
 class Learning:
     """Networks and optimisers, and what a step does with them (RefVAE, NTIRE 2021, Eq. 4-9).
@@ -32,25 +33,15 @@ class Learning:
         ranks: processes that step together.
 
     Attributes:
-        nets: "net" and, where the adversarial loss has a weight, "critic".
-        optimisers: "opt_g" of the one, "opt_d" of the other.
+        pair: the network and, where the adversarial loss has a weight, its discriminator.
         features: what images are seen through; frozen, and in no optimiser.
     """
 
     def __init__(self, settings: RefVAESettings, machine: Machine, ranks: Ranks = Ranks()) -> None:  # noqa: B008
         s = settings
         assert s.scale is not None
-        self.settings, self.machine, self.ranks = s, machine, ranks
-        net, critic = build(s)
-        self.net = machine.place(net)
-        self.critic = None if critic is None else machine.place(critic)
-        self.nets: dict[str, nn.Module] = {"net": self.net}
-        if self.critic is not None:
-            self.nets["critic"] = self.critic
-        self.optimisers = {
-            name: torch.optim.Adam(part.parameters(), lr=s.lr, weight_decay=s.weight_decay)
-            for name, part in zip(("opt_g", "opt_d"), self.nets.values(), strict=False)
-        }
+        self.settings, self.machine = s, machine
+        self.pair = Adversaries(*build(s), s, machine, ranks)
         self.features = machine.place(seen_through(s, STYLE, s.vgg_weights))
         self.enlarge, self.reduce = BicubicBase(s.scale), BicubicReduction(s.scale)
         self.lpips = _lpips(s, machine)
@@ -71,28 +62,14 @@ class Learning:
         Returns:
             Scalars by name, not weighted.
         """
-        s = self.settings
-        torch.manual_seed(seed_of(s.seed, str(i), f"noise {self.ranks.rank}") % 2**63)
-        told: dict[str, Any] = {}
-        made: list[Tensor] = []
+        self.pair.seed(i)
+        labels = soft_labels()
 
-        def losses() -> Iterator[Tensor]:
-            parts = (one.chunk(s.accumulate) for one in (lr, hr, references, kinds))
-            for small, large, pictures, kind in zip(*parts, strict=True):
-                share = len(small) / len(lr)
-                image, found, aside = self._terms(small, large, pictures, kind)
-                for name, value in {**found, **aside}.items():
-                    told[name] = told.get(name, 0) + share * value.detach()
-                made.append(image.detach())
-                yield share * sum((getattr(s, n) * value for n, value in found.items()), torch.zeros(()))
+        def judgement(real: Tensor, fake: Tensor) -> Tensor:
+            return telling_loss(self._judged(real)[0].float(), self._judged(fake)[0].float(), labels)
 
-        if self.critic is not None:
-            self.critic.requires_grad_(False)
-        descend(self.optimisers["opt_g"], losses(), rate, s.clip, self.ranks)
-        if self.critic is not None:
-            self.critic.requires_grad_(True)
-            told["D"] = self._teach_critic(torch.cat(made), hr, rate)
-        return told
+        weights = {name: getattr(self.settings, name) for name in LOSSES}
+        return self.pair.step((lr, hr, references, kinds), hr, rate, self._terms, weights, judgement)
 
     def codes(
         self, lr: Tensor, references: Tensor, kinds: Tensor
@@ -107,14 +84,12 @@ class Learning:
         with torch.no_grad(), self.machine.autocast():
             seen = self.features(torch.where(itself, small, references))
         with self.machine.autocast():
-            mean, log_variance = self.net.of_reference(seen[-1])
+            mean, log_variance = self.pair.net.of_reference(seen[-1])
         drawn = (kinds == PRIOR).to(lr.device)[:, None]
         mean, log_variance = (t.float().masked_fill(drawn, 0) for t in (mean, log_variance))
         return mean, log_variance, statistics(seen)
 
-    def _terms(
-        self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    def _terms(self, lr: Tensor, hr: Tensor, references: Tensor, kinds: Tensor) -> Terms:
         """Image, unweighted losses and further figures of a part of the batch."""
         mean, log_variance, wanted = self.codes(lr, references, kinds)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
@@ -122,7 +97,7 @@ class Learning:
         with self.machine.autocast():
             with torch.no_grad():
                 of_lr = self.features(padded(large))[-1]
-            added = self.net(of_lr, z)
+            added = self.pair.net(of_lr, z)
         image = large + added.float()[..., : hr.shape[-2], : hr.shape[-1]]
         with self.machine.autocast():
             seen = self.features(image)
@@ -145,28 +120,18 @@ class Learning:
         }
         if self.lpips is not None:
             terms["lpips"] = self.lpips(image, hr).mean()
-        if self.critic is not None:
-            with self.machine.autocast():
-                (said, judged), (_, true_judged) = self.critic(image), self.critic(hr)
+        if self.pair.critic is not None:
+            (said, judged), (_, true_judged) = self._judged(image), self._judged(hr)
             terms["gan"] = fooling_loss(said.float())
             terms["matching"] = matching_loss([f.float() for f in judged], [f.float() for f in true_judged])
         return image, terms, _used(mine, wanted, kinds)
 
-    def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
-        s, told, labels = self.settings, torch.zeros((), device=fake.device), soft_labels()
-
-        def losses() -> Iterator[Tensor]:
-            nonlocal told
-            assert self.critic is not None
-            for made, true in zip(fake.chunk(s.accumulate), real.chunk(s.accumulate), strict=True):
-                with self.machine.autocast():
-                    said = self.critic(true)[0], self.critic(made)[0]
-                loss = len(made) / len(fake) * telling_loss(said[0].float(), said[1].float(), labels)
-                told = told + loss.detach()
-                yield loss
-
-        descend(self.optimisers["opt_d"], losses(), rate, s.clip, self.ranks)
-        return told
+    def _judged(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What the discriminator says of images, and its features."""
+        assert self.pair.critic is not None
+        with self.machine.autocast():
+            said, features = self.pair.critic(image)
+        return said, features
 
 
 def _used(

@@ -55,13 +55,10 @@ def _learn(session: Session[VSpSRSettings]) -> Path:
     assert s.scale is not None
     base, about = (None, None) if s.mu is None else base_of(s.mu, s.scale, s.device)
     learning = Learning(s, machine, session.ranks, base)
+    pair = learning.pair
     if s.init is not None:
-        begin_with(s.init, learning.net)
-    size = sum(p.numel() for p in learning.net.parameters())
-    critic = sum(p.numel() for p in learning.critic.parameters()) if learning.critic is not None else 0
-    session.say(
-        f"network: {size:,} parameters, {s.basis} basis vectors" + (f"; critic: {critic:,}" if critic else "")
-    )
+        begin_with(s.init, pair.net)
+    session.say(pair.described(f"{s.basis} basis vectors", "critic"))
 
     def step(i: int, batch: Any) -> Any:
         lr, hr = session.bring(i, batch)
@@ -72,7 +69,7 @@ def _learn(session: Session[VSpSRSettings]) -> Path:
         return VSpSR(net, base, machine.exact())
 
     return session.learn(
-        [Stage(step, session.steps, model)], nets=learning.nets, optimisers=learning.optimisers,
+        [Stage(step, session.steps, model)], nets=pair.nets, optimisers=pair.optimisers,
         judged=["net"], frozen=held(base), about=None if about is None else {"mu": about},
     )  # fmt: skip
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from realdeg.seeds import seed_of
-from train.descent import descend
+from train.adversaries import Adversaries, Terms
 from train.losses.least_squares import critic_loss, generator_loss
 from train.losses.sparse import sparse_divergence, standard_divergence
 from train.machine import Machine
@@ -31,8 +30,7 @@ class Learning:
         base: a trained model as deterministic part; it does not learn.
 
     Attributes:
-        nets: "net" and, where the adversarial loss has a weight, "critic".
-        optimisers: "opt_g" of the one, "opt_d" of the other: VGG-19 is in neither.
+        pair: the module and, where the adversarial loss has a weight, its critic.
     """
 
     def __init__(
@@ -43,17 +41,8 @@ class Learning:
         base: Base | None = None,
     ) -> None:
         s = settings
-        self.settings, self.machine, self.ranks, self.base = s, machine, ranks, base
-        net, critic = build(s)
-        self.net = machine.place(net)
-        self.critic = None if critic is None else machine.place(critic)
-        self.nets: dict[str, nn.Module] = {"net": self.net}
-        if self.critic is not None:
-            self.nets["critic"] = self.critic
-        self.optimisers = {
-            name: torch.optim.Adam(part.parameters(), lr=s.lr, weight_decay=s.weight_decay)
-            for name, part in zip(("opt_g", "opt_d"), self.nets.values(), strict=False)
-        }
+        self.settings, self.machine, self.base = s, machine, base
+        self.pair = Adversaries(*build(s), s, machine, ranks)
         self.perceptual = _perceptual(s, machine)
 
     def step(self, lr: Tensor, hr: Tensor, i: int, rate: float) -> Mapping[str, Any]:
@@ -69,56 +58,32 @@ class Learning:
             Scalars by name.
         """
         s = self.settings
-        torch.manual_seed(seed_of(s.seed, str(i), f"noise {self.ranks.rank}") % 2**63)
-        told: dict[str, Any] = {}
-        made: list[Tensor] = []
+        self.pair.seed(i)
+        weights = {"MSE": 1.0, "KL": s.kl, "KL_Z": s.kl, "G": s.gan, "VGG": s.vgg}
+        return self.pair.step(
+            (lr, hr),
+            hr,
+            rate,
+            self._terms,
+            weights,
+            lambda real, fake: critic_loss(*self._judged(real, fake)),
+        )
 
-        def losses() -> Iterator[Tensor]:
-            for small, large in zip(lr.chunk(s.accumulate), hr.chunk(s.accumulate), strict=True):
-                share = len(small) / len(lr)
-                image, found = self._terms(small, large)
-                for name, value in found.items():
-                    told[name] = told.get(name, 0) + share * value.detach()
-                made.append(image.detach())
-                weights = {"MSE": 1.0, "KL": s.kl, "KL_Z": s.kl, "G": s.gan, "VGG": s.vgg}
-                yield share * sum((weights[name] * value for name, value in found.items()), torch.zeros(()))
-
-        if self.critic is not None:
-            self.critic.requires_grad_(False)
-        descend(self.optimisers["opt_g"], losses(), rate, s.clip, self.ranks)
-        if self.critic is not None:
-            self.critic.requires_grad_(True)
-            told["D"] = self._teach_critic(torch.cat(made), hr, rate)
-        return told
-
-    def _terms(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _terms(self, lr: Tensor, hr: Tensor) -> Terms:
         """Image and unweighted losses of a part of the batch."""
         s = self.settings
         with self.machine.autocast():
-            image, _, basis, coefficients = self.net(lr)
+            image, _, basis, coefficients = self.pair.net(lr)
         image = image.float()
         if self.base is not None:
             image = image + self.base.enlarge(lr)
         terms = {"MSE": F.mse_loss(image, hr)}
         terms |= _divergences(basis, coefficients, s.alpha, s.beta)
-        if self.critic is not None:
+        if self.pair.critic is not None:
             terms["G"] = generator_loss(self._judged(hr, image)[1])
         if self.perceptual is not None:
             terms["VGG"] = self.perceptual(image, hr)
-        return image, terms
-
-    def _teach_critic(self, fake: Tensor, real: Tensor, rate: float) -> Tensor:
-        s, told = self.settings, torch.zeros((), device=fake.device)
-
-        def losses() -> Iterator[Tensor]:
-            nonlocal told
-            for made, true in zip(fake.chunk(s.accumulate), real.chunk(s.accumulate), strict=True):
-                loss = len(made) / len(fake) * critic_loss(*self._judged(true, made))
-                told = told + loss.detach()
-                yield loss
-
-        descend(self.optimisers["opt_d"], losses(), rate, s.clip, self.ranks)
-        return told
+        return image, terms, {}
 
     def _judged(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """What the critic says of both.
@@ -126,13 +91,14 @@ class Learning:
         As one batch, batch norm cannot tell them apart by their statistics alone; the released code judges
         them apart.
         """
-        assert self.critic is not None
+        critic = self.pair.critic
+        assert critic is not None
         with self.machine.autocast():
             if self.settings.critic == "joint":
-                both: Tensor = self.critic(torch.cat([real, fake]))
+                both: Tensor = critic(torch.cat([real, fake]))
                 said = both.chunk(2)
             else:
-                said = self.critic(real), self.critic(fake)
+                said = critic(real), critic(fake)
         return said[0].float(), said[1].float()
 
 

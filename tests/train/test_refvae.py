@@ -108,7 +108,7 @@ def test_the_reference_is_really_used():
     for i in range(60):
         told = learning.step(lr, hr, references, kinds, i, 2e-3)
     assert float(told["style_own"]) < 0.6 * float(told["style_other"])
-    net, features = learning.net.eval(), learning.features
+    net, features = learning.pair.net.eval(), learning.features
     model = RefVAE(net, features, 2, learning.machine, side=32)
     given = [picture(i, (32, 32), level) for i, level in enumerate((0.2, 1.0))]
     sampler = model.sampler(picture(7, (8, 8)), given)
@@ -121,10 +121,10 @@ def test_gradients_reach_the_encoder_of_references():
     lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
     references = torch.rand(2, 3, 32, 32)
     for kinds, reached in (([IMAGE, SELF], True), ([PRIOR, PRIOR], False)):
-        learning.net.zero_grad(set_to_none=True)
+        learning.pair.net.zero_grad(set_to_none=True)
         _, terms, _ = learning._terms(lr, hr, references, torch.tensor(kinds))
         terms["style"].backward()
-        gradient = learning.net.encode[0].weight.grad
+        gradient = learning.pair.net.encode[0].weight.grad
         assert (gradient is not None and bool(gradient.abs().sum() > 0)) == reached
     assert all(p.grad is None for p in learning.features.parameters())
 
@@ -161,8 +161,8 @@ def test_frozen_vgg_stays_what_it_was(monkeypatch):
     monkeypatch.setattr(patchgan, "LEVELS", 2)
     learning = Learning(settings(scale=2, gan=0.01, patch=32, width=8), choose("cpu", "fp32"))
     before = {name: tensor.clone() for name, tensor in learning.features.state_dict().items()}
-    held = {id(p) for o in learning.optimisers.values() for g in o.param_groups for p in g["params"]}
-    assert held == {id(p) for net in learning.nets.values() for p in net.parameters()}
+    held = {id(p) for o in learning.pair.optimisers.values() for g in o.param_groups for p in g["params"]}
+    assert held == {id(p) for net in learning.pair.nets.values() for p in net.parameters()}
     torch.manual_seed(0)
     lr, hr, references = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     for i in range(100):

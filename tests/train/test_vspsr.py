@@ -145,17 +145,17 @@ def test_the_critic_and_vgg_are_learned_from_and_left_alone(tmp_path):
     learning = Learning(settings(scale=2, vgg=0.01, vgg_weights=tmp_path / "vgg.pth"), choose("cpu", "fp32"))
     vgg = learning.perceptual.trunk
     before = {name: tensor.clone() for name, tensor in vgg.state_dict().items()}
-    held = {id(p) for o in learning.optimisers.values() for g in o.param_groups for p in g["params"]}
-    assert held == {id(p) for net in learning.nets.values() for p in net.parameters()}
+    held = {id(p) for o in learning.pair.optimisers.values() for g in o.param_groups for p in g["params"]}
+    assert held == {id(p) for net in learning.pair.nets.values() for p in net.parameters()}
     assert not held & {id(p) for p in vgg.parameters()}
-    critic = [p.clone() for p in learning.critic.parameters()]
+    critic = [p.clone() for p in learning.pair.critic.parameters()]
     torch.manual_seed(0)
     lr, hr = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 32, 32)
     for i in range(100):
         told = learning.step(lr, hr, i, 1e-3)
     assert {"MSE", "KL", "G", "VGG", "D"} == told.keys()
     assert all(torch.equal(before[name], tensor) for name, tensor in vgg.state_dict().items())
-    assert any(not torch.equal(a, b) for a, b in zip(critic, learning.critic.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(critic, learning.pair.critic.parameters(), strict=True))
 
 
 def test_the_deterministic_part_has_no_noise(make_dataset, tmp_path):
