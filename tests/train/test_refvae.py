@@ -97,7 +97,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(make_dataset, pictures, tmp_path
         train(data=data, out=tmp_path / "half", **words, steps=6)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def one_thread():
     """Many small steps: beside other tests, two threads wait for each other most of the time."""
     before = torch.get_num_threads()
@@ -106,7 +106,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def test_the_reference_is_really_used(one_thread):
+def test_the_reference_is_really_used():
     """From a few steps on two crops: each image is nearer to its own reference's style than to the other's."""
     s = settings(scale=2, pixel=0.0, reduced=0.0, content=0.0, tv=0.0, style=1.0, clip=1.0, lr=2e-3)
     learning = Learning(s, choose("cpu", "fp32"))
