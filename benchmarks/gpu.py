@@ -5,9 +5,9 @@
 Training of the paper's x4 model at batch 4 and 32 in all ways (float32, bf16, grouped leaves, compiled, CUDA
 graphs), peak memory; patches a second of the whole training program with its data loader; forward passes;
 bf16 against float32 in PSNR; training of VSpSR and RefVAE, and what their samples cost; degradation on the
-device; KernelGAN. A section that fails says so and the next
-goes on; one that would begin after --seconds is left out. Send the output with the name of the card. With
---device cpu and --small it runs anywhere, to be tested.
+device; KernelGAN. A section that fails says so and the next goes on; one that would begin after --seconds is
+left out. Send the output with the name of the card. With --device cpu and --small it runs anywhere, to be
+tested.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,3 +40,14 @@ def shared_data() -> Callable[[str], Path]:
         pytest.skip(f"photo set {name} is not here (set REALDEG_SHARED to the folder that holds data/{name})")
 
     return find
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tests run beside each other, where threads wait for threads; and sums of one are always the same."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -17,15 +17,7 @@ from realdeg.imaging.resample import resize
 from realdeg.seeds import stream
 
 ONE = torch.empty(0, dtype=torch.float64)
-
-
-@pytest.fixture(autouse=True)
-def one_core():
-    """Tests run beside each other; and sums of one thread are always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rngs(*keys):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 
 import pytest
 import torch
 from torch import nn
 
+from realdeg.atomic import TEMPORARY
 from realdeg.errors import UserError
 from realdeg.records import file_hash
 from train.restore.checkpoint import FOLDER, hand_on, latest, left_off, open_file, open_run, save
@@ -64,6 +66,33 @@ def test_one_flipped_byte_is_found_and_the_one_before_used(tmp_path, suffix, pla
     assert found.step == 1
     assert "00000002" in said[0]
     assert "step 1" in said[1]
+
+
+@pytest.fixture
+def little_room():
+    """No file may grow beyond so many bytes: writing fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    "room", [100, 2000]
+)  # the first is less than the weights take, the second than the rest
+def test_a_checkpoint_that_finds_no_room_is_one_line_and_the_one_before_stays(tmp_path, room, little_room):
+    weights = save(tmp_path, 1, parts(), ABOUT)
+    state = weights.with_suffix(".state.pt")
+    assert 100 < weights.stat().st_size < 2000 < state.stat().st_size
+    little_room(room)
+    with pytest.raises(UserError, match="cannot be written"):
+        save(tmp_path, 2, parts(), ABOUT)
+    little_room(100)
+    found = open_run(tmp_path)
+    with pytest.raises(UserError, match=r"alone\.safetensors: cannot be written"):
+        hand_on(found, tmp_path / "alone.safetensors")
+    assert open_run(tmp_path).step == 1
+    assert not list(tmp_path.rglob(f"*{TEMPORARY}"))
+    assert not (tmp_path / "alone.safetensors").exists()
 
 
 def test_no_whole_checkpoint_is_one_line(tmp_path):

@@ -28,6 +28,8 @@ from train.restore.refvae import Drawing, RefVAE
 from train.restore.space import Space
 from train.settings import resolve
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = {
     "width": 16, "latent": 8, "grid": 2, "norm": "group", "trunk": "random", "side": 32, "start": "bicubic",
     "gan": 0.0, "matching": 0.0, "lpips": 0.0, "kl": 1e-5, "patch": 8, "batch": 2, "steps": 4, "lr": 1e-3,
@@ -95,15 +97,6 @@ def test_a_resumed_run_ends_with_the_same_bytes(make_dataset, pictures, tmp_path
     (pictures / "more.png").write_bytes((pictures / "r0.png").read_bytes())
     with pytest.raises(UserError, match="was trained on other pairs"):
         train(data=data, out=tmp_path / "half", **words, steps=6)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Many small steps: beside other tests, two threads wait for each other most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_reference_is_really_used():

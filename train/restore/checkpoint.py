@@ -8,6 +8,7 @@ exist, and with it no flipped byte goes unnoticed.
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from realdeg.atomic import whole_file, write_text
+from realdeg.atomic import write_bytes, write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 from realdeg.records import file_hash
 
@@ -119,8 +120,11 @@ def save(run: Path, step: int, parts: Mapping[str, Stateful], about: Mapping[str
 
     Returns:
         The safetensors file.
+
+    Raises:
+        UserError: the files cannot be written, or the disk is full; earlier checkpoints stay.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as as_bytes
 
     folder = run / FOLDER
     stem = f"{step:08d}"
@@ -138,10 +142,11 @@ def save(run: Path, step: int, parts: Mapping[str, Stateful], about: Mapping[str
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         rest["rng_cuda"] = torch.cuda.get_rng_state_all()
     header = {"step": step, **about}
-    with whole_file(weights) as temporary:
-        save_file(tensors, temporary, metadata={HEADER: json.dumps(header)})
-    with whole_file(state) as temporary:
-        torch.save(rest, temporary)
+    # Written by us: the libraries' own writers give errors of their own kinds where a disk is full.
+    write_bytes(weights, as_bytes(tensors, metadata={HEADER: json.dumps(header)}))
+    memory = io.BytesIO()
+    torch.save(rest, memory)
+    write_bytes(state, memory.getvalue())
     hashes = {"weights_sha256": file_hash(weights), "state_sha256": file_hash(state)}
     write_text(folder / f"{stem}.json", json.dumps({**header, **hashes}, indent=2) + "\n")
     stems = [int(known) for known in _stems(folder)]
@@ -190,7 +195,8 @@ def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
+    from safetensors.torch import save as as_bytes
 
     stored = load_file(found.weights)
     averaged = {key.split(".")[0] for key in stored if average and key.split(".")[0].endswith(average)}
@@ -205,8 +211,7 @@ def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
     header = {"step": found.step, **found.about}
     if averaged:
         header["settings"] = {**found.about["settings"], "ema": 0.0}
-    with whole_file(path) as temporary:
-        save_file(stored, temporary, metadata={HEADER: json.dumps(header)})
+    write_bytes(path, as_bytes(stored, metadata={HEADER: json.dumps(header)}))
 
 
 def open_run(run: Path, say: Callable[[str], None] = print) -> Checkpoint:
