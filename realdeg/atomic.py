@@ -15,6 +15,23 @@ TEMPORARY = ".realdeg-tmp"
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the body cannot write is an error of `path`.
+
+    Raises:
+        UserError: in place of an OSError; a full disk is named as such.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(path, "the disk is full", "free some space and run again to resume") from None
+        raise UserError(
+            path, f"cannot be written ({error.strerror or error})", "choose another output"
+        ) from None
+
+
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder; on a clean exit it is synced and becomes `path`.
 
@@ -25,17 +42,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(path, "the disk is full", "free some space and run again to resume") from None
-        raise UserError(
-            path, f"cannot be written ({error.strerror or error})", "choose another output"
-        ) from None
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):  # where no file could be made, none can be removed
             temporary.unlink()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.util
 import io
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from realdeg.atomic import write_text
+from realdeg.atomic import write_text, writing
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 
 ROOMY = 120  # columns of a terminal from which on the numbers are shown beside the bar
@@ -46,7 +48,7 @@ class StepTable:
             self.columns += new
             self._rewrite(rows)
         row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
-        with self.path.open("a", encoding="utf-8", newline="") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
             file.write(_line([row.get(name, "") for name in self.columns]))
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
@@ -100,31 +102,53 @@ class Notes:
         out: run folder; `metrics.csv`, `validation.csv` and `tensorboard` in it.
         track: TensorBoard "auto", "on" or "off".
         resumed: steps that an earlier call has done.
+
+    Raises:
+        UserError: here and on every note: it cannot be written, or the disk is full.
     """
 
     GROUPS: ClassVar = {"metrics": "train", "validation": "validation"}
 
     def __init__(self, out: Path, track: str, resumed: int) -> None:
         self.tables = {name: StepTable(out / f"{name}.csv", resumed) for name in self.GROUPS}
-        self.board = tensorboard(out / "tensorboard", track, resumed)
+        self.events = out / "tensorboard"
+        with writing(self.events):
+            self.board = tensorboard(self.events, track, resumed)
 
     def __enter__(self) -> Notes:
+        # TensorBoard writes from a thread, keeps what went wrong there, and raises it at the next event.
+        self._hook = threading.excepthook
+        threading.excepthook = self._heard
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.board:
-            self.board.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if self.board:
+                with (
+                    contextlib.suppress(UserError) if kind else contextlib.nullcontext(),
+                    writing(self.events),
+                ):
+                    self.board.close()
+        finally:
+            threading.excepthook = self._hook
+
+    def _heard(self, fault: threading.ExceptHookArgs) -> None:
+        if not issubclass(fault.exc_type, OSError):
+            self._hook(fault)
 
     def add(self, table: str, step: int, values: Mapping[str, float]) -> None:
         """One row of a table."""
         self.tables[table].add(step, values)
-        for name, value in values.items() if self.board else ():
-            self.board.add_scalar(f"{self.GROUPS[table]}/{name}", value, step)
+        with writing(self.events):
+            for name, value in values.items() if self.board else ():
+                self.board.add_scalar(f"{self.GROUPS[table]}/{name}", value, step)
 
     def show(self, step: int, picture: Callable[[], np.ndarray]) -> None:
         """A picture, (H, W, 3) uint8, for TensorBoard; not made without it."""
         if self.board:
-            self.board.add_image("validation/pair", picture(), step, dataformats="HWC")
+            made = picture()
+            with writing(self.events):
+                self.board.add_image("validation/pair", made, step, dataformats="HWC")
 
 
 def tensorboard(folder: Path, wish: str, resumed: int) -> Any:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
 import signal
+import threading
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,6 +200,36 @@ def test_tensorboard_events_are_written(tmp_path):
     assert [event.step for event in events.Scalars("train/loss")] == [2, 4]
     (picture,) = events.Images("validation/pair")
     assert (picture.step, picture.height, picture.width) == (4, 6, 8)
+
+
+@pytest.mark.parametrize("track", ["on", "off"])
+def test_a_full_disk_in_the_middle_of_a_run_is_one_line(tmp_path, monkeypatch, capfd, track):
+    """What was begun says what is wrong, also of TensorBoard's own thread; the checkpoint stays."""
+    if track == "on":
+        writer = pytest.importorskip("tensorboard.summary.writer.record_writer").RecordWriter
+        place, name = "write", "tensorboard"
+    else:
+        writer, place, name = Path, "open", "metrics.csv"
+    whole, full = getattr(writer, place), []
+
+    def out_of_room(self, *words, **more):
+        if full and (track == "on" or (self.name == name and words == ("a",))):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(self, *words, **more)
+
+    class Filling(Toy):
+        def step(self, i, batch):
+            full[:] = [True] if i > 4 else []
+            time.sleep(0.02)  # for TensorBoard's thread
+            return super().step(i, batch)
+
+    monkeypatch.setattr(writer, place, out_of_room)
+    before = threading.excepthook
+    with pytest.raises(UserError, match=rf"{name}: the disk is full; free some space"):
+        Filling().fit(tmp_path, 40, track=track, log_every=1)
+    assert capfd.readouterr().err == ""
+    assert threading.excepthook is before
+    assert latest(tmp_path).step >= 3
 
 
 def test_tensorboard_asked_for_and_missing_is_one_line(tmp_path, monkeypatch):
