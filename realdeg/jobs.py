@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class JobReport:
-    """What a job ended with: records in input order, time, and why it stopped early if it did."""
+    """What a job ended with: records in input order, time, and why it stopped early if it did.
+
+    Attributes:
+        left_out: inputs that were not taken, by why: how many (`realdeg.io.find.Listing`).
+    """
 
     records: tuple[PairRecord, ...]
     resumed: int = 0
     seconds: float = 0.0
     unfinished: int = 0
     interrupted: bool = False
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, status: str) -> int:
         """Number of records with this status."""
@@ -85,6 +90,7 @@ def run_job(
     given: Sequence[PairRecord] = (),
     scenes: Mapping[str, tuple[str, str]] | None = None,
     still: Callable[[Item, PairRecord], bool] | None = None,
+    left_out: Mapping[str, int] | None = None,
     running: Running = Running(),
 ) -> JobReport:
     """Apply `work` to every item and leave `out/manifest.csv`, skipping what an earlier run finished.
@@ -96,6 +102,7 @@ def run_job(
         settings: what the output depends on; an output folder made with others is refused.
         given: records that need no work (files without partner, say); they follow the items' records.
         scenes: scene and split by key, where the input dictates them; else those in `out`'s manifest stay.
+        left_out: handed on to the report.
         still: whether an earlier record is of this very item; None: where the key is the same, it is.
         running: limit, workers, overwriting, when to give up, progress.
 
@@ -140,7 +147,7 @@ def run_job(
         rows = [_in_scene(records[item.key], known) for item in items if item.key in records]
         write_manifest(out, [*rows, *given])
     return JobReport(
-        (*rows, *given), resumed, time.monotonic() - started, len(items) - len(rows), stop.by_signal
+        (*rows, *given), resumed, time.monotonic() - started, len(items) - len(rows), stop.by_signal, left_out or {}
     )
 
 

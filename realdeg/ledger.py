@@ -13,7 +13,8 @@ from typing import IO, Any
 
 from realdeg import atomic
 from realdeg.errors import UserError
-from realdeg.records import LEDGER, SCHEMA, PairRecord, file_hash, from_json, read_manifest, to_json
+from realdeg.identity import file_hash
+from realdeg.records import LEDGER, SCHEMA, PairRecord, from_json, read_manifest, to_json
 
 SYNC_SECONDS = 1.0
 

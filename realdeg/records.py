@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -19,10 +20,11 @@ from typing import IO, Any, Literal
 
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
+from realdeg.identity import FileState
 
 MANIFEST = "manifest.csv"
 LEDGER = "ledger.jsonl"
-SCHEMA = 1
+SCHEMA = 2
 
 Status = Literal["ok", "rejected", "failed"]
 STATUSES: tuple[Status, ...] = ("ok", "rejected", "failed")
@@ -39,6 +41,7 @@ COLUMNS = (
     "source_lr",
     "source_hr",
 )
+HASHES = ("lr_sha256", "hr_sha256", "source_lr_sha256", "source_hr_sha256", "files")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class PairRecord:
         how: "registration", "degradation", "adopted" or "tile": which columns `detail` holds.
         source_lr, source_hr: where the pixels came from.
         detail: further columns by name; numbers, strings, or lists of numbers.
+        files: every file that was made (LR, HR, mask, certificate), by its path relative to the dataset's
+            folder. The manifest has their hashes, the ledger also sizes and times.
+        sources: every file that was read, by its absolute path; of a manifest's record those of
+            `source_lr` and `source_hr`, by these paths.
     """
 
     key: str
@@ -69,11 +76,19 @@ class PairRecord:
     source_lr: str = ""
     source_hr: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    sources: Mapping[str, FileState] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether this record has a pair of files."""
         return self.status == "ok"
+
+    def sha256(self, side: Literal["lr", "hr", "source_lr", "source_hr"]) -> str:
+        """Hash of one of the pair's files or sources; "" where it is not known."""
+        path = getattr(self, side)
+        state = self.files.get(path) or self.sources.get(path) or self.sources.get(os.path.abspath(path))
+        return state.sha256 if path and state else ""
 
     def with_split(self, split: str) -> PairRecord:
         """The same pair, assigned to another split."""
@@ -82,8 +97,12 @@ class PairRecord:
 
 def to_json(record: PairRecord) -> str:
     """One line of the ledger, without the line break."""
-    row = {name: getattr(record, name) for name in COLUMNS}
-    return json.dumps(row | {"detail": dict(record.detail)}, ensure_ascii=False, allow_nan=False)
+    row: dict[str, Any] = {name: getattr(record, name) for name in COLUMNS}
+    row |= {"detail": dict(record.detail)}
+    for name in ("files", "sources"):
+        states: Mapping[str, FileState] = getattr(record, name)
+        row[name] = {path: [one.sha256, one.size, one.mtime_ns] for path, one in states.items()}
+    return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
 def from_json(line: str) -> PairRecord:
@@ -96,7 +115,14 @@ def from_json(line: str) -> PairRecord:
     if not isinstance(row, dict) or "key" not in row or row.get("status") not in STATUSES:
         raise ValueError("not a pair record")
     known = {name: row[name] for name in COLUMNS if name in row}
-    return PairRecord(**known, detail=row.get("detail", {}))
+    try:
+        states = {
+            name: {path: FileState(*state) for path, state in row.get(name, {}).items()}
+            for name in ("files", "sources")
+        }
+    except (TypeError, AttributeError):
+        raise ValueError("not a pair record") from None
+    return PairRecord(**known, detail=row.get("detail", {}), **states)
 
 
 def fingerprint(*parts: object) -> str:
@@ -105,20 +131,15 @@ def fingerprint(*parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
     """Write `folder/manifest.csv` atomically; one row a record, in the order given.
 
-    Columns are `COLUMNS`, then every name found in `detail`, in order of first appearance. Floats are
-    written with `repr` precision, lists as numbers with a space between.
+    Columns are `COLUMNS`, then every name found in `detail`, in order of first appearance, then hashes.
+    Floats are written with `repr` precision, lists as numbers with a space between.
     """
-    records = list(records)
-    extra = list(dict.fromkeys(name for record in records for name in record.detail))
+    records = [replace(record, detail={**record.detail, **_hashes(record)}) for record in records]
+    extra = [name for name in dict.fromkeys(n for r in records for n in r.detail) if name not in HASHES]
+    extra += [name for name in HASHES if any(name in record.detail for record in records)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -131,6 +152,33 @@ def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
     path = folder / MANIFEST
     write_text(path, text.getvalue())
     return path
+
+
+def _hashes(record: PairRecord) -> dict[str, str]:
+    """Columns that say what a record's files and sources hold."""
+    found = {f"{side}_sha256": record.sha256(side) for side in ("lr", "hr", "source_lr", "source_hr")}  # type: ignore[arg-type]
+    more = {path: state.sha256 for path, state in record.files.items() if path not in (record.lr, record.hr)}
+    if more:
+        found["files"] = json.dumps(more, ensure_ascii=False, separators=(",", ":"))
+    return {name: text for name, text in found.items() if text}
+
+
+def _states(where: str, row: Mapping[str, Any]) -> dict[str, dict[str, FileState]]:
+    """What a manifest's row says of files and sources."""
+    files, sources = {}, {}
+    for side in ("lr", "hr"):
+        if row.get(side) and row.get(f"{side}_sha256"):
+            files[row[side]] = FileState(row[f"{side}_sha256"])
+        if row.get(f"source_{side}") and row.get(f"source_{side}_sha256"):
+            sources[row[f"source_{side}"]] = FileState(row[f"source_{side}_sha256"])
+    try:
+        more = json.loads(row.get("files") or "{}")
+        if any(PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts for path in more):
+            raise ValueError("a path leaves the dataset's folder")
+        files |= {str(path): FileState(str(sha)) for path, sha in more.items()}
+    except (ValueError, AttributeError):
+        raise UserError(where, "its column files is damaged", "restore it or run the job again") from None
+    return {"files": files, "sources": sources}
 
 
 def read_manifest(folder: Path) -> list[PairRecord]:
@@ -188,8 +236,8 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
             seen.add(row["key"])
         known: dict[str, Any] = {name: row[name] for name in COLUMNS if name in row}
         known["scale"] = scale
-        detail = {name: text for name, text in row.items() if name not in COLUMNS and text != ""}
-        records.append(PairRecord(**known, detail=detail))
+        detail = {n: text for n, text in row.items() if n not in (*COLUMNS, *HASHES) and text != ""}
+        records.append(PairRecord(**known, detail=detail, **_states(where, row)))
     return records
 
 

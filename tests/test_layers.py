@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
-    {"realdeg.errors", "realdeg.seeds", "realdeg.atomic", "realdeg.settings"},
+    {"realdeg.errors", "realdeg.seeds", "realdeg.atomic", "realdeg.settings", "realdeg.identity"},
     {"realdeg.records"},
     {
         "realdeg.guard",
@@ -19,6 +19,7 @@ LEVELS = (
         "realdeg.workers",
         "realdeg.jobs",
         "realdeg.layout",
+        "realdeg.vouching",
         "realdeg.io",
         "realdeg.imaging",
     },

@@ -17,7 +17,8 @@ import numpy as np
 
 from realdeg.atomic import whole_file, write_text
 from realdeg.errors import UserError
-from realdeg.records import file_hash, fingerprint
+from realdeg.identity import file_hash
+from realdeg.records import fingerprint
 
 INDEX = "index.json"
 Say = Callable[[str], None]

@@ -65,7 +65,7 @@ def main(
     look at, and samples.json, from which any of them is drawn again, bit for bit on the same machine. Run it
     again to go on after Ctrl-C.
     """
-    from realdeg.records import file_hash
+    from realdeg.identity import file_hash
     from train.guides import guide
     from train.log import Show
     from train.machine import hold_memory

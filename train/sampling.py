@@ -18,7 +18,7 @@ from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import to_uint, write_image
-from realdeg.records import file_hash
+from realdeg.identity import file_hash
 from realdeg.report.evaluation import heat
 from train.guides import named
 from train.memory import enough_memory

@@ -27,7 +27,8 @@ from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.records import PairRecord, file_hash, read_manifest
+from realdeg.identity import file_hash
+from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import to_mapping, versions, write_run
 
 Array = npt.NDArray[Any]

@@ -21,7 +21,8 @@ from realdeg.imaging.detail import busiest
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import Found
 from realdeg.io.photo import Photo, read
-from realdeg.records import PairRecord, file_hash
+from realdeg.identity import file_hash
+from realdeg.records import PairRecord
 
 Array = npt.NDArray[Any]
 

@@ -31,7 +31,8 @@ from realdeg.io.find import Found, find_images
 from realdeg.io.photo import Photo, read
 from realdeg.jobs import JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.records import PairRecord, file_hash
+from realdeg.identity import file_hash
+from realdeg.records import PairRecord
 from realdeg.settings import versions, write_run
 
 Array = npt.NDArray[Any]

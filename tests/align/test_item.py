@@ -9,7 +9,7 @@ from realdeg.align.item import align_pair
 from realdeg.align.settings import AlignSettings
 from realdeg.io.find import Match
 from realdeg.io.save import write_image
-from realdeg.records import file_hash
+from realdeg.identity import file_hash
 from realdeg.report.certificate import read_certificate
 
 SETTINGS = {"scale": 2}

@@ -12,7 +12,7 @@ from torch import nn
 
 from realdeg.atomic import TEMPORARY
 from realdeg.errors import UserError
-from realdeg.records import file_hash
+from realdeg.identity import file_hash
 from train.restore.checkpoint import FOLDER, hand_on, latest, left_off, open_file, open_run, save
 
 ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from realdeg.atomic import write_bytes, write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
-from realdeg.records import file_hash
+from realdeg.identity import file_hash
 
 FOLDER = "checkpoints"
 KEPT = 2
