@@ -69,15 +69,22 @@ def _holder(path: Path) -> str:
 
 
 class Stop:
-    """Set by the first Ctrl-C or by the job itself; the second Ctrl-C raises."""
+    """Set by the first Ctrl-C or by the job itself; the second Ctrl-C raises.
+
+    Attributes:
+        by_signal: whether a signal asked for the end.
+        reason: why the job itself did, where going on would be in vain; "" otherwise.
+    """
 
     def __init__(self) -> None:
         self.by_signal = False
+        self.reason = ""
         self._set = False
 
-    def set(self) -> None:
+    def set(self, reason: str = "") -> None:
         """Ask for the end."""
         self._set = True
+        self.reason = self.reason or reason
 
     def is_set(self) -> bool:
         """Whether the end was asked for."""
