@@ -11,7 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
-    {"realdeg.errors", "realdeg.seeds", "realdeg.atomic", "realdeg.settings", "realdeg.identity"},
+    {
+        "realdeg.errors",
+        "realdeg.seeds",
+        "realdeg.atomic",
+        "realdeg.settings",
+        "realdeg.identity",
+        "realdeg.terminal",
+    },
     {"realdeg.records"},
     {
         "realdeg.guard",
