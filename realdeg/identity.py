@@ -1,8 +1,8 @@
-"""What a file is: its content, not its name. The one rule by which jobs, readers and trainers know a file again.
+"""What a file is: its content, not its name. The one rule by which jobs and trainers know a file again.
 
-A file whose path, size and modification time are as they were is trusted; anything else is hashed. So a photo
-that was copied, restored with its old date, or dated in the future costs one look at its bytes and no more, and
-another photo under the same name is never taken for the one that was there.
+A file whose path, size and modification time are as they were is trusted; anything else is hashed. So a
+photo that was copied, restored with its old date, or dated in the future costs one look at its bytes and no
+more, and another photo under the same name is never taken for the one that was there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class FileState:
     sha256: str
     size: int = -1
     mtime_ns: int = -1
+
+
+def place(path: str | Path) -> str:
+    """Where a file really is: absolute, links followed."""
+    return os.path.realpath(path)
 
 
 def file_hash(path: Path) -> str:
@@ -83,7 +88,7 @@ class Reading:
         self._before = {path: (_look(path), _state_or_none(path)) for path in dict.fromkeys(paths)}
 
     def states(self) -> dict[str, FileState]:
-        """State of each file by its absolute path, as it was at the start and still is.
+        """State of each file by its `place`, as it was at the start and still is.
 
         Raises:
             UserError: a file was replaced or written since.
@@ -104,7 +109,7 @@ class Reading:
             if not same:
                 raise UserError(path, "was replaced while it was read", "run again when it is complete")
             assert state is not None
-            found[os.path.abspath(path)] = state
+            found[place(path)] = state
         return found
 
 

@@ -1,22 +1,25 @@
 """A folder job: one pure function over many items, that survives anything and says what became of each.
 
 The parent alone keeps the ledger (`ledger.py`); the work is done here or by worker processes (`workers.py`).
+What an earlier run has made is known by content (`earlier.py`), and nothing of it is forgotten.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from realdeg import atomic
+from realdeg.earlier import Item, assigned, holding, kept_of, read_earlier, table, withdraw
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
-from realdeg.ledger import Ledger, assigned, finished
+from realdeg.ledger import Ledger
+from realdeg.leftover import set_aside
 from realdeg.records import LEDGER, PairRecord, write_manifest
-from realdeg.workers import Item, results
+from realdeg.workers import results
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,12 @@ class JobReport:
     """What a job ended with: records in input order, time, and why it stopped early if it did.
 
     Attributes:
+        records: of this run's inputs, up to its limit.
         left_out: inputs that were not taken, by why: how many (`realdeg.io.find.Listing`).
+        others: pairs of earlier runs that stay in the manifest: past the limit, or with an absent input.
+        absent: how many of them have an input that was not seen.
+        leftover: files that no row names any more, now in leftover/.
+        stopped: why the job stopped itself, where going on would have been in vain; else "".
     """
 
     records: tuple[PairRecord, ...]
@@ -51,6 +59,10 @@ class JobReport:
     unfinished: int = 0
     interrupted: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
+    others: int = 0
+    absent: int = 0
+    leftover: int = 0
+    stopped: str = ""
 
     def count(self, status: str) -> int:
         """Number of records with this status."""
@@ -72,6 +84,7 @@ class Running:
         overwrite: redo what an earlier run finished. Nothing is deleted; files are replaced as they are made.
         max_failures: stop early once so many items have given no pair.
         on_progress: called in the parent process after each item.
+        prune: forget the pairs of inputs that are not there any more; their files go to leftover/.
     """
 
     limit: int | None = None
@@ -79,6 +92,22 @@ class Running:
     overwrite: bool = False
     max_failures: int | None = None
     on_progress: Callable[[Progress], None] | None = None
+    prune: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a job knows at its end, for the files that it writes beside the manifest.
+
+    Attributes:
+        rows: of the manifest, in its order.
+        records: those of them that the journal knows, with numbers as they were stated.
+        whole: whether the run went to its end; else what an earlier one has written had better stay.
+    """
+
+    rows: Sequence[PairRecord]
+    records: Sequence[PairRecord]
+    whole: bool
 
 
 def run_job(
@@ -89,11 +118,14 @@ def run_job(
     settings: Mapping[str, Any],
     given: Sequence[PairRecord] = (),
     scenes: Mapping[str, tuple[str, str]] | None = None,
-    still: Callable[[Item, PairRecord], bool] | None = None,
     left_out: Mapping[str, int] | None = None,
+    also: Callable[[Ended], None] = lambda ended: None,
     running: Running = Running(),
 ) -> JobReport:
     """Apply `work` to every item and leave `out/manifest.csv`, skipping what an earlier run finished.
+
+    An earlier record counts if the item's files hold what it was made of, and its own what was written. Rows
+    of inputs that are not seen this time stay, and so do scenes and splits.
 
     Args:
         work: picklable function of one item; writes its own files atomically and returns their record.
@@ -103,56 +135,81 @@ def run_job(
         given: records that need no work (files without partner, say); they follow the items' records.
         scenes: scene and split by key, where the input dictates them; else those in `out`'s manifest stay.
         left_out: handed on to the report.
-        still: whether an earlier record is of this very item; None: where the key is the same, it is.
+        also: writes what else the job leaves in `out`, while it is held, before the manifest.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: `out` cannot be written, is in use by another job, or was made with other settings.
+        UserError: `out` cannot be written, is in use by another job, was made with other settings, or its
+            journal is damaged.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
-    items = items[: running.limit]
+    chosen = items[: running.limit]
     started = time.monotonic()
     with locked(out), stop_signals() as stop:
         atomic.sweep(out)
-        done = {} if running.overwrite else finished(out, settings)
-        records = {
-            item.key: done[item.key]
-            for item in items
-            if item.key in done and (still is None or still(item, done[item.key]))
-        }
+        earlier = read_earlier(out, settings, overwrite=running.overwrite)
+        records = {} if running.overwrite else kept_of(out, chosen, earlier.records)
+        others = _others(out, items, chosen, earlier.records, prune=running.prune)
+        lost = _others(out, items, chosen, earlier.lost, prune=running.prune)
+        withdraw(out, earlier.rows, records.keys() | others.keys() | lost.keys())
         resumed = len(records)
-        todo = [item for item in items if item.key not in records]
+        todo = [item for item in chosen if item.key not in records]
         problems = sum(not record.ok for record in (*records.values(), *given))
 
         def tell(last: PairRecord | None) -> None:
             if running.on_progress:
                 elapsed = time.monotonic() - started
-                running.on_progress(Progress(len(records), len(items), resumed, problems, elapsed, last))
+                running.on_progress(Progress(len(records), len(chosen), resumed, problems, elapsed, last))
 
         tell(None)
         for record in given:
             tell(record)
-        with Ledger(out / LEDGER, settings, keep=list(records.values())) as ledger:
-            for record in results(work, todo, running.workers, stop):
+        keep = [*records.values(), *others.values()]
+        with Ledger(out / LEDGER, settings, keep=keep) as ledger:
+            for record in results(work, todo, running.workers, stop, ledger.begin, earlier.suspects):
                 ledger.append(record)
                 records[record.key] = record
                 problems += not record.ok
                 tell(record)
                 if running.max_failures is not None and problems >= running.max_failures:
                     stop.set()
-        known = {**assigned(out), **(scenes or {})}
-        rows = [_in_scene(records[item.key], known) for item in items if item.key in records]
-        write_manifest(out, [*rows, *given])
+        known = {**assigned(earlier.rows), **(scenes or {})}
+        stay = {**others, **lost}
+        rows = table(items, records, stay, given, () if running.prune else earlier.rows, known)
+        done = {row.key: row for row in rows}
+        made = [done[item.key] for item in chosen if item.key in records]
+        whole = not (stop.by_signal or stop.reason)
+        also(Ended(rows, [row for row in rows if row.key in records or row.key in others], whole))
+        write_manifest(out, rows)
+        # While pairs are still to be made again, their files are not left over.
+        leftover = set_aside(out, rows) if whole and len(made) == len(chosen) else 0
+    seen = {item.key for item in items}
     return JobReport(
-        (*rows, *given), resumed, time.monotonic() - started, len(items) - len(rows), stop.by_signal, left_out or {}
+        (*made, *given),
+        resumed,
+        time.monotonic() - started,
+        len(chosen) - len(made),
+        stop.by_signal,
+        left_out or {},
+        len(stay),
+        sum(key not in seen for key in stay),
+        leftover,
+        stop.reason,
     )
 
 
-def _in_scene(record: PairRecord, known: Mapping[str, tuple[str, str]]) -> PairRecord:
-    if not record.ok or record.key not in known:
-        return record
-    scene, split = known[record.key]
-    return replace(record, scene=scene, split=split)
+def _others(
+    out: Path,
+    items: Sequence[Item],
+    chosen: Sequence[Item],
+    records: Mapping[str, PairRecord],
+    *,
+    prune: bool,
+) -> dict[str, PairRecord]:
+    """Earlier records that this run has nothing to do with and that still hold, by key."""
+    ours, all_keys = {item.key for item in chosen}, {item.key for item in items}
+    kept = [r for key, r in records.items() if key not in ours and not (prune and key not in all_keys)]
+    return holding(out, kept)

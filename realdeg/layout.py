@@ -13,9 +13,7 @@ from realdeg.io.header import PNG_SIGNATURE
 from realdeg.io.photo import Photo
 from realdeg.io.png import png_header
 from realdeg.io.save import link_or_copy, write_image
-from realdeg.records import PairRecord
-
-METADATA = "metadata.csv"
+from realdeg.records import METADATA, PairRecord
 
 
 def pair_paths(key: str) -> tuple[str, str]:

@@ -1,4 +1,8 @@
-"""The journal of a job: a header with the settings, then one record a line; and what still holds of it."""
+"""The journal of a job: a header with the settings, then one line a record; and what still holds of it.
+
+A line `{"begun": KEY}` says that an item was taken in hand by the job's own process. Where no record of it
+follows, the item is suspected to have ended that process.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,13 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from realdeg import atomic
 from realdeg.errors import UserError
-from realdeg.identity import file_hash
-from realdeg.records import LEDGER, SCHEMA, PairRecord, from_json, read_manifest, to_json
+from realdeg.records import LEDGER, SCHEMA, PairRecord, from_json, to_json
 
 SYNC_SECONDS = 1.0
 
@@ -29,13 +32,21 @@ class Ledger:
         self._synced = time.monotonic()
 
     def append(self, record: PairRecord) -> None:
-        """Write one line, flushed; synced to disk once a second and at the end."""
+        """Write one record, flushed; synced to disk once a second and at the end."""
+        self._line(to_json(record))
+
+    def begin(self, key: str) -> None:
+        """Say that this process takes an item in hand."""
+        self._line(json.dumps({"begun": key}))
+
+    def _line(self, text: str) -> None:
         try:
-            self._file.write(to_json(record) + "\n")
-            self._file.flush()
-        except OSError as error:
-            problem = f"cannot be written ({error.strerror})"
-            raise UserError(self._file.name, problem, "free some space and run again to resume") from None
+            with atomic.writing(Path(self._file.name)):
+                self._file.write(f"{text}\n")
+                self._file.flush()
+        except UserError as error:
+            error.remedy = "free some space and run again to resume"
+            raise
         if time.monotonic() - self._synced > SYNC_SECONDS:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
@@ -50,75 +61,60 @@ class Ledger:
             self._file.close()
 
 
-def finished(out: Path, settings: Mapping[str, Any]) -> dict[str, PairRecord]:
-    """Records of an earlier run that still hold: not failed, files as they were written, sources too.
+@dataclass(frozen=True)
+class Journal:
+    """What an earlier run wrote down.
+
+    Attributes:
+        settings: what it was made with; None where there is no journal or its header is damaged.
+        records: the last one of each key, in the order they were written.
+        suspects: keys that were begun and never finished.
+    """
+
+    settings: Mapping[str, Any] | None = None
+    records: Mapping[str, PairRecord] = field(default_factory=dict)
+    suspects: frozenset[str] = frozenset()
+
+
+def read_journal(out: Path) -> Journal:
+    """The journal in `out`, as far as it can be read; an empty one where there is none.
 
     Raises:
-        UserError: the earlier run had other settings.
+        UserError: it is there and cannot be opened.
     """
     path = out / LEDGER
     try:
-        written = path.stat().st_mtime
         # Not splitlines: a key may hold what Unicode counts as a line break.
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
-        return {}
+        return Journal()
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "choose another output folder") from None
     try:
-        before = json.loads(lines[0])["settings"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return {}
-    now = json.loads(json.dumps(dict(settings), default=str))
-    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if changed:
-        what = ", ".join(f"{name} was {before.get(name)}, is {now.get(name)}" for name in sorted(changed))
-        raise UserError(out, f"was made with other settings ({what})", "use another folder, or --overwrite")
-    found: dict[str, PairRecord] = {}
+        settings = json.loads(lines[0])["settings"]
+        settings = settings if isinstance(settings, dict) else None
+    except (ValueError, KeyError, TypeError):
+        settings = None
+    records: dict[str, PairRecord] = {}
+    begun: set[str] = set()
     for line in lines[1:]:
         try:
             record = from_json(line)
         except (ValueError, TypeError):
+            begun |= _begun(line)
             continue
-        found[record.key] = record
-    return {
-        key: record
-        for key, record in found.items()
-        if _holds(out, record) and not _changed_since(written, record)
-    }
+        records[record.key] = record
+        begun.discard(record.key)
+    return Journal(settings, records, frozenset(begun))
 
 
-def assigned(out: Path) -> dict[str, tuple[str, str]]:
-    """Scene and split that `realdeg split` wrote into the manifest since; the ledger does not know them."""
+def _begun(line: str) -> set[str]:
     try:
-        return {record.key: (record.scene, record.split) for record in read_manifest(out) if record.split}
-    except UserError:
-        return {}
+        return {str(json.loads(line)["begun"])}
+    except (ValueError, KeyError, TypeError):
+        return set()
 
 
-def _holds(out: Path, record: PairRecord) -> bool:
-    if record.status == "failed":
-        return False
-    for name in ("lr", "hr"):
-        relative = getattr(record, name)
-        if not relative:
-            continue
-        path = out / relative
-        if not path.is_file() or file_hash(path) != record.detail.get(f"{name}_sha256"):
-            return False
-    return True
-
-
-def _changed_since(written: float, record: PairRecord) -> bool:
-    """Whether a photo was replaced after the ledger was last written."""
-    for source in (record.source_lr, record.source_hr):
-        with contextlib.suppress(OSError, ValueError):
-            if source and Path(source).stat().st_mtime > written:
-                return True
-    return False
-
-
-def with_hashes(out: Path, record: PairRecord) -> PairRecord:
-    """`record` with `lr_sha256` and `hr_sha256` of its files added to its detail."""
-    hashes = {f"{name}_sha256": file_hash(out / getattr(record, name)) for name in ("lr", "hr")}
-    return replace(record, detail={**record.detail, **hashes})
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a journal's header gives them back."""
+    return dict(json.loads(json.dumps(dict(settings), default=str)))

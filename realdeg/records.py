@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -20,10 +19,12 @@ from typing import IO, Any, Literal
 
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
-from realdeg.identity import FileState
+from realdeg.identity import FileState, place, state_of
 
 MANIFEST = "manifest.csv"
 LEDGER = "ledger.jsonl"
+METADATA = "metadata.csv"
+OUTPUTS = ("LR", "HR", "MASK", "certificates", "rejected")  # folders that hold what a dataset's rows name
 SCHEMA = 2
 
 Status = Literal["ok", "rejected", "failed"]
@@ -60,7 +61,7 @@ class PairRecord:
         detail: further columns by name; numbers, strings, or lists of numbers.
         files: every file that was made (LR, HR, mask, certificate), by its path relative to the dataset's
             folder. The manifest has their hashes, the ledger also sizes and times.
-        sources: every file that was read, by its absolute path; of a manifest's record those of
+        sources: every file that was read, by its `realdeg.identity.place`; of a manifest's record those of
             `source_lr` and `source_hr`, by these paths.
     """
 
@@ -87,8 +88,13 @@ class PairRecord:
     def sha256(self, side: Literal["lr", "hr", "source_lr", "source_hr"]) -> str:
         """Hash of one of the pair's files or sources; "" where it is not known."""
         path = getattr(self, side)
-        state = self.files.get(path) or self.sources.get(path) or self.sources.get(os.path.abspath(path))
-        return state.sha256 if path and state else ""
+        if not path:
+            return ""
+        if side in ("lr", "hr"):
+            state = self.files.get(path)
+        else:
+            state = self.sources.get(path) or self.sources.get(place(path))
+        return state.sha256 if state else ""
 
     def with_split(self, split: str) -> PairRecord:
         """The same pair, assigned to another split."""
@@ -122,13 +128,25 @@ def from_json(line: str) -> PairRecord:
         }
     except (TypeError, AttributeError):
         raise ValueError("not a pair record") from None
-    return PairRecord(**known, detail=row.get("detail", {}), **states)
+    return PairRecord(**known, detail=row.get("detail", {}), files=states["files"], sources=states["sources"])
 
 
 def fingerprint(*parts: object) -> str:
     """Short content hash of JSON-like values: equal settings and versions give equal text."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def with_files(out: Path, record: PairRecord, *more: str) -> PairRecord:
+    """The record with the states of its files added: of LR, HR and of any other that was made with them.
+
+    Args:
+        out: folder of the dataset.
+        record: of a pair, or of a rejected one.
+        more: paths relative to `out`.
+    """
+    paths = [path for path in (record.lr, record.hr, *more) if path]
+    return replace(record, files={**record.files, **{path: state_of(out / path) for path in paths}})
 
 
 def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
@@ -163,7 +181,7 @@ def _hashes(record: PairRecord) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _states(where: str, row: Mapping[str, Any]) -> dict[str, dict[str, FileState]]:
+def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], dict[str, FileState]]:
     """What a manifest's row says of files and sources."""
     files, sources = {}, {}
     for side in ("lr", "hr"):
@@ -178,7 +196,7 @@ def _states(where: str, row: Mapping[str, Any]) -> dict[str, dict[str, FileState
         files |= {str(path): FileState(str(sha)) for path, sha in more.items()}
     except (ValueError, AttributeError):
         raise UserError(where, "its column files is damaged", "restore it or run the job again") from None
-    return {"files": files, "sources": sources}
+    return files, sources
 
 
 def read_manifest(folder: Path) -> list[PairRecord]:
@@ -237,7 +255,8 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
         known: dict[str, Any] = {name: row[name] for name in COLUMNS if name in row}
         known["scale"] = scale
         detail = {n: text for n, text in row.items() if n not in (*COLUMNS, *HASHES) and text != ""}
-        records.append(PairRecord(**known, detail=detail, **_states(where, row)))
+        files, sources = _states(where, row)
+        records.append(PairRecord(**known, detail=detail, files=files, sources=sources))
     return records
 
 

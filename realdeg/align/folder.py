@@ -11,11 +11,9 @@ from realdeg.align.item import align_pair
 from realdeg.align.plan import Part, infer_scale, plan
 from realdeg.align.settings import AlignSettings
 from realdeg.errors import UserError
-from realdeg.io.find import Match
 from realdeg.io.pairing_settings import PairingSettings
-from realdeg.jobs import JobReport, Progress, Running, run_job
+from realdeg.jobs import Ended, JobReport, Progress, Running, run_job
 from realdeg.layout import write_metadata
-from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, write_run
 
 
@@ -110,22 +108,18 @@ def _align_part(
     if part.scale is None and not part.pairs.matches:
         raise UserError(part.out, "would hold no pair", part.pairs.failed[0].reason)
     settings = replace(settings, scale=part.scale or infer_scale(part.pairs.matches))
-    report = run_job(
+    lr = part.lr[0] if len(part.lr) == 1 else part.lr or None
+
+    def also(ended: Ended) -> None:
+        write_run(part.out, "realdeg align", {"lr": lr, "hr": hr, **pairing.told(), **asdict(settings)})
+        write_metadata(part.out, ended.rows)
+
+    return run_job(
         partial(align_pair, out=part.out, settings=settings),
         part.pairs.matches,
         part.out,
         settings={"how": "registration", **to_mapping(settings)},
         given=part.pairs.failed,
-        still=_same_photos,
+        also=also,
         running=running,
     )
-    lr = part.lr[0] if len(part.lr) == 1 else part.lr or None
-    write_run(part.out, "realdeg align", {"lr": lr, "hr": hr, **pairing.told(), **asdict(settings)})
-    write_metadata(part.out, report.records)
-    return report
-
-
-def _same_photos(match: Match, record: PairRecord) -> bool:
-    """Whether an earlier record is of these photos: pairing anew may join others under one key."""
-    names = Path(record.source_lr).name, Path(record.source_hr).name
-    return names == (match.lr.name, match.hr.name)

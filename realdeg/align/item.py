@@ -16,8 +16,7 @@ from realdeg.io.find import Match
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.layout import pair_paths
-from realdeg.ledger import with_hashes
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 
 REJECTED = "rejected"
 
@@ -49,10 +48,12 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
             found.error, found.residual, settings, found.zoom, found.softness
         )
         to_lr, to_hr = pair_paths(match.key)
-        folder = out / REJECTED if refused else out
+        if refused:
+            to_lr, to_hr = (f"{REJECTED}/{path}" for path in (to_lr, to_hr))
         if not refused or settings.keep_rejects:
-            write_image(folder / to_hr, pair_hr)
-            write_image(folder / to_lr, pair_lr)
+            write_image(out / to_hr, pair_hr)
+            write_image(out / to_lr, pair_lr)
+            record = with_files(out, record, to_lr, to_hr)
     record = replace(record, scale=found.scale, detail={**record.detail, **figures(lr, hr, found)})
     if refused:
         return _rejected(record, refused, out, lr, hr, settings, found)
@@ -60,8 +61,10 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
     if settings.mask:
         mask = f"{MASKS}/{match.key}.png", write_mask(out / MASKS / f"{match.key}.png", found)
         record = replace(record, detail={**record.detail, "mask": mask[0], "valid": round(mask[1], 4)})
-    write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)
-    return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))
+        record = with_files(out, record, mask[0])
+    certificate = write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)
+    made = certificate.relative_to(out).as_posix()
+    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr), made)
 
 
 def _rejected(
@@ -73,7 +76,8 @@ def _rejected(
     settings: AlignSettings,
     found: Registration | None,
 ) -> PairRecord:
-    write_certificate(out, record.key, lr, hr, settings, found=found, reason=refused.reason)
+    certificate = write_certificate(out, record.key, lr, hr, settings, found=found, reason=refused.reason)
+    record = with_files(out, record, certificate.relative_to(out).as_posix())
     zoom = {"zoom": round(refused.zoom, 5)} if refused.zoom else {}
     return replace(record, reason=refused.reason, detail={**record.detail, **zoom})
 

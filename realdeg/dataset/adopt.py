@@ -10,10 +10,9 @@ from pathlib import Path
 from realdeg.errors import UserError
 from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import read, read_size
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
-from realdeg.ledger import with_hashes
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 from realdeg.settings import write_run
 
 
@@ -47,18 +46,21 @@ def adopt_folders(
     refuse_inside(out, lr, hr)
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
     scale = scale or infer_scale(matches)
-    report = run_job(
+    inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
+
+    def also(ended: Ended) -> None:
+        write_run(out, "realdeg adopt", {**inputs, "scale": scale})
+        write_metadata(out, ended.rows)
+
+    return run_job(
         partial(adopt_pair, out=out, scale=scale),
         matches,
         out,
         settings={"how": "adopted", "scale": scale},
         given=lonely,
+        also=also,
         running=running,
     )
-    inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
-    write_run(out, "realdeg adopt", {**inputs, "scale": scale})
-    write_metadata(out, report.records)
-    return report
 
 
 def infer_scale(matches: list[Match]) -> int:
@@ -103,4 +105,4 @@ def adopt_pair(match: Match, out: Path, scale: int) -> PairRecord:
     to_lr, to_hr = pair_paths(match.key)
     keep_or_encode(hr, out / to_hr)
     keep_or_encode(lr, out / to_lr)
-    return with_hashes(out, replace(record, status="ok", lr=to_lr, hr=to_hr))
+    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr))

@@ -11,11 +11,11 @@ import numpy as np
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.io.save import write_image
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import pair_paths, write_metadata
-from realdeg.ledger import with_hashes
-from realdeg.records import PairRecord, read_manifest
+from realdeg.records import PairRecord, read_manifest, with_files
 from realdeg.settings import write_run
+from realdeg.vouching import require_vouched
 
 MIN_VALID = 0.95
 
@@ -25,11 +25,17 @@ class Tile:
     """One tile of a pair: its corner and size in LR px."""
 
     key: str
+    dataset: Path
     record: PairRecord
     x: int
     y: int
     width: int
     height: int
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The pair's files, as `realdeg.jobs` asks for them."""
+        return (self.dataset / self.record.lr, self.dataset / self.record.hr)
 
 
 def tile_dataset(
@@ -60,6 +66,7 @@ def tile_dataset(
     records = [record for record in read_manifest(dataset) if record.ok]
     if dataset.resolve() == out.resolve():
         raise UserError(out, "is the dataset itself", "choose another output folder", exit_code=EXIT_USAGE)
+    require_vouched(dataset, records)
     tiles, lost = [], []
     for record in records:
         try:
@@ -68,8 +75,14 @@ def tile_dataset(
             if error.exit_code == EXIT_USAGE:
                 raise
             lost.append(PairRecord(record.key, "failed", str(error), how="tile"))
-    report = run_job(
-        partial(cut, dataset=dataset, out=out),
+
+    def also(ended: Ended) -> None:
+        asked = {"dataset": dataset, "size": size, "overlap": overlap, "min_valid": min_valid}
+        write_run(out, "realdeg tile", asked)
+        write_metadata(out, ended.rows)
+
+    return run_job(
+        partial(cut, out=out),
         tiles,
         out,
         settings={"how": "tile", "size": size, "overlap": overlap, "min_valid": min_valid},
@@ -79,18 +92,14 @@ def tile_dataset(
             for tile in tiles
             if tile.record.split
         },
+        also=also,
         running=running,
     )
-    write_run(
-        out, "realdeg tile", {"dataset": dataset, "size": size, "overlap": overlap, "min_valid": min_valid}
-    )
-    write_metadata(out, report.records)
-    return report
 
 
-def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
+def cut(tile: Tile, out: Path) -> PairRecord:
     """Write one tile of a pair: the work of one item."""
-    record, scale = tile.record, tile.record.scale
+    dataset, record, scale = tile.dataset, tile.record, tile.record.scale
     lr, hr = _read(dataset / record.lr), _read(dataset / record.hr)
     if hr.pixels.shape[:2] != (scale * lr.pixels.shape[0], scale * lr.pixels.shape[1]):
         raise UserError(dataset / record.hr, f"is not x{scale} of its LR", "make the dataset again")
@@ -98,7 +107,7 @@ def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
     for photo, target, s in ((hr, to_hr, scale), (lr, to_lr, 1)):
         part = photo.pixels[s * tile.y : s * (tile.y + tile.height), s * tile.x : s * (tile.x + tile.width)]
         write_image(out / target, np.ascontiguousarray(part))
-    return with_hashes(
+    return with_files(
         out,
         replace(
             record,
@@ -111,6 +120,7 @@ def cut(tile: Tile, dataset: Path, out: Path) -> PairRecord:
             source_lr=str(dataset / record.lr),
             source_hr=str(dataset / record.hr),
             detail={"lr_crop": [tile.x, tile.y, tile.width, tile.height]},
+            files={},
         ),
     )
 
@@ -146,7 +156,7 @@ def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Ti
     if read_size(dataset / record.hr) != (scale * height, scale * width):
         raise UserError(dataset / record.hr, f"is not x{scale} of its LR", "make the dataset again")
     return [
-        Tile(f"{record.key}_y{y:05d}_x{x:05d}", record, x, y, min(side, width), min(side, height))
+        Tile(f"{record.key}_y{y:05d}_x{x:05d}", dataset, record, x, y, min(side, width), min(side, height))
         for y in _starts(height, side, side - shared)
         for x in _starts(width, side, side - shared)
     ]

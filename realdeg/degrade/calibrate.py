@@ -7,7 +7,6 @@ is made of that at the end, and it may be deleted.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -32,9 +31,9 @@ from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
 from realdeg.imaging.blur import Placed, blur_subsample
 from realdeg.io.photo import read
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 from realdeg.settings import to_mapping, versions, write_run
 
 Array = npt.NDArray[Any]
@@ -70,17 +69,20 @@ def calibrate(
     pairs = chosen(dataset, settings)
     job = out / MEASURED
     asked = to_mapping(settings)
-    report = run_job(
+
+    def also(ended: Ended) -> None:
+        write_run(job, "realdeg calibrate", {"dataset": dataset, **asdict(settings)})
+        if ended.whole and any(record.ok for record in ended.records):
+            _write(out, ended.records, asked)
+
+    return run_job(
         partial(measure_pair, job=job, settings=settings),
         pairs,
         job,
         settings={"how": "calibration", **asked},
+        also=also,
         running=running,
     )
-    write_run(job, "realdeg calibrate", {"dataset": dataset, **asdict(settings)})
-    if not report.interrupted and any(record.ok for record in report.records):
-        _write(out, report.records, asked)
-    return report
 
 
 def chosen(dataset: Path, settings: CalibrateSettings) -> list[Pair]:
@@ -110,9 +112,8 @@ def measure_pair(pair: Pair, job: Path, settings: CalibrateSettings) -> PairReco
     np.savez(content, **{name: getattr(noise, name) for name in PairNoise.__dataclass_fields__})
     path = f"noise/{record.key}.npz"
     write_bytes(job / path, content.getvalue())
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
-    detail = {**record.detail, "hr_sha256": digest, "noise_patches": len(noise.patches)}
-    return replace(record, hr=path, detail=detail)
+    detail = {**record.detail, "noise_patches": len(noise.patches)}
+    return with_files(job, replace(record, hr=path, detail=detail))
 
 
 def _predicted(hr: Array, kernels: Array, record: PairRecord, settings: CalibrateSettings) -> Array:

@@ -23,13 +23,14 @@ from realdeg.degrade.kernel_files import Kernel, cells, told, with_cells
 from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.identity import state_of
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.identity import file_hash
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import to_mapping, versions, write_run
+from realdeg.vouching import require_vouched
 
 Array = npt.NDArray[Any]
 
@@ -115,14 +116,20 @@ class Pair:
     hr: Path
     error: float | None
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Both files, as `realdeg.jobs` asks for them."""
+        return (self.lr, self.hr)
+
 
 def find_pairs(dataset: Path, scale: int) -> list[Pair]:
     """Pairs of a dataset, in its order.
 
     Raises:
-        UserError: no dataset, or no pair of this scale.
+        UserError: no dataset, no pair of this scale, or files that are not what the manifest says.
     """
     records = [record for record in read_manifest(dataset) if record.ok]
+    require_vouched(dataset, [record for record in records if record.scale == scale])
     found = [
         Pair(record.key, dataset / record.lr, dataset / record.hr, _number(record.detail.get("error_lr_px")))
         for record in records
@@ -155,8 +162,8 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
         source_hr=str(pair.hr),
         detail={
             "source": pair.lr.name,
-            "source_sha256": file_hash(pair.lr),
-            "hr_source_sha256": file_hash(pair.hr),
+            "source_sha256": state_of(pair.lr).sha256,
+            "hr_source_sha256": state_of(pair.hr).sha256,
         },
     )
     if pair.error is not None and pair.error > settings.max_error:
@@ -206,15 +213,16 @@ def _run(
     running: Running,
 ) -> JobReport:
     job = job_folder(out)
-    report = run_job(
-        work, items, job, settings={"how": "kernels", "method": method, **asked}, running=running
-    )
     from_pairs = method != settings.method
-    write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
-    # What an earlier run has written stays until a whole one replaces it.
-    if not report.interrupted and (pool := pool_of(job, report.records, method, asked)):
-        pool.save(out, settings.scale)
-    return report
+
+    def also(ended: Ended) -> None:
+        write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
+        # What an earlier run has written stays until a whole one replaces it.
+        if ended.whole and (pool := pool_of(job, ended.records, method, asked)):
+            pool.save(out, settings.scale)
+
+    identity = {"how": "kernels", "method": method, **asked}
+    return run_job(work, items, job, settings=identity, also=also, running=running)
 
 
 def pool_of(
@@ -243,7 +251,7 @@ def pool_of(
             sources[name] = {
                 column: value[i] if isinstance(value, list) else value
                 for column, value in record.detail.items()
-                if column not in ("cells", "lr_sha256", "refused_cells")
+                if column not in ("cells", "refused_cells")
             }
     if not kernels:
         return None

@@ -23,10 +23,9 @@ from realdeg.imaging.resample import resize
 from realdeg.io.find import Found, find_all
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
-from realdeg.ledger import with_hashes
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run
 
 KERNELS, RECIPE = "kernels.npz", "recipe.toml"
@@ -56,7 +55,16 @@ def degrade_folder(
         _refuse_overlap(folder, out)
     made_with = given(settings)
     found, twins = find_sources(folders, settings.draws)
-    report = run_job(
+
+    def also(ended: Ended) -> None:
+        # All that is needed to make the LR images again lies with them, but for noise pools, which are large.
+        write_text(out / RECIPE, made_with.recipe.text)
+        if made_with.kernels:
+            made_with.kernels.save(out / KERNELS)
+        write_run(out, "realdeg degrade", {"hr": folders, **asdict(settings)})
+        write_metadata(out, ended.rows)
+
+    return run_job(
         partial(degrade_image, out=out, settings=settings, given=made_with, versions=versions()),
         found,
         out,
@@ -69,15 +77,9 @@ def degrade_folder(
             **made_with.identity(),
         },
         given=twins,
+        also=also,
         running=running,
     )
-    # All that is needed to make the LR images again lies with them, but for noise pools, which are large.
-    write_text(out / RECIPE, made_with.recipe.text)
-    if made_with.kernels:
-        made_with.kernels.save(out / KERNELS)
-    write_run(out, "realdeg degrade", {"hr": folders, **asdict(settings)})
-    write_metadata(out, report.records)
-    return report
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def degrade_image(
         source_hr=str(found.path),
         detail=columns(plan, settings.seed, given, photo.notes, versions),
     )
-    return with_hashes(out, record)
+    return with_files(out, record)
 
 
 def prepared(photo: Photo, cleanup: int, scale: int) -> Image:

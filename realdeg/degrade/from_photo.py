@@ -16,12 +16,12 @@ from realdeg.degrade import blur_statistics
 from realdeg.degrade.estimator import Estimate, estimator
 from realdeg.degrade.kernel_files import Kernel, cells, told, with_cells, with_kernels
 from realdeg.degrade.kernel_settings import KernelSettings
+from realdeg.identity import state_of
 from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import Found
 from realdeg.io.photo import Photo, read
-from realdeg.identity import file_hash
 from realdeg.records import PairRecord
 
 Array = npt.NDArray[Any]
@@ -49,7 +49,7 @@ def learn_photo(found: Found, job: Path, settings: KernelSettings) -> PairRecord
         source_lr=str(found.path),
         detail={
             "source": found.path.name,
-            "source_sha256": file_hash(found.path),
+            "source_sha256": state_of(found.path).sha256,
             "pixels": hashlib.blake2b(
                 np.ascontiguousarray(photo.pixels).tobytes(), digest_size=8
             ).hexdigest(),

@@ -27,12 +27,12 @@ from realdeg.degrade.noise_settings import NoiseSettings
 from realdeg.degrade.noise_windows import REASONS, calm_windows
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.identity import state_of
 from realdeg.io.find import Found, find_images
 from realdeg.io.photo import Photo, read
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.identity import file_hash
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run
 
 Array = npt.NDArray[Any]
@@ -60,12 +60,14 @@ def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running =
     photos = find_images(src)
     asked = {"how": "noise", **asdict(settings)}
     work = partial(take, job=job, settings=settings)
-    report = run_job(work, photos, job, settings=asked, running=running)
-    write_run(job, "realdeg noise", {"src": src, **asdict(settings)})
-    # What an earlier run has written stays until a whole one replaces it.
-    if not report.interrupted and (pool := pool_of(job, report.records, settings)):
-        pool.save(out)
-    return report
+
+    def also(ended: Ended) -> None:
+        write_run(job, "realdeg noise", {"src": src, **asdict(settings)})
+        # What an earlier run has written stays until a whole one replaces it.
+        if ended.whole and (pool := pool_of(job, ended.records, settings)):
+            pool.save(out)
+
+    return run_job(work, photos, job, settings=asked, also=also, running=running)
 
 
 def check(src: Path, out: Path, settings: NoiseSettings) -> None:
@@ -92,7 +94,7 @@ def take(found: Found, job: Path, settings: NoiseSettings) -> PairRecord:
     pixels = np.ascontiguousarray(photo.pixels)
     detail: dict[str, Any] = {
         "source": found.path.name,
-        "source_sha256": file_hash(found.path),
+        "source_sha256": state_of(found.path).sha256,
         "pixels": hashlib.blake2b(pixels.tobytes(), digest_size=8).hexdigest(),
         "iso": photo.iso,
         "camera": photo.camera,
@@ -160,14 +162,13 @@ def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
 
 
 def _written(job: Path, record: PairRecord, arrays: Mapping[str, Array]) -> PairRecord:
-    """Write what was taken of a photo; the record's column `lr` names the file, which resuming checks."""
+    """Write what was taken of a photo; the record's column `lr` names the file."""
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     path = f"{PATCHES}/{record.key}.npz"
     write_bytes(job / path, content.getvalue())
-    sha = hashlib.sha256(content.getvalue()).hexdigest()
-    detail = {**record.detail, "patches": len(arrays["y"]), "lr_sha256": sha}
-    return replace(record, status="ok", lr=path, detail=detail)
+    detail = {**record.detail, "patches": len(arrays["y"])}
+    return with_files(job, replace(record, status="ok", lr=path, detail=detail))
 
 
 def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -> NoisePool | None:

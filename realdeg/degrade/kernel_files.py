@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
-from realdeg.records import PairRecord
+from realdeg.records import PairRecord, with_files
 
 Array = npt.NDArray[Any]
 Kernel = tuple[Array, dict[str, float]] | str  # with figures; or why there is none
@@ -24,7 +23,7 @@ KERNELS = "kernels"  # folder of a job
 def with_kernels(
     job: Path, record: PairRecord, kernels: Sequence[Array], names: Sequence[str] = ("",)
 ) -> PairRecord:
-    """Write the kernels of an item; the record names the file in its column `lr`, which resuming checks.
+    """Write the kernels of an item; the record names the file in its column `lr`.
 
     Its `energy` is the sum of squared weights: 1 where nothing is blurred, the smaller the wider the kernel.
 
@@ -38,15 +37,13 @@ def with_kernels(
     content = io.BytesIO()
     np.save(content, np.stack(kernels))
     write_bytes(job / path, content.getvalue())
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
     energy = [round(float(np.square(kernel).sum()), 6) for kernel in kernels]
     detail = {
         **record.detail,
         "energy": energy[0] if len(energy) == 1 else energy,
         "cells": " ".join(names),
-        "lr_sha256": digest,
     }
-    return replace(record, lr=path, detail=detail)
+    return with_files(job, replace(record, lr=path, detail=detail))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,24 @@ class Replayed:
 
     kernel_file: PoolFile[KernelPool] | None = None
     noise_file: PoolFile[NoisePool] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair whose LR is made again."""
+
+    record: PairRecord
+    dataset: Path
+
+    @property
+    def key(self) -> str:
+        """Of the pair."""
+        return self.record.key
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """HR, as `realdeg.workers` asks for it."""
+        return (self.dataset / self.record.hr,)
 
 
 def replay(
@@ -66,16 +84,17 @@ def replay(
     if out is not None and (out / MANIFEST).exists():
         raise UserError(out, "is a dataset, and its LR images would be replaced", "choose another folder")
     pools = _pools(dataset, rows, kernel_pool, noise_pool)
-    work = partial(_again, dataset=dataset, out=out, pools=pools)
+    work = partial(_again, out=out, pools=pools)
+    todo = [Row(row, dataset) for row in rows]
     if out is None:
-        return _run(work, rows, running)
+        return _run(work, todo, running)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
     with locked(out):
         atomic.sweep(out)
-        return _run(work, rows, running)
+        return _run(work, todo, running)
 
 
 def plan_of(record: PairRecord) -> list[dict[str, Any]]:
@@ -97,7 +116,7 @@ def plan_of(record: PairRecord) -> list[dict[str, Any]]:
     return plan
 
 
-def _run(work: Any, rows: list[PairRecord], running: Running) -> JobReport:
+def _run(work: Callable[[Row], PairRecord], rows: list[Row], running: Running) -> JobReport:
     import time
 
     rows, started, done = rows[: running.limit], time.monotonic(), {}
@@ -112,11 +131,13 @@ def _run(work: Any, rows: list[PairRecord], running: Running) -> JobReport:
             if running.max_failures is not None and problems >= running.max_failures:
                 stop.set()
     made = tuple(done[row.key] for row in rows if row.key in done)
-    return JobReport(made, 0, time.monotonic() - started, len(rows) - len(made), stop.by_signal)
+    unfinished = len(rows) - len(made)
+    return JobReport(made, 0, time.monotonic() - started, unfinished, stop.by_signal, stopped=stop.reason)
 
 
-def _again(record: PairRecord, dataset: Path, out: Path | None, pools: Replayed) -> PairRecord:
+def _again(row: Row, out: Path | None, pools: Replayed) -> PairRecord:
     """Make one LR image again: the work of one item."""
+    record, dataset = row.record, row.dataset
     hr = read(dataset / record.hr).pixels
     kernels = pools.kernel_file.pool() if pools.kernel_file else None
     noises = pools.noise_file.pool() if pools.noise_file else None

@@ -6,7 +6,6 @@ was killed goes on; training itself takes a minute or two and begins anew. The f
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,11 +22,12 @@ from realdeg.degrade.estimate import job_folder
 from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_examples import example, sharp, usable
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.guard import locked
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
-from realdeg.jobs import JobReport, Running, run_job
+from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
-from realdeg.records import PairRecord, fingerprint
+from realdeg.records import PairRecord, fingerprint, with_files
 from realdeg.seeds import stream
 from realdeg.settings import versions, write_run
 
@@ -44,6 +44,11 @@ class Chunk:
     key: str
     number: int
     photos: tuple[Path, ...]
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The photos, as `realdeg.jobs` asks for them."""
+        return self.photos
 
 
 def train_kernels(
@@ -77,10 +82,13 @@ def train_kernels(
     # Not of how many: more examples go on from fewer.
     photos = fingerprint(names, "")
     asked = {"how": "kernel examples", "scale": scale, "seed": settings.seed, "photos": photos}
-    report = run_job(work, chunks, job, settings=asked, running=running)
-    write_run(job, "realdeg kernels --train", {"src": src, "scale": scale, **asdict(settings)})
+
+    def also(ended: Ended) -> None:
+        write_run(job, "realdeg kernels --train", {"src": src, "scale": scale, **asdict(settings)})
+
+    report = run_job(work, chunks, job, settings=asked, also=also, running=running)
     made = [record for record in report.records if record.ok]
-    if report.interrupted or report.unfinished:
+    if report.interrupted or report.unfinished or report.stopped:
         return report
     seen, kernels = _gathered(job, made)
     if len(seen) < FEWEST:
@@ -98,7 +106,9 @@ def train_kernels(
         "made_with": versions(),
     }
     covariance = scene_covariance(scenes, binned(kernels[:1]).shape[-1])
-    train(seen, kernels, covariance, scale=scale, about=about, settings=settings, say=say).save(out)
+    weights = train(seen, kernels, covariance, scale=scale, about=about, settings=settings, say=say)
+    with locked(job):
+        weights.save(out)
     return report
 
 
@@ -140,8 +150,10 @@ def make_chunk(chunk: Chunk, job: Path, scale: int, settings: TrainSettings) -> 
     )
     path = f"{chunk.key}.npz"
     write_bytes(job / path, content.getvalue())
-    detail = {"lr_sha256": hashlib.sha256(content.getvalue()).hexdigest(), "broken": broken}
-    return PairRecord(chunk.key, "ok", scale=scale, lr=path, how="kernel examples", detail=detail)
+    detail = {"broken": broken}
+    return with_files(
+        job, PairRecord(chunk.key, "ok", scale=scale, lr=path, how="kernel examples", detail=detail)
+    )
 
 
 def _gathered(

@@ -29,6 +29,11 @@ class Found:
     key: str
     path: Path
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The file, as `realdeg.jobs` asks for it."""
+        return (self.path,)
+
 
 @dataclass(frozen=True)
 class Match:
@@ -38,6 +43,11 @@ class Match:
     lr: Path
     hr: Path
     scene: str = ""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Both files, as `realdeg.jobs` asks for them."""
+        return (self.lr, self.hr)
 
 
 def find_images(folder: Path) -> list[Found]:
