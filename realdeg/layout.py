@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realdeg.atomic import write_text
@@ -15,6 +16,8 @@ from realdeg.io.png import png_header
 from realdeg.io.save import link_or_copy, write_image
 from realdeg.records import METADATA, PairRecord
 
+PAIR_FOLDERS = ("LR", "HR", "MASK")  # of a dataset: images of pairs and where they are valid
+
 
 def pair_paths(key: str) -> tuple[str, str]:
     """Paths of a pair's LR and HR image relative to the dataset: one name, two folders (BasicSR, KAIR)."""
@@ -24,13 +27,75 @@ def pair_paths(key: str) -> tuple[str, str]:
 def refuse_inside(out: Path, *inputs: Path) -> None:
     """Stop before outputs land among the inputs, where the next run would take them for inputs.
 
+    Links are followed, and folders that the file system holds for one are one (other case, other mount).
+
     Raises:
         UserError: `out` is one of the input folders, or lies in one.
     """
     for folder in inputs:
-        if out.resolve().is_relative_to(folder.resolve()):
+        if lies_in(out, folder):
             problem = f"is {folder} or lies in it, so a second run would read what this one writes"
             raise UserError(out, problem, "choose an output folder outside of it", exit_code=EXIT_USAGE)
+
+
+def refuse_holding(out: Path, inputs: Iterable[Path], parts: Sequence[str] = PAIR_FOLDERS) -> None:
+    """Stop before a dataset's images replace inputs that lie in the folders that it writes.
+
+    Args:
+        out: of the dataset.
+        inputs: files and folders that are read.
+        parts: folders of `out` that the job owns.
+
+    Raises:
+        UserError: names the first input that lies in one of them.
+    """
+    owned = [out / part for part in parts]
+
+    @functools.cache
+    def inside(folder: Path) -> bool:
+        return any(lies_in(folder, part) for part in owned)
+
+    for path in inputs:
+        place = path.resolve()
+        if inside(place if place.is_dir() else place.parent):
+            problem = f"lies in {out}, where outputs would replace it"
+            raise UserError(path, problem, "choose another output folder", exit_code=EXIT_USAGE)
+
+
+def refuse_replacing(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Stop before an output replaces a file that is read, under this or another of its names.
+
+    Args:
+        targets: files that will be written, there already or not.
+        inputs: files that are read.
+
+    Raises:
+        UserError: names the first input that is an output too.
+    """
+    read = {_identity(path): path for path in inputs}
+    read.pop(None, None)
+    for target in targets:
+        if (path := read.get(_identity(target))) is not None:
+            remedy = "choose another output folder"
+            raise UserError(path, f"would be replaced by the output {target}", remedy, exit_code=EXIT_USAGE)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether `path` is `folder` or below it, by what the file system says rather than by names."""
+    place = path.resolve()
+    if place.is_relative_to(folder.resolve()):
+        return True
+    known = _identity(folder)
+    return known is not None and any(_identity(one) == known for one in (place, *place.parents))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file or folder is, whatever its names; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
 def keep_or_encode(photo: Photo, path: Path) -> None:

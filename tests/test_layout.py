@@ -8,7 +8,7 @@ from realdeg.dataset.adopt import adopt_folders
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
-from realdeg.layout import keep_or_encode, refuse_inside
+from realdeg.layout import keep_or_encode, refuse_holding, refuse_inside, refuse_replacing
 
 
 def photo(seed, height=16, width=20):
@@ -44,6 +44,42 @@ def test_outputs_among_the_inputs_are_refused(tmp_path):
             adopt_folders(lr, hr, out)
     refuse_inside(tmp_path, lr, hr)
     refuse_inside(tmp_path / "lr_x2", lr, hr)  # a like name is another folder
+
+
+def test_an_input_folder_is_known_behind_links(tmp_path):
+    (tmp_path / "photos/sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    for out in (tmp_path / "link/new/deep", tmp_path / "photos/sub"):
+        with pytest.raises(UserError, match="a second run would read what this one writes"):
+            refuse_inside(out, tmp_path / "photos")
+    with pytest.raises(UserError, match="a second run"):
+        refuse_inside(tmp_path / "photos/out", tmp_path / "link")
+
+
+def test_inputs_in_a_folder_of_outputs_are_refused(tmp_path):
+    for place in ("LR", "HR/deep", "MASK"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.png").touch()
+        with pytest.raises(UserError, match=r"a\.png: lies in .*, where outputs would replace it"):
+            refuse_holding(tmp_path, [tmp_path / "other.png", tmp_path / place / "a.png"])
+        with pytest.raises(UserError, match="where outputs would replace it"):
+            refuse_holding(tmp_path, [tmp_path / place])
+    refuse_holding(tmp_path, [tmp_path / "b.png", tmp_path])
+
+
+def test_an_output_that_is_an_input_by_another_name_is_refused(tmp_path):
+    photo, beside = tmp_path / "a.png", tmp_path / "b.png"
+    photo.touch()
+    beside.touch()
+    hard, soft = tmp_path / "hard.png", tmp_path / "soft.png"
+    hard.hardlink_to(photo)
+    soft.symlink_to(photo)
+    for target in (photo, hard, soft, tmp_path / "x" / ".." / "a.png"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(UserError, match=r"a\.png: would be replaced by the output") as error:
+            refuse_replacing([tmp_path / "new.png", target], [beside, photo])
+        assert error.value.exit_code == EXIT_USAGE
+    refuse_replacing([tmp_path / "new.png", tmp_path / "A.jpg"], [photo, beside])
 
 
 def test_hugging_face_opens_names_that_it_takes_for_splits(tmp_path, monkeypatch):

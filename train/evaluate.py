@@ -5,7 +5,7 @@ python -m train.evaluate --run RUN --data PAIRS
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -68,7 +68,7 @@ def evaluate(
 
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale, or cannot be sampled; no pair
-            could be measured.
+            could be measured; or `out` lies among the images.
     """
     from realdeg.io.save import write_image
     from train.gallery import Gallery
@@ -87,6 +87,8 @@ def evaluate(
     if model is None and project:
         model = Bicubic(scale, project=True)
     out = out or (run / "evaluation" if run else None)
+    if out is not None:
+        _refuse_overlap(out, data, hr, sources)
     source = (data or hr or Path()).name
     gallery = Gallery(out, source) if out and page and model is not None else None
     if lpips is not None:
@@ -101,7 +103,7 @@ def evaluate(
             with enough_memory(one.key, remedy):
                 found = measure(lr, large)
             if out and found.image is not None:
-                write_image(out / "SR" / PurePosixPath(f"{one.key}.png"), found.image)
+                write_image(_sr(out, one), found.image)
             if gallery and found.seen is not None:
                 gallery.add(one.key, found.seen)
         except UserError as error:
@@ -120,6 +122,18 @@ def evaluate(
         about = {"run": str(run) if run else None, "data": str(data or hr), **made, "convention": convention}
         _write(out, table, about, gallery, sampling, source)
     return table
+
+
+def _refuse_overlap(out: Path, data: Path | None, hr: Path | None, sources: Sequence[Source]) -> None:
+    """Images must not land among those that are measured, nor replace one."""
+    from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
+
+    refuse_inside(out, *([hr] if hr else []), *(data / part for part in PAIR_FOLDERS if data))
+    refuse_replacing((_sr(out, one) for one in sources), (path for one in sources for path in one.files))
+
+
+def _sr(out: Path, source: Source) -> Path:
+    return out / "SR" / PurePosixPath(f"{source.key}.png")
 
 
 def _chosen(

@@ -139,12 +139,15 @@ def main(run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, ou
     sr: (B, 3, SCALE h, SCALE w). Further inputs, N(0, I) for a sample and 0 for the mode: a VSpSR's noise:
     (B, 3, BASIS, h, w), a RefVAE's code: (B, LATENT).
     """
+    from realdeg.layout import refuse_replacing
     from train.average import SUFFIX
     from train.models import load, opened
     from train.restore.checkpoint import hand_on
 
     if out.suffix == ".safetensors":
-        hand_on(opened(run, checkpoint, click.echo), out, SUFFIX)
+        found = opened(run, checkpoint, click.echo)
+        refuse_replacing([out], [found.weights])
+        hand_on(found, out, SUFFIX)
         click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
         return
     if out.suffix != ".onnx":

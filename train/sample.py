@@ -5,7 +5,7 @@ python -m train.sample PHOTO... --run RUN -o OUT --n 10
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -66,12 +66,13 @@ def main(
     again to go on after Ctrl-C.
     """
     from realdeg.identity import file_hash
-    from train.guides import guide
+    from realdeg.layout import refuse_inside, refuse_replacing
+    from train.guides import Pictures, guide
     from train.log import Show
     from train.machine import hold_memory
     from train.models import Use, opened, restored, sampled
-    from train.sampling import Wish, sample_photo
-    from train.upscale import targets
+    from train.sampling import Wish, files, sample_photo
+    from train.upscale import photos as photos_of
 
     if run is None and checkpoint is None:
         remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
@@ -82,19 +83,25 @@ def main(
         raise UserError(f"--walk {walk}", "is not a pair of seeds", "e.g. 0:1", exit_code=EXIT_USAGE)
     wish = Wish(chosen, cast("How", how or "none"), ends, frames)
     leaning = guide(reference)
-    photos = [(photo, png.with_suffix("")) for photo, png in targets(inputs, out)]
+    photos = [(photo, out / PurePosixPath(key)) for key, photo in photos_of(inputs)]
+    pictures = leaning.paths if isinstance(leaning, Pictures) else ()
+    refuse_inside(out, *(path for path in (*inputs, Path(reference or "self")) if path.is_dir()))
+    made = [folder / name for _, folder in photos for name in files(wish)]
+    refuse_replacing(made, [*(path for path, _ in photos), *pictures])
     found = opened(run, checkpoint, click.echo)
     use = Use(device=device, precision=precision, vgg_weights=vgg_weights)
     model = sampled(restored(found, use))
     click.echo(f"device: {model.machine.why}")
     if model.machine.device.type == "cpu":
         hold_memory()
-    about = {
+    about: dict[str, object] = {
         "model": str(found.weights),
         "model_sha256": file_hash(found.weights),
         "reference": reference,
         "precision": precision,
     }
+    if pictures:
+        about["reference_sha256"] = [file_hash(pictures[k % len(pictures)]) for k in wish.seeds]
     failed: list[UserError] = []
     done = 0
     with Show("sampling", len(photos), 0) as show:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from realdeg.atomic import whole_file, write_text
 from realdeg.degrade.sheet import Cell, contact_sheet
+from realdeg.identity import file_hash
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import to_uint, write_image
-from realdeg.identity import file_hash
 from realdeg.report.evaluation import heat
 from train.guides import named
 from train.memory import enough_memory
@@ -112,6 +112,12 @@ def sample_photo(
     return True
 
 
+def files(wish: Wish) -> list[str]:
+    """Names of the files that a photo's folder may receive."""
+    others = ("mode.png", "mean.png", "deviation.png", "deviation.npy", "sheet.png", "walk.png", RECORD)
+    return [*(_name(seed) for seed in wish.seeds), *others]
+
+
 def _name(seed: int) -> str:
     return f"seed_{seed}.png"
 
@@ -120,7 +126,8 @@ def _done(out: Path, record: Mapping[str, Any]) -> bool:
     """Whether an earlier call has made the same, and it is still there."""
     try:
         found = json.loads((out / RECORD).read_text(encoding="utf-8"))
-        same = all(found.get(name) == value for name, value in record.items())
+        # Where the model lies is no matter, and what it holds is told by its hash.
+        same = all(found.get(name) == value for name, value in record.items() if name != "model")
         return same and all(file_hash(out / name) == wanted for name, wanted in found["sha256"].items())
     except (OSError, ValueError, KeyError, AttributeError):
         return False

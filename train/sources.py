@@ -24,10 +24,12 @@ class Source:
     Attributes:
         key: names it.
         read: gives (h, w, 3) and (s h, s w, 3), uint8; raises UserError.
+        files: that are read; HR is the last.
     """
 
     key: str
     read: Callable[[], tuple[np.ndarray, np.ndarray]]
+    files: tuple[Path, ...]
 
 
 def from_dataset(
@@ -48,7 +50,7 @@ def from_dataset(
             check_measurable(pair.key, hr, cut)
             return lr, hr
 
-        return Source(pair.key, both)
+        return Source(pair.key, both, (pair.lr, pair.hr))
 
     return scale, [of(pair) for pair in pairs]
 
@@ -77,7 +79,7 @@ def from_hr(folder: Path, method: str, scale: int, shave: int | None = None) -> 
             check_measurable(key, hr, scale if shave is None else shave)
             return reduced(hr, method, scale), hr
 
-        return Source(key, both)
+        return Source(key, both, (path,))
 
     return [of(one.key, one.path) for one in find_images(folder)]
 

@@ -17,6 +17,7 @@ from train.settings import CONTEXT
 if TYPE_CHECKING:
     import numpy as np
 
+    from train.enlarged import Enlarged
     from train.restore.model import Enlarger
 
 Progress = Callable[[int, int, str], None]
@@ -30,24 +31,28 @@ def upscale_folder(
     device: str = "auto",
     on_progress: Progress = lambda done, total, name: None,
 ) -> list[Path]:
-    """Enlarge every photo below `source` into `out/KEY.png`, skipping none; the files written.
+    """Enlarge every photo below `source` into `out/KEY.png`; these files, also those that were there.
 
     Raises:
-        UserError: no such folder or model; or, after all others are done, a photo failed.
+        UserError: no such folder or model, or `out` lies in `source`; or, after all others are done, a photo
+            failed.
     """
-    from train.models import load
+    from train.enlarged import Enlarged
+    from train.models import load, opened
 
-    written, failed = upscale_files(load(run, device=device), targets([source], out), on_progress=on_progress)
+    pairs, found = targets([source], out), opened(run, None)
+    journal = Enlarged.of(out, made_with(found.weights))
+    written, failed = upscale_files(load(run, device=device), pairs, journal=journal, on_progress=on_progress)
     if failed:
         raise UserError(source, f"{len(failed)} of its photos failed, first: {failed[0]}")
     return written
 
 
-def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Photo and PNG for every file named and every photo of every folder named.
+def photos(inputs: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Key and file of every photo named, and of every photo of every folder named.
 
     Raises:
-        UserError: a missing input, or two inputs that would become the same file.
+        UserError: a missing input, or two photos of one key.
     """
     from realdeg.io.find import find_images
 
@@ -64,22 +69,56 @@ def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         other = taken.setdefault(key.casefold(), path)
         if other != path:
             raise UserError(path, f"would be written over {other} as {key}.png", "upscale them apart")
-    return [(path, out / PurePosixPath(f"{key}.png")) for key, path in found]
+    return found
+
+
+def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Photo and PNG for every photo named.
+
+    Raises:
+        UserError: as of `photos`; or an output would replace an input, or lie in a folder of them.
+    """
+    from realdeg.layout import refuse_inside, refuse_replacing
+
+    made = [(path, out / PurePosixPath(f"{key}.png")) for key, path in photos(inputs)]
+    refuse_inside(out, *(path for path in inputs if path.is_dir()))
+    refuse_replacing((target for _, target in made), (path for path, _ in made))
+    return made
+
+
+def made_with(weights: Path | None, **options: object) -> str:
+    """What an enlargement depends on beside the photo: the model's bytes and the options that matter.
+
+    Args:
+        weights: file of the model; None: bicubic.
+        options: by name; false ones are as good as absent.
+    """
+    from realdeg.identity import file_hash
+    from realdeg.records import fingerprint
+
+    chosen = {name: value for name, value in sorted(options.items()) if value}
+    return fingerprint("bicubic" if weights is None else file_hash(weights), chosen)
 
 
 def upscale_files(
     model: Enlarger,
     pairs: Sequence[tuple[Path, Path]],
     *,
+    journal: Enlarged | None = None,
     on_progress: Progress = lambda done, total, name: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Path], list[UserError]]:
-    """Enlarge each photo into its PNG; the files written, and what went wrong with the others.
+    """Enlarge each photo into its PNG; these files, and what went wrong with the others.
 
     Photos without colours get none. `say` receives what reading changed in a photo, e.g. that it was
     transparent.
+
+    Args:
+        journal: knows what is done already, which is not done again, and which files are not ours.
     """
     from realdeg.degrade.folder import GREY
+    from realdeg.errors import DiskFull
+    from realdeg.identity import Reading
     from realdeg.io.photo import read
     from realdeg.io.save import write_image
     from train.memory import enough_memory
@@ -88,13 +127,23 @@ def upscale_files(
     for done, (source, target) in enumerate(pairs):
         on_progress(done, len(pairs), source.name)
         try:
+            if journal is not None and journal.has(source, target):
+                written.append(target)
+                continue
+            reading = Reading([source])
             photo = read(source)
             for note in photo.notes:
                 say(f"{source}: {note}")
             with enough_memory(str(source), "lower --tile, or cut the photo into parts"):
                 large = model(photo.pixels)
+            if journal is not None:
+                journal.begin(target)
             write_image(target, _without_colours(large) if GREY in photo.notes else large)
+            if journal is not None:
+                journal.end(target, source, reading)
             written.append(target)
+        except DiskFull:
+            raise  # which every other photo would meet as well
         except UserError as error:
             failed.append(error)
     on_progress(len(pairs), len(pairs), "")
@@ -170,14 +219,17 @@ def main(
 ) -> int:
     """Enlarge photos, or all photos of a folder, by the scale that the model was trained for.
 
+    Run it again to go on: what is there of the same photo by the same model stays. Photos are never replaced.
     Without --run and --checkpoint, by the model for x4 that comes with realdeg. --project belongs to LR that
     MATLAB's bicubic made; on photos of a camera it is off by what that camera's blur differs.
     """
+    from train.enlarged import Enlarged
     from train.log import Show
-    from train.models import load
+    from train.models import Use, opened, restored
     from train.restore.model import Bicubic
 
     pairs = targets(inputs, out)
+    weights: Path | None = None
     model: Enlarger
     if bicubic:
         if scale is None or run is not None or checkpoint is not None:
@@ -185,23 +237,30 @@ def main(
             raise UserError("--bicubic", "needs a scale alone", remedy, exit_code=EXIT_USAGE)
         model = Bicubic(scale, project)
     else:
-        model = trained = load(
-            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile, project=project,
-            ensemble=ensemble, say=click.echo,
-        )  # fmt: skip
+        found = opened(run, checkpoint, click.echo)
+        use = Use(device=device, precision=precision, tile=tile, project=project, ensemble=ensemble)
+        model = trained = restored(found, use)
+        weights = found.weights
         click.echo(f"device: {trained.machine.why}")
-        if scale not in (None, model.scale):
+        if scale not in (None, trained.scale):
             problem = f"is not the model's, which enlarges x{model.scale}"
             remedy = "leave it out, or give a model of that scale"
             raise UserError(f"--scale {scale}", problem, remedy, exit_code=EXIT_USAGE)
+    lower = precision if precision != "fp32" else None
+    how = made_with(
+        weights, scale=scale if bicubic else None, project=project, ensemble=ensemble, precision=lower
+    )
+    journal = Enlarged.of(out, how)
     with Show("upscaling", len(pairs), 0) as show:
         written, failed = upscale_files(
-            model, pairs, on_progress=lambda done, total, name: show.step(done, {}), say=show.line
-        )
+            model, pairs, journal=journal, on_progress=lambda done, total, name: show.step(done, {}),
+            say=show.line,
+        )  # fmt: skip
     for error in failed:
         click.echo(f"failed: {error}", err=True)
     click.echo(
-        f"{out}: {len(written)} photos enlarged x{model.scale}"
+        f"{out}: {len(written) - journal.there} photos enlarged x{model.scale}"
+        + (f", {journal.there} were there" if journal.there else "")
         + (f", {len(failed)} failed" if failed else "")
     )
     return EXIT_SOME_FAILED if failed else EXIT_OK

@@ -16,7 +16,7 @@ from realdeg.io.find import Match
 from realdeg.io.pairing import PairSet, pair_by_rule, pair_by_stem, refuse_same_files
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read
-from realdeg.layout import refuse_inside
+from realdeg.layout import refuse_holding, refuse_inside
 
 PHOTOS_TO_INFER = 5
 SWAPPED = 0.8  # HR shows the scene larger in any honest pair; equal photos are left to the verdicts
@@ -89,7 +89,9 @@ def plan(
             ]
     parts = [replace(part, pairs=refuse_same_files(part.pairs)) for part in parts]
     parts = _one_folder_each(parts, out, scale)
-    _refuse_overwriting(parts)
+    for part in parts:
+        photos = (path for match in part.pairs.matches for path in (match.lr, match.hr))
+        refuse_holding(part.out, photos)
     return parts
 
 
@@ -169,20 +171,6 @@ def _some(part: Part) -> tuple[Match, ...]:
     if not part.pairs.matches:
         raise UserError(part.lr[0], "holds no pair", part.pairs.failed[0].reason)
     return part.pairs.matches
-
-
-def _refuse_overwriting(parts: Sequence[Part]) -> None:
-    """Stop before outputs replace photos that lie where outputs go.
-
-    Raises:
-        UserError: the first such photo.
-    """
-    for part in parts:
-        targets = [(part.out / name).resolve() for name in ("LR", "HR")]
-        for path in (path for match in part.pairs.matches for path in (match.lr, match.hr)):
-            if any(path.resolve().is_relative_to(target) for target in targets):
-                problem = f"lies in {part.out}, where outputs would replace it"
-                raise UserError(path, problem, "choose another output folder", exit_code=EXIT_USAGE)
 
 
 def _zoom(match: Match) -> float | None:

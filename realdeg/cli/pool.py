@@ -48,10 +48,15 @@ def pool(
     photos: a noisy one, and the mean of many shots.
     """
     from realdeg.degrade.pools import KernelPool, NoisePool
+    from realdeg.layout import refuse_inside, refuse_replacing
 
     if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
         remedy = "give --noisy-suffix and --clean-suffix with --kind noise"
         raise UserError("--noisy-suffix", "makes noise of two photos", remedy, exit_code=EXIT_USAGE)
+    if out is not None:
+        refuse_replacing([out], [path])
+        if path.is_dir():
+            refuse_inside(out, path)
     rows: list[dict[str, Any]] = []
     if kind == "kernel":
         kernels = KernelPool.read(path, scale)

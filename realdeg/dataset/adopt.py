@@ -11,7 +11,7 @@ from realdeg.errors import UserError
 from realdeg.io.find import Match, match_stems
 from realdeg.io.photo import read, read_size
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import write_run
 
@@ -44,6 +44,7 @@ def adopt_folders(
         UserError: folders unusable, no pairs, no scale, or `out` cannot be used.
     """
     refuse_inside(out, lr, hr)
+    refuse_holding(out, (lr, hr))
     matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
     scale = scale or infer_scale(matches)
     inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}

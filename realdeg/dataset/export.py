@@ -9,7 +9,9 @@ from pathlib import Path
 from realdeg.atomic import write_text
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import read_size
+from realdeg.layout import PAIR_FOLDERS, refuse_inside
 from realdeg.records import PairRecord, read_manifest
+from realdeg.vouching import require_vouched
 
 SPLITS = ("train", "val", "test")
 SUFFIX = ".txt"
@@ -55,6 +57,7 @@ def export_lists(
         out if single else out / f"{PREFIXES[style]}{name}{SUFFIX}": [line(record) for record in records]
         for name, records in parts.items()
     }
+    refuse_inside(next(iter(texts)).parent, *(dataset / part for part in PAIR_FOLDERS))
     for path, lines in texts.items():
         write_text(path, "".join(f"{one}\n" for one in lines))
     return {path: len(lines) for path, lines in texts.items()}
@@ -64,7 +67,6 @@ def d2c_sr_line(dataset: Path, root: Path | None, record: PairRecord) -> str:
     """`LR_path HR_path`, which D2C-SR splits at the blank; in full where `root` is None."""
     paths = []
     for name in (record.lr, record.hr):
-        _require(dataset / name)
         path = dataset.resolve() / name
         if root is not None and not path.is_relative_to(root.resolve()):
             raise UserError(
@@ -81,7 +83,6 @@ def basicsr_line(dataset: Path, root: Path | None, record: PairRecord) -> str:
     if (record.hr, record.lr) != (f"HR/{name}", f"LR/{name}") or "/" in name:
         problem = "is not directly in HR/ with its LR image in LR/, where BasicSR would look for it"
         raise UserError(dataset / record.hr, problem, "take the pairs in again, from flat folders")
-    _require(dataset / record.lr)
     height, width = read_size(dataset / record.hr)
     return f"{_one_word(dataset / record.hr, name)} ({height},{width},3)"
 
@@ -96,6 +97,7 @@ PREFIXES = {"d2c-sr": "", "basicsr": "meta_info_"}
 def _parts(dataset: Path, split: str | None) -> dict[str, list[PairRecord]]:
     """Pairs by the name of their list."""
     pairs = [record for record in read_manifest(dataset) if record.ok]
+    require_vouched(dataset, pairs)
     parts = {name: [record for record in pairs if record.split == name] for name in SPLITS}
     kept = {name: records for name, records in parts.items() if records and split in (None, name)}
     if kept:
@@ -105,11 +107,6 @@ def _parts(dataset: Path, split: str | None) -> dict[str, list[PairRecord]]:
     if not pairs:
         raise UserError(dataset, "has no pairs", "see the reasons in its manifest.csv")
     return {"all": pairs}
-
-
-def _require(path: Path) -> None:
-    if not path.is_file():
-        raise UserError(path, "does not exist", "run the job that made the dataset again")
 
 
 def _one_word(path: Path, text: str) -> str:

@@ -12,10 +12,10 @@ from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import pair_paths, write_metadata
+from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_holding, refuse_inside, write_metadata
 from realdeg.records import PairRecord, read_manifest, with_files
 from realdeg.settings import write_run
-from realdeg.vouching import require_vouched
+from realdeg.vouching import unvouched
 
 MIN_VALID = 0.95
 
@@ -61,15 +61,20 @@ def tile_dataset(
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
-        UserError: no dataset, `out` is the dataset itself, or the tile is smaller than overlap or scale.
+        UserError: no dataset, `out` is the dataset itself or among its images, or the tile is smaller than
+            overlap or scale.
     """
     records = [record for record in read_manifest(dataset) if record.ok]
     if dataset.resolve() == out.resolve():
         raise UserError(out, "is the dataset itself", "choose another output folder", exit_code=EXIT_USAGE)
-    require_vouched(dataset, records)
+    refuse_inside(out, *(dataset / part for part in PAIR_FOLDERS))
+    refuse_holding(out, (dataset / path for record in records for path in (record.lr, record.hr)))
     tiles, lost = [], []
+    wrong = unvouched(dataset, records)
     for record in records:
         try:
+            if record.key in wrong:
+                raise wrong[record.key]
             tiles += _valid(dataset, record, _grid(dataset, record, size, overlap), min_valid)
         except UserError as error:
             if error.exit_code == EXIT_USAGE:

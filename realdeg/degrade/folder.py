@@ -24,7 +24,7 @@ from realdeg.io.find import Found, find_all
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import keep_or_encode, pair_paths, refuse_inside, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run
 
@@ -51,8 +51,8 @@ def degrade_folder(
         UserError: no images, an unusable recipe or pool, or `out` cannot be used or overlaps with `hr`.
     """
     folders = [hr] if isinstance(hr, Path) else list(hr)
-    for folder in folders:
-        _refuse_overlap(folder, out)
+    refuse_inside(out, *folders)
+    refuse_holding(out, folders)
     made_with = given(settings)
     found, twins = find_sources(folders, settings.draws)
 
@@ -207,11 +207,3 @@ def columns(plan: Plan, seed: int, given: Given, notes: Sequence[str], versions:
         made["source_notes"] = "; ".join(notes)
     text = json.dumps(plan, ensure_ascii=False, separators=(",", ":"))
     return {**made, "plan": text, "versions": versions}
-
-
-def _refuse_overlap(hr: Path, out: Path) -> None:
-    """Outputs must not become inputs of the next run, nor replace the inputs of this one."""
-    refuse_inside(out, hr)
-    source, target = hr.resolve(), out.resolve()
-    if any(source.is_relative_to(target / part) for part in ("LR", "HR")):
-        raise UserError(hr, f"lies where the outputs in {out} go", "choose another output folder")

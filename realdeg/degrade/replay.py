@@ -20,6 +20,7 @@ from realdeg.guard import locked, stop_signals
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Progress, Running
+from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.settings import RUN_FILE, read_yaml
 from realdeg.workers import results
@@ -83,6 +84,10 @@ def replay(
         raise UserError(dataset, "has no pair with a plan", "give a dataset made by `realdeg degrade`")
     if out is not None and (out / MANIFEST).exists():
         raise UserError(out, "is a dataset, and its LR images would be replaced", "choose another folder")
+    if out is not None:
+        refuse_inside(out, *(dataset / part for part in PAIR_FOLDERS))
+        images = [dataset / path for row in rows for path in (row.lr, row.hr)]
+        refuse_replacing([out / row.lr for row in rows], images)
     pools = _pools(dataset, rows, kernel_pool, noise_pool)
     work = partial(_again, out=out, pools=pools)
     todo = [Row(row, dataset) for row in rows]

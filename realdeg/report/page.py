@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import UserError
-from realdeg.layout import pair_paths
+from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_inside
 from realdeg.records import PairRecord, read_manifest
 from realdeg.report import degradation, overview, training
 from realdeg.report.certificate import read_certificate
@@ -26,6 +26,7 @@ from realdeg.report.refusals import kinds
 from realdeg.report.run_folder import Run, read_run
 from realdeg.report.template import Templates
 from realdeg.settings import RUN_FILE
+from realdeg.vouching import unvouched
 
 REJECTED = "rejected"  # folder of a dataset that holds rejected pairs which were kept for study
 
@@ -73,16 +74,22 @@ def build_report(
     Returns:
         Path of index.html.
 
+    Pairs whose files are missing, damaged, or not what the manifest vouches for are shown as failed.
+
     Raises:
         UserError: no dataset, no run folder, or `out` cannot be written.
     """
     records = read_manifest(dataset)
+    wrong = unvouched(dataset, records)
     figures = measures(records)
     name = title or dataset.resolve().name
+    if out is not None:
+        refuse_inside(out, *(dataset / part for part in PAIR_FOLDERS))
     folder = Folder(out or dataset / "report")
     trained = read_run(run) if run else None
-    kept = [(record, m) for record, m in zip(records, figures, strict=True) if record.ok]
-    lost: dict[str, PairRecord] = {}
+    # Of files that are not what the manifest says nothing is shown, but that it is so.
+    lost = {record.key: _lost(record, wrong[record.key]) for record in records if record.key in wrong}
+    kept = [(r, m) for r, m in zip(records, figures, strict=True) if r.ok and r.key not in lost]
 
     gallery, pages = _pairs(dataset, folder, _spread(kept, limit), lost)
     refused = [record for record in records if not record.ok]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from realdeg.degrade.pools import KernelPool
+from realdeg.layout import refuse_inside
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import kernel_page
 from realdeg.report.noise_pool import noise_page
@@ -30,6 +31,8 @@ def build_pool_report(path: Path, out: Path | None = None, *, title: str = "") -
     """
     pool = read_pool(path)
     name = path.resolve().name
+    if out is not None and path.is_dir():
+        refuse_inside(out, path)
     folder = Folder(out or path.with_name(f"{path.stem}.report"))
     templates = Templates(title or name, name)
     templates.write_assets(folder)
