@@ -9,9 +9,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from realdeg.errors import UserError
+from realdeg.errors import DiskFull, UserError
 
 TEMPORARY = ".realdeg-tmp"
+NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextlib.contextmanager
@@ -19,13 +20,15 @@ def writing(path: Path) -> Iterator[None]:
     """What the body cannot write is an error of `path`.
 
     Raises:
-        UserError: in place of an OSError; a full disk is named as such.
+        DiskFull: in place of an OSError that says so, which the next file would meet as well.
+        UserError: in place of any other.
     """
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(path, "the disk is full", "free some space and run again to resume") from None
+        if error.errno in NO_SPACE:
+            problem = "the disk is full" if error.errno == errno.ENOSPC else "the disk quota is used up"
+            raise DiskFull(path, problem, "free some space and run again to resume") from None
         raise UserError(
             path, f"cannot be written ({error.strerror or error})", "choose another output"
         ) from None

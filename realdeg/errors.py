@@ -48,6 +48,10 @@ class UserError(Exception):
         return (_rebuild, (type(self), self.subject, self.problem, self.remedy, self.exit_code))
 
 
+class DiskFull(UserError):
+    """A file could not be written whole since its disk is full, or its owner may not use more of it."""
+
+
 class Unfit(UserError):
     """About a thing in hand, a photo or a reference, whose file only the caller can name: `named_as` does."""
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import pickle
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realdeg import atomic
-from realdeg.errors import UserError
+from realdeg.errors import DiskFull, UserError
 from realdeg.records import PairRecord, from_json, read_manifest, to_json, write_manifest
 from realdeg.seeds import seed_of, stream
 from realdeg.settings import from_mapping, read_yaml, write_run
@@ -140,6 +141,20 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         atomic.write_text(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk quota is used up")]
+)
+def test_a_full_disk_is_told_from_other_errors_also_by_a_worker(tmp_path, number, said):
+    """The next file would meet it as well, so a job stops there; the kind survives the way between processes."""
+    with pytest.raises(DiskFull, match=f"{said}; free some space") as caught, atomic.writing(tmp_path / "a"):
+        raise OSError(number, "as the system says")
+    sent = pickle.loads(pickle.dumps(caught.value))
+    assert (type(sent), str(sent), sent.exit_code) == (DiskFull, str(caught.value), 1)
+    with pytest.raises(UserError) as other, atomic.writing(tmp_path / "a"):
+        raise OSError(errno.EACCES, "Permission denied")
+    assert type(other.value) is UserError
 
 
 def test_stale_temporary_files_are_swept(tmp_path):
