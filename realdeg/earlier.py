@@ -114,7 +114,7 @@ def _rows(out: Path, overwrite: bool) -> list[PairRecord]:
     if not path.exists():
         return []
     try:
-        return read_manifest(out)
+        return read_manifest(out, pairs=False)
     except UserError as error:
         if not overwrite:
             raise UserError(

@@ -199,8 +199,12 @@ def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], d
     return files, sources
 
 
-def read_manifest(folder: Path) -> list[PairRecord]:
+def read_manifest(folder: Path, *, pairs: bool = True) -> list[PairRecord]:
     """Records of `folder/manifest.csv`, in file order; `detail` values stay text.
+
+    Args:
+        folder: of a dataset, or of a job.
+        pairs: rows of status ok must have LR, HR and a scale; False for jobs that make something else.
 
     Raises:
         UserError: no manifest, a column is missing, or a row does not parse (its line is named), or
@@ -215,12 +219,12 @@ def read_manifest(folder: Path) -> list[PairRecord]:
         )
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return _rows(path, file)
+            return _rows(path, file, pairs)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(path, f"is not a CSV table ({error})", "restore it or run the job again") from None
 
 
-def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
+def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
     reader = csv.DictReader(file)
     header = reader.fieldnames or []
     missing = [name for name in ("key", "status", "lr", "hr", "scale") if name not in header]
@@ -240,7 +244,7 @@ def _rows(path: Path, file: IO[str]) -> list[PairRecord]:
             raise UserError(where, f"scale {row['scale']!r} is not a whole number", "mend the row") from None
         if row["status"] not in STATUSES:
             raise UserError(where, f"unknown status {row['status']!r}", f"one of {', '.join(STATUSES)}")
-        if row["status"] == "ok" and (scale < 1 or not (row["key"] and row["lr"] and row["hr"])):
+        if pairs and row["status"] == "ok" and (scale < 1 or not (row["key"] and row["lr"] and row["hr"])):
             raise UserError(
                 where, "is ok but lacks its key, lr, hr or a scale of 1 or more", "mend or remove the row"
             )

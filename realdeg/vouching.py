@@ -33,13 +33,29 @@ def require_vouched(folder: Path, records: Iterable[PairRecord]) -> None:
     Raises:
         UserError: names the first file that is missing, or holds something else.
     """
-    wanted = {path: state for record in records if record.ok for path, state in _files(record).items()}
-    found = states(folder, list(wanted))
-    for path, state in wanted.items():
-        if path not in found:
-            raise UserError(folder / path, f"is named by {MANIFEST} but missing", AGAIN)
-        if state.sha256 and found[path].sha256 != state.sha256:
-            raise UserError(folder / path, f"is not the file that {MANIFEST} vouches for", AGAIN)
+    for problem in unvouched(folder, records).values():
+        raise problem
+
+
+def unvouched(folder: Path, records: Iterable[PairRecord]) -> dict[str, UserError]:
+    """What is wrong with the files of pairs, by key: for readers that go on with the other pairs.
+
+    Args:
+        folder, records: as in `require_vouched`.
+    """
+    records = [record for record in records if record.ok]
+    found = states(folder, list(dict.fromkeys(path for record in records for path in _files(record))))
+    wrong: dict[str, UserError] = {}
+    for record in records:
+        for path, state in _files(record).items():
+            problem = ""
+            if path not in found:
+                problem = f"is named by {MANIFEST} but missing"
+            elif state.sha256 and found[path].sha256 != state.sha256:
+                problem = f"is not the file that {MANIFEST} vouches for"
+            if problem:
+                wrong.setdefault(record.key, UserError(folder / path, problem, AGAIN))
+    return wrong
 
 
 def _files(record: PairRecord) -> dict[str, FileState]:

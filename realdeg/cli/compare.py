@@ -84,14 +84,20 @@ def statistics(folder: Path, limit: int, tell: Tell) -> tuple[list[PhotoStatisti
     from realdeg.io.photo import read
     from realdeg.metrics.photo_statistics import describe
     from realdeg.records import read_manifest
+    from realdeg.vouching import unvouched
 
+    wrong: dict[str, UserError] = {}
     if (folder / "manifest.csv").is_file():
-        paths = [folder / record.lr for record in read_manifest(folder) if record.ok]
+        records = [record for record in read_manifest(folder) if record.ok]
+        wrong = unvouched(folder, records)
+        paths = [folder / record.lr for record in records if record.key not in wrong]
         if not paths:
             raise UserError(folder, "holds no pairs", "give a dataset that has some")
     else:
         paths = [found.path for found in find_images(folder)]
-    found, lost = [], 0
+    found, lost = [], len(wrong)
+    for problem in wrong.values():
+        tell(str(problem))
     count = min(limit, len(paths))
     for path in (paths[i * len(paths) // count] for i in range(count)):
         try:

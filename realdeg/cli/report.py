@@ -69,10 +69,15 @@ def report(
             )
         page = build_pool_report(dataset, out, title=title)
     else:
+        from realdeg.records import read_manifest
         from realdeg.report.page import build_report
+        from realdeg.vouching import unvouched
 
         domain, lost = _domain(dataset, real) if real else (None, 0)
         page = build_report(dataset, out, run, title=title, limit=limit, domain=domain)
+        for wrong in unvouched(dataset, read_manifest(dataset)).values():
+            click.echo(str(wrong), err=True)
+            lost += 1
     if as_json:
         click.echo(json.dumps({"report": str(page)}))
     elif not quiet:

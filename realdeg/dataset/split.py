@@ -13,6 +13,7 @@ from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.seeds import seed_of
+from realdeg.vouching import require_vouched
 
 
 def split_scenes(
@@ -51,7 +52,9 @@ def split_scenes(
     chosen = {name: "test" for name in names[: counts["test"]]}
     chosen |= {name: "val" for name in names[counts["test"] : counts["test"] + counts["val"]]}
     return [
-        replace(r, scene=scenes[r.key], split=chosen.get(scenes[r.key], "train")) if r.ok else r
+        replace(r, scene=scenes[r.key], split=chosen.get(scenes[r.key], "train"))
+        if r.ok
+        else r.with_split("")  # one that comes back later must not bring the split of an earlier choice
         for r in records
     ]
 
@@ -64,11 +67,13 @@ def split_dataset(
     A later run of the job that made the dataset keeps it (`realdeg.jobs`).
 
     Raises:
-        UserError: as `split_scenes`; no dataset, or it is in use.
+        UserError: as `split_scenes`; no dataset, it is in use, or a file is not what the manifest says.
     """
     read_manifest(folder)  # says so where this is no dataset, before anything is locked
     with locked(folder):
-        records = split_scenes(read_manifest(folder), test=test, val=val, seed=seed, group=group)
+        before = read_manifest(folder)
+        require_vouched(folder, before)
+        records = split_scenes(before, test=test, val=val, seed=seed, group=group)
         write_manifest(folder, records)
     return dict(Counter(record.split for record in records if record.ok))
 

@@ -1,5 +1,7 @@
 """One pair of files through `align_pair`: what is written, what is said, and that it is always the same."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ from PIL import Image
 
 from realdeg.align.item import align_pair
 from realdeg.align.settings import AlignSettings
+from realdeg.identity import file_hash
 from realdeg.io.find import Match
 from realdeg.io.save import write_image
-from realdeg.identity import file_hash
 from realdeg.report.certificate import read_certificate
 
 SETTINGS = {"scale": 2}
@@ -70,7 +72,8 @@ def test_a_good_pair(files, tmp_path, registered):
     assert detail["lr_crop"] == [found.field.x, found.field.y, found.field.width, found.field.height]
     assert len(detail["hr_from_lr"]) == 9
     assert detail["lens_model"] != "homography"
-    assert detail["lr_sha256"] == file_hash(tmp_path / record.lr)
+    assert record.sha256("lr") == file_hash(tmp_path / record.lr)
+    assert set(record.files) == set(tree(tmp_path))
     assert "mask" not in detail
     certificate = read_certificate(tmp_path, "day/a")
     assert (certificate.text("key"), certificate.text("status")) == ("day/a", "ok")
@@ -78,7 +81,9 @@ def test_a_good_pair(files, tmp_path, registered):
 
 def test_the_same_bytes_twice(files, tmp_path):
     one, two = (align_pair(files, tmp_path / n, AlignSettings(**SETTINGS, mask=True)) for n in "12")
-    assert one == two
+    held = [{path: state.sha256 for path, state in record.files.items()} for record in (one, two)]
+    assert held[0] == held[1]
+    assert replace(one, files={}) == replace(two, files={})
     first = tree(tmp_path / "1")
     assert len(first) == 4
     assert first == tree(tmp_path / "2")

@@ -163,12 +163,13 @@ def test_tiles_keep_a_split_of_their_own(dataset, tmp_path):
     assert read_manifest(tmp_path / "t") == before
 
 
-def test_a_pair_made_anew_is_cut_anew(dataset, tmp_path):
+def test_a_pair_made_anew_is_cut_anew(dataset, folders, tmp_path):
     tile_dataset(dataset, tmp_path / "t", size=64)
-    path = dataset / "LR" / "img 0.png"
-    write_image(path, photo(99, 30, 40))
-    later = (tmp_path / "t" / "ledger.jsonl").stat().st_mtime + 1  # clocks of file systems may be coarse
-    os.utime(path, (later, later))
+    source = folders[0] / "img 0.png"
+    write_image(source, photo(99, 30, 40))
+    os.utime(source, (1e9, 1e9))  # older than what it replaces, as `cp -p` leaves it
+    assert tile_dataset(dataset, tmp_path / "t", size=64).problems == 0  # the dataset is as it was
+    adopt_folders(*folders, dataset)
     report = tile_dataset(dataset, tmp_path / "t", size=64)
     assert 0 < report.resumed < len(report.records)
     corner = next(r for r in report.records if r.key == "img 0_y00000_x00000")

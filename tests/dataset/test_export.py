@@ -136,7 +136,7 @@ def test_folders_below_hr_are_for_d2c_sr_alone(tmp_path):
 @pytest.mark.parametrize("side", ["LR", "HR"])
 def test_images_that_are_gone(plain, tmp_path, style, side):
     (plain / side / "img10.png").unlink()
-    with pytest.raises(UserError, match=rf"{side}/img10\.png: does not exist; "):
+    with pytest.raises(UserError, match=rf"{side}/img10\.png: is named by manifest.csv but missing; "):
         export_lists(plain, tmp_path / "lists", style=style)
     assert not (tmp_path / "lists").exists()
 

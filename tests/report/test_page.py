@@ -106,7 +106,7 @@ def test_a_pair_whose_file_is_lost_becomes_a_row(dataset, tmp_path):
     (copy / "HR" / "a.png").unlink()
     text = cards(Page(build_report(copy).read_text(encoding="utf-8")))
     assert "a failed" in text
-    assert "HR/a.png: does not exist" in text
+    assert "HR/a.png: is named by manifest.csv but missing" in text
 
 
 def test_a_worse_model_is_said_to_be_worse(dataset, tmp_path):
