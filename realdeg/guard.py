@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from realdeg.errors import UserError
+from realdeg.terminal import write_line
 
 LOCK = ".realdeg.lock"
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
+NOTE_AT = 1  # Windows locks the first byte, which nobody else may read then
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
+NOTE_AT = 1  # Windows locks the first byte, which nobody else may read then
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process.
+
+    Where the file system has no locks, a line on standard error says so, and the folder is used unguarded.
+
+    Where the file system has no locks, a line on standard error says so, and the folder is used unguarded.
 
     Raises:
         UserError: a living process holds it (its number and start are named), or it cannot be written.
@@ -30,29 +39,43 @@ def locked(folder: Path) -> Iterator[None]:
         text = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its note
             os.ftruncate(handle, 0)
-            os.write(handle, text.encode())
+            os.write(handle, b" " * NOTE_AT + text.encode())
         yield
     finally:
-        path.unlink(missing_ok=True)
+        # Removed while it is held: who opened it meanwhile finds that it has no name any more. Windows
+        # removes no open file, and after closing only one that nobody else has opened.
+        with contextlib.suppress(OSError):
+            path.unlink()
         os.close(handle)
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _open_locked(folder: Path, path: Path) -> int:
     """Descriptor of the lock file, locked by the kernel, which lets go of it however this process ends."""
+    from filelock import lock_descriptor
+
+    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+
+    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     while True:
         try:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            handle = os.open(path, flags, 0o644)
         except OSError as error:
             problem = f"cannot be written ({error.strerror})"
             raise UserError(folder, problem, "choose another output folder") from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            held = lock_descriptor(handle, blocking=False)
+        except (OSError, NotImplementedError) as error:  # better unguarded than not at all
+            why = getattr(error, "strerror", None) or "not supported"
+            problem = f"cannot be locked ({why}), so nothing keeps two jobs apart here"
+            write_line(sys.stderr, f"warning: {UserError(folder, problem, 'run one job at a time')}")
+            return handle
+        if not held:
+            holder = _holder(path)
             os.close(handle)
-            problem = f"is in use by {_holder(path)}"
-            raise UserError(folder, problem, "wait for it or choose another folder") from None
-        except OSError:
-            return handle  # a file system without locks: better unguarded than not at all
+            raise UserError(folder, f"is in use by {holder}", "wait for it or choose another folder")
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
@@ -62,7 +85,9 @@ def _open_locked(folder: Path, path: Path) -> int:
 def _holder(path: Path) -> str:
     """Who says that it holds the lock."""
     try:
-        lock = json.loads(path.read_text())
+        with path.open("rb", buffering=0) as file:
+            file.seek(NOTE_AT)
+            lock = json.loads(file.read())
         return f"process {int(lock['pid'])} since {lock['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
@@ -93,7 +118,10 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """First SIGINT or SIGTERM: finish what is in flight. Second: KeyboardInterrupt."""
+    """First SIGINT, SIGTERM or SIGHUP: finish what is in flight. Second: KeyboardInterrupt.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -105,7 +133,10 @@ def stop_signals() -> Iterator[Stop]:
         stop.by_signal = True
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:

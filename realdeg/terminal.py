@@ -10,9 +10,11 @@ def is_rich_terminal(stream: TextIO | None) -> bool:
     """Whether a moving bar may be drawn on `stream`.
 
     Not on a file or pipe, on a closed stream (None where a program starts without one), or where the
-    terminal says of itself that it cannot move its cursor (TERM=dumb or unknown).
+    terminal says of itself that it cannot move its cursor (TERM=dumb or unknown), or nothing at all; on
+    Windows they never do.
     """
-    if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+    term = os.environ.get("TERM", "").lower()
+    if term in ("dumb", "unknown") or not (term or os.name == "nt"):
         return False
     try:
         return stream is not None and stream.isatty()

@@ -29,6 +29,11 @@ def test_a_dumb_terminal_gets_lines(monkeypatch, name):
     assert not is_rich_terminal(Terminal())
 
 
+def test_a_terminal_that_says_nothing_gets_lines_but_on_windows(monkeypatch):
+    monkeypatch.delenv("TERM", raising=False)
+    assert is_rich_terminal(Terminal()) == (os.name == "nt")
+
+
 def test_a_closed_stream_gets_nothing_and_stops_nothing(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     closed = Terminal()

@@ -84,17 +84,11 @@ def link_or_copy(source: Path, path: Path) -> None:
     with contextlib.suppress(OSError):  # not there yet, or no name for a file: writing says so
         if path.samefile(source):
             return
-    temporary = temporary_name(path)
-    try:
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            os.link(source, temporary)
-            os.replace(temporary, path)
-            return
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), temporary_name(path) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, temporary)
+        os.replace(temporary, path)
+        return
     try:
         data = source.open("rb")
     except OSError as error:
