@@ -18,10 +18,7 @@ from realdeg.errors import DiskFull, UserError
 
 TEMPORARY = ".realdeg-tmp"
 NAME = re.compile(rf"\.[0-9a-f]{{12}}\.(?:([0-9a-f]{{8}})\.)?(\d+)(?:\.[0-9a-f]{{8}})?{re.escape(TEMPORARY)}")
-"""Names of temporary files: `.TARGET.HOST.PID.RANDOM.realdeg-tmp`; earlier versions left HOST and RANDOM out."""
-OLD_SECONDS = 86400.0  # a temporary file of an earlier version, which names no host, is stale after a day
-NAME = re.compile(rf"\.[0-9a-f]{{12}}\.(?:([0-9a-f]{{8}})\.)?(\d+)(?:\.[0-9a-f]{{8}})?{re.escape(TEMPORARY)}")
-"""Names of temporary files: `.TARGET.HOST.PID.RANDOM.realdeg-tmp`; earlier versions left HOST and RANDOM out."""
+"""Temporary names: `.TARGET.HOST.PID.RANDOM.realdeg-tmp`; earlier versions left HOST and RANDOM out."""
 OLD_SECONDS = 86400.0  # a temporary file of an earlier version, which names no host, is stale after a day
 NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 

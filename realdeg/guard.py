@@ -18,15 +18,11 @@ from realdeg.terminal import write_line
 LOCK = ".realdeg.lock"
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
 NOTE_AT = 1  # Windows locks the first byte, which nobody else may read then
-STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
-NOTE_AT = 1  # Windows locks the first byte, which nobody else may read then
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process.
-
-    Where the file system has no locks, a line on standard error says so, and the folder is used unguarded.
 
     Where the file system has no locks, a line on standard error says so, and the folder is used unguarded.
 
@@ -55,8 +51,6 @@ def locked(folder: Path) -> Iterator[None]:
 def _open_locked(folder: Path, path: Path) -> int:
     """Descriptor of the lock file, locked by the kernel, which lets go of it however this process ends."""
     from filelock import lock_descriptor
-
-    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
 
     flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     while True:

@@ -25,7 +25,6 @@ from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK
 CORE = {
     "click": "click",
     "filelock": "filelock",
-    "filelock": "filelock",
     "imageio": "imageio",
     "jinja2": "jinja2",
     "kornia": "kornia",
