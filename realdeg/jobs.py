@@ -85,6 +85,7 @@ class Running:
         max_failures: stop early once so many items have given no pair.
         on_progress: called in the parent process after each item.
         prune: forget the pairs of inputs that are not there any more; their files go to leftover/.
+        only: keys of the items to be done; None: all.
     """
 
     limit: int | None = None
@@ -93,6 +94,7 @@ class Running:
     max_failures: int | None = None
     on_progress: Callable[[Progress], None] | None = None
     prune: bool = False
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def run_job(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
-    chosen = items[: running.limit]
+    wanted = [item for item in items if running.only is None or item.key in running.only]
+    chosen = wanted[: running.limit]
     started = time.monotonic()
     with locked(out), stop_signals() as stop:
         atomic.sweep(out)

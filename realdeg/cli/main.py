@@ -15,7 +15,7 @@ from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, User
 COMMANDS = {
     "Make pairs": ("align", "degrade", "adopt"),
     "Degradation": ("recipes", "kernels", "noise", "calibrate", "pool", "replay"),
-    "Work on a dataset": ("split", "tile", "export", "report", "compare"),
+    "Work on a dataset": ("verify", "split", "tile", "export", "report", "compare"),
     "This installation": ("doctor", "completion"),
 }
 
