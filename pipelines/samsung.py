@@ -101,7 +101,7 @@ def main(
     if dry_run:
         from realdeg.degrade.folder import find_sources
 
-        images, _ = find_sources([clean, source] if source else [clean], draws)
+        images, *_ = find_sources([clean, source] if source else [clean], draws)
         click.echo(f"1. degrade {len(images)} images by x{scale} with the recipe samsung into {out}")
         click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
         click.echo(f"3. write the report {out / 'report' / 'index.html'}")

@@ -5,13 +5,17 @@ python -m train.evaluate --run RUN --data PAIRS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import in_words
+from train.photos import finding_options
 from train.score_table import COLUMNS, SPACE_COLUMNS, Table, tabulate
 from train.settings import CONTEXT
 from train.upscale import model_options
@@ -44,6 +48,8 @@ def evaluate(
     page: bool = True,
     lpips: LPIPS | None = None,
     sampling: Sampling | None = None,
+    finding: Finding = Finding(),
+    leave: Callable[[Mapping[str, int]], None] = lambda left_out: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
@@ -52,9 +58,10 @@ def evaluate(
     `index.html`. Images are 8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
 
     Args:
-        run: run folder; None measures bicubic alone (or `model`, where one is at hand).
+        run: run folder; None measures bicubic alone (or `model`, where one is at hand). It also says which
+            pairs were learned from: `seen` of the table.
         data: dataset folder with manifest.csv.
-        split: "train", "val", "test" or "all".
+        split: "train", "val", "test", "heldout" or "all", see `train.pairs.read_pairs`.
         hr: in place of `data`: folder of HR images, which are reduced by `downscale`.
         downscale: method of `realdeg.imaging.resample`.
         convention: of PSNR-Y and SSIM-Y, see `train.check.scores`.
@@ -65,6 +72,8 @@ def evaluate(
         page: write the page.
         lpips: measures LPIPS too; it is moved to the model's device.
         sampling: what to draw from a model of the SR space; None: one image of each photo.
+        finding: which files of `hr` are images.
+        leave: gets what was left out of `hr`, by why: how many.
 
     Raises:
         UserError: no dataset, model or pairs; the model is of another scale, or cannot be sampled; no pair
@@ -72,6 +81,7 @@ def evaluate(
     """
     from realdeg.io.save import write_image
     from train.gallery import Gallery
+    from train.learned import read_learned
     from train.memory import enough_memory
     from train.models import load, sampled
     from train.restore.model import Bicubic
@@ -83,7 +93,7 @@ def evaluate(
             remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
             raise UserError("--space", "needs a model", remedy, exit_code=EXIT_USAGE)
         sampled(cast("Trained", model))
-    scale, sources = _chosen(model, data, split, hr, downscale, scale, convention)
+    scale, sources = _chosen(model, data, split, hr, downscale, scale, convention, finding, leave)
     if model is None and project:
         model = Bicubic(scale, project=True)
     out = out or (run / "evaluation" if run else None)
@@ -95,7 +105,8 @@ def evaluate(
         lpips = _moved(lpips, model)
     measure = _measurer(model, scale, convention, lpips, sampling)
     remedy = "lower --tile" if sampling is None else "cut the photo into parts"
-    rows, branches, failed = [], [], []
+    learned = read_learned(run) if run is not None else None
+    rows, branches, failed, seen = [], [], [], []
     for done, one in enumerate(sources):
         on_progress(done, len(sources))
         try:
@@ -112,11 +123,15 @@ def evaluate(
             failed.append(str(error))
             continue
         rows.append({"key": one.key, **found.row})
+        if learned is not None and learned.knows(one.marks, large):
+            seen.append(one.key)
         branches.append(list(found.branches))
     on_progress(len(sources), len(sources))
     if not rows:
         raise UserError(data or hr or "evaluate", "no pair could be measured", failed[0])
     table = tabulate(scale, rows, branches, failed, COLUMNS if sampling is None else SPACE_COLUMNS)
+    if learned is not None:
+        table = replace(table, seen=tuple(seen))
     if out:
         made = {"split": split} if data else {"downscale": downscale}
         about = {"run": str(run) if run else None, "data": str(data or hr), **made, "convention": convention}
@@ -144,6 +159,8 @@ def _chosen(
     downscale: str,
     scale: int | None,
     convention: str,
+    finding: Finding,
+    leave: Callable[[Mapping[str, int]], None],
 ) -> tuple[int, list[Source]]:
     """Scale and pairs of what is named."""
     from train.sources import from_dataset, from_hr
@@ -162,7 +179,7 @@ def _chosen(
             raise UserError("--hr", "needs a model or --scale", "give one", exit_code=EXIT_USAGE)
         if model is not None and model.scale != scale:
             raise _other_scale(model, hr, f"x{scale}")
-        return scale, from_hr(hr, downscale, scale, shave)
+        return scale, from_hr(hr, downscale, scale, shave, finding, leave)
     raise UserError("evaluate", "needs one set of images", "give --data or --hr", exit_code=EXIT_USAGE)
 
 
@@ -263,7 +280,12 @@ def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
     show_default=True,
     help="Of PSNR-Y and SSIM-Y: SCALE px shaved off; D2C-SR's code; nothing shaved off.",
 )
-@click.option("--split", default="test", show_default=True, help="train, val, test or all.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="train, val, test, all; heldout: what training checks on.",
+)
 @click.option("--scale", type=int, help="Which pairs of a dataset of several scales.")
 @click.option("--shipped", is_flag=True, help="Measure the model that comes with realdeg.")
 @click.option(
@@ -289,6 +311,7 @@ def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
 @click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
+@finding_options
 @model_options
 def main(
     data: Path | None,
@@ -308,6 +331,8 @@ def main(
     cem: bool,
     vgg_weights: Path | None,
     out: Path | None,
+    prefer: str | None,
+    follow_links: bool,
     run: Path | None,
     checkpoint: Path | None,
     device: str,
@@ -324,7 +349,9 @@ def main(
     from train.log import Show
     from train.models import load
 
-    sampling = _sampling(samples, sample_seed, reference, project, cem) if space else None
+    finding = Finding(prefer, follow_links)
+    left_out: dict[str, int] = {}
+    sampling = _sampling(samples, sample_seed, reference, project, cem, finding) if space else None
     if not space and (cem or reference is not None):
         word = "--cem" if cem else "--reference"
         raise UserError(word, "belongs to samples", "give --space too, or leave it out", exit_code=EXIT_USAGE)
@@ -346,9 +373,15 @@ def main(
     with Show("evaluating", 1, 0) as show:
         table = evaluate(
             run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
-            model=model, scale=scale, project=project, lpips=net, sampling=sampling, on_progress=_shown(show),
+            model=model, scale=scale, project=project, lpips=net, sampling=sampling, finding=finding,
+            leave=left_out.update, on_progress=_shown(show),
         )  # fmt: skip
     click.echo(table.listed() if space else str(table))
+    if table.seen:
+        from train.cache import first_of
+
+        told = f"{len(table.seen)} of {len(table.rows)} pairs were learned from by this model"
+        click.echo(f"warning: {told} ({first_of(table.seen)}); figures of these say little", err=True)
     for line in table.failed:
         click.echo(f"failed: {line}", err=True)
     if table.gain_db is not None:
@@ -357,17 +390,21 @@ def main(
     folder = out or (run / "evaluation" if run else None)
     if folder:
         click.echo(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
+    if left_out:
+        click.echo(in_words(left_out))
     return EXIT_SOME_FAILED if table.failed else EXIT_OK
 
 
-def _sampling(samples: int, seed: int, reference: str | None, project: bool, cem: bool) -> Sampling:
+def _sampling(
+    samples: int, seed: int, reference: str | None, project: bool, cem: bool, finding: Finding
+) -> Sampling:
     from train.guides import guide
     from train.space_evaluation import Sampling
 
     if project and cem:
         raise UserError("--project --cem", "are two ways to one end", "give one", exit_code=EXIT_USAGE)
     how: How = "project" if project else "cem" if cem else "none"
-    return Sampling(samples, seed, reference if reference == "hr" else guide(reference), how)
+    return Sampling(samples, seed, reference if reference == "hr" else guide(reference, finding), how)
 
 
 def _shown(show: Any) -> Callable[[int, int], None]:

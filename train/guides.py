@@ -10,7 +10,8 @@ from typing import overload
 import numpy as np
 
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.io.find import find_images
+from realdeg.io.find import find_all
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import read
 from train.restore.space import Guide
 
@@ -51,11 +52,12 @@ class Pictures(Sequence[np.ndarray]):
         return pixels
 
 
-def guide(words: str | None) -> Guide | None:
+def guide(words: str | None, finding: Finding = Finding()) -> Guide | None:
     """What `--reference` means.
 
     Args:
         words: None, "self", "noise", "prior", or the path of a picture or a folder of them.
+        finding: which files of the folder are pictures.
 
     Raises:
         UserError: there is no such file or folder, or it holds no pictures.
@@ -64,7 +66,7 @@ def guide(words: str | None) -> Guide | None:
         return words
     path = Path(words)
     if path.is_dir():
-        return Pictures(tuple(one.path for one in find_images(path)))
+        return Pictures(tuple(one.path for one in find_all(path, finding)))
     if not path.is_file():
         remedy = f"give a picture, a folder of them, or one of {', '.join(WORDS)}"
         raise UserError(f"--reference {words}", "does not exist", remedy, exit_code=EXIT_USAGE)

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import in_words
+from train.photos import finding_options
+from train.photos import photos as photos_of
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--frames", default=16, show_default=True, type=click.IntRange(2, 200), help="Of the walk, each way."
 )
+@finding_options
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
@@ -55,6 +60,8 @@ def main(
     how: str | None,
     walk: str | None,
     frames: int,
+    prefer: str | None,
+    follow_links: bool,
     vgg_weights: Path | None,
     device: str,
     precision: str,
@@ -72,7 +79,6 @@ def main(
     from train.machine import hold_memory
     from train.models import Use, opened, restored, sampled
     from train.sampling import Wish, files, sample_photo
-    from train.upscale import photos as photos_of
 
     if run is None and checkpoint is None:
         remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
@@ -82,8 +88,10 @@ def main(
     if ends is not None and len(ends) != 2:
         raise UserError(f"--walk {walk}", "is not a pair of seeds", "e.g. 0:1", exit_code=EXIT_USAGE)
     wish = Wish(chosen, cast("How", how or "none"), ends, frames)
-    leaning = guide(reference)
-    photos = [(photo, out / PurePosixPath(key)) for key, photo in photos_of(inputs)]
+    finding = Finding(prefer, follow_links)
+    leaning = guide(reference, finding)
+    named = photos_of(inputs, finding)
+    photos = [(photo, out / PurePosixPath(key)) for key, photo in named.found]
     pictures = leaning.paths if isinstance(leaning, Pictures) else ()
     refuse_inside(out, *(path for path in (*inputs, Path(reference or "self")) if path.is_dir()))
     made = [folder / name for _, folder in photos for name in files(wish)]
@@ -102,7 +110,7 @@ def main(
     }
     if pictures:
         about["reference_sha256"] = [file_hash(pictures[k % len(pictures)]) for k in wish.seeds]
-    failed: list[UserError] = []
+    failed: list[UserError] = list(named.failed)
     done = 0
     with Show("sampling", len(photos), 0) as show:
         for number, (photo, folder) in enumerate(photos):
@@ -116,12 +124,14 @@ def main(
         show.step(len(photos), {})
     for problem in failed:
         click.echo(f"failed: {problem}", err=True)
-    old = len(photos) - len(failed) - done
+    old = len(photos) + len(named.failed) - len(failed) - done
     click.echo(
         f"{out}: {len(chosen)} samples x{model.scale} of each of {done} photos"
         + (f", {old} were there" if old else "")
         + (f", {len(failed)} failed" if failed else "")
     )
+    if named.left_out:
+        click.echo(in_words(named.left_out))
     return EXIT_SOME_FAILED if failed else EXIT_OK
 
 

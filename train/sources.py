@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,8 +10,10 @@ from typing import cast
 import numpy as np
 
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.identity import file_hash
 from realdeg.imaging.resample import METHODS, Method, resample, resize
-from realdeg.io.find import find_images
+from realdeg.io.find import Found, look, twin_problem
+from realdeg.io.finding_settings import Finding
 from train.cache import as_uint8, check_sizes
 from train.check import check_measurable
 from train.pairs import Pair, read_pairs
@@ -25,11 +27,13 @@ class Source:
         key: names it.
         read: gives (h, w, 3) and (s h, s w, 3), uint8; raises UserError.
         files: that are read; HR is the last.
+        marks: hashes of HR and of what it was made of.
     """
 
     key: str
     read: Callable[[], tuple[np.ndarray, np.ndarray]]
     files: tuple[Path, ...]
+    marks: frozenset[str] = frozenset()
 
 
 def from_dataset(
@@ -50,12 +54,19 @@ def from_dataset(
             check_measurable(pair.key, hr, cut)
             return lr, hr
 
-        return Source(pair.key, both, (pair.lr, pair.hr))
+        return Source(pair.key, both, (pair.lr, pair.hr), pair.marks)
 
     return scale, [of(pair) for pair in pairs]
 
 
-def from_hr(folder: Path, method: str, scale: int, shave: int | None = None) -> list[Source]:
+def from_hr(
+    folder: Path,
+    method: str,
+    scale: int,
+    shave: int | None = None,
+    finding: Finding = Finding(),
+    leave: Callable[[Mapping[str, int]], None] = lambda left_out: None,
+) -> list[Source]:
     """HR images of a folder, cropped to multiples of the scale and reduced by it.
 
     Args:
@@ -63,6 +74,8 @@ def from_hr(folder: Path, method: str, scale: int, shave: int | None = None) -> 
         method: of `realdeg.imaging.resample`; all but "nearest" and "area" are antialiased.
         scale: s.
         shave: pixels that measuring cuts off each side; None: the scale.
+        finding: which files are images; of those that share a name none can be read.
+        leave: gets what was left out of the folder, by why: how many.
 
     Raises:
         UserError: an unknown method, or no images.
@@ -79,9 +92,18 @@ def from_hr(folder: Path, method: str, scale: int, shave: int | None = None) -> 
             check_measurable(key, hr, scale if shave is None else shave)
             return reduced(hr, method, scale), hr
 
-        return Source(key, both, (path,))
+        return Source(key, both, (path,), frozenset({file_hash(path)}))
 
-    return [of(one.key, one.path) for one in find_images(folder)]
+    def twin(one: Found, group: Sequence[Found]) -> Source:
+        def neither() -> tuple[np.ndarray, np.ndarray]:
+            raise twin_problem(one, group)
+
+        return Source(f"{one.key}{one.path.suffix}", neither, (one.path,))
+
+    listing = look(folder, finding)
+    leave(listing.left_out)
+    twins = [twin(one, group) for group in listing.twins for one in group]
+    return [*(of(one.key, one.path) for one in listing.single), *twins]
 
 
 def reduced(hr: np.ndarray, method: str, scale: int) -> np.ndarray:

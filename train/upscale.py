@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import in_words
+from train.photos import Photos, finding_options, photos
 from train.settings import CONTEXT
 
 if TYPE_CHECKING:
@@ -40,47 +43,29 @@ def upscale_folder(
     from train.enlarged import Enlarged
     from train.models import load, opened
 
-    pairs, found = targets([source], out), opened(run, None)
+    of_source, found = photos([source]), opened(run, None)
+    pairs = targets([source], out, of_source)
     journal = Enlarged.of(out, made_with(found.weights))
     written, failed = upscale_files(load(run, device=device), pairs, journal=journal, on_progress=on_progress)
-    if failed:
+    if failed := [*of_source.failed, *failed]:
         raise UserError(source, f"{len(failed)} of its photos failed, first: {failed[0]}")
     return written
 
 
-def photos(inputs: Sequence[Path]) -> list[tuple[str, Path]]:
-    """Key and file of every photo named, and of every photo of every folder named.
-
-    Raises:
-        UserError: a missing input, or two photos of one key.
-    """
-    from realdeg.io.find import find_images
-
-    found: list[tuple[str, Path]] = []
-    for path in inputs:
-        if path.is_dir():
-            found += [(one.key, one.path) for one in find_images(path)]
-        elif path.is_file():
-            found.append((path.stem, path))
-        else:
-            raise UserError(path, "does not exist", "check the path", exit_code=EXIT_USAGE)
-    taken: dict[str, Path] = {}
-    for key, path in found:
-        other = taken.setdefault(key.casefold(), path)
-        if other != path:
-            raise UserError(path, f"would be written over {other} as {key}.png", "upscale them apart")
-    return found
-
-
-def targets(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+def targets(inputs: Sequence[Path], out: Path, found: Photos | None = None) -> list[tuple[Path, Path]]:
     """Photo and PNG for every photo named.
+
+    Args:
+        inputs: files and folders.
+        out: folder.
+        found: what `photos` finds in the inputs, where it is at hand.
 
     Raises:
         UserError: as of `photos`; or an output would replace an input, or lie in a folder of them.
     """
     from realdeg.layout import refuse_inside, refuse_replacing
 
-    made = [(path, out / PurePosixPath(f"{key}.png")) for key, path in photos(inputs)]
+    made = [(path, out / PurePosixPath(f"{key}.png")) for key, path in (found or photos(inputs)).found]
     refuse_inside(out, *(path for path in inputs if path.is_dir()))
     refuse_replacing((target for _, target in made), (path for path, _ in made))
     return made
@@ -203,6 +188,7 @@ def model_options(function: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option("--bicubic", is_flag=True, help="No network: plain bicubic by --scale.")
 @click.option("--scale", type=click.IntRange(2, 16), help="With --bicubic: by how much.")
+@finding_options
 @model_options
 def main(
     inputs: tuple[Path, ...],
@@ -210,6 +196,8 @@ def main(
     ensemble: bool,
     bicubic: bool,
     scale: int | None,
+    prefer: str | None,
+    follow_links: bool,
     run: Path | None,
     checkpoint: Path | None,
     device: str,
@@ -228,7 +216,8 @@ def main(
     from train.models import Use, opened, restored
     from train.restore.model import Bicubic
 
-    pairs = targets(inputs, out)
+    found_photos = photos(inputs, Finding(prefer, follow_links))
+    pairs = targets(inputs, out, found_photos)
     weights: Path | None = None
     model: Enlarger
     if bicubic:
@@ -256,6 +245,7 @@ def main(
             model, pairs, journal=journal, on_progress=lambda done, total, name: show.step(done, {}),
             say=show.line,
         )  # fmt: skip
+    failed = [*found_photos.failed, *failed]
     for error in failed:
         click.echo(f"failed: {error}", err=True)
     click.echo(
@@ -263,6 +253,8 @@ def main(
         + (f", {journal.there} were there" if journal.there else "")
         + (f", {len(failed)} failed" if failed else "")
     )
+    if found_photos.left_out:
+        click.echo(in_words(found_photos.left_out))
     return EXIT_SOME_FAILED if failed else EXIT_OK
 
 

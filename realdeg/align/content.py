@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from realdeg.align.coarse import reduced
 from realdeg.errors import UserError
-from realdeg.io.find import Found, Match, Side, find_all, find_images, lonely, natural
-from realdeg.io.pairing import PairSet, refuse_same_folder
+from realdeg.io.find import Found, Match, Side, lonely, look, natural
+from realdeg.io.finding_settings import Finding
+from realdeg.io.pairing import PairSet, left_out_of, refuse_same_folder
 from realdeg.io.photo import read
 from realdeg.records import PairRecord
 
@@ -55,25 +56,33 @@ class Look:
 
 
 def pair_by_content(
-    lr: Path, hr: Path, *, workers: int = 1, on_photo: Callable[[int, int], None] | None = None
+    lr: Path,
+    hr: Path,
+    *,
+    finding: Finding = Finding(),
+    workers: int = 1,
+    on_photo: Callable[[int, int], None] | None = None,
 ) -> PairSet:
     """Pairs of photos that are each other's best match by far; their key is HR's.
 
     Args:
         lr: folder of LR photos.
         hr: folder of HR photos.
+        finding: which files are photos.
         workers: threads; the result does not depend on it.
         on_photo: called with steps done and all steps: each photo read, each LR photo compared.
 
     Returns:
-        The pairs, and a failed record for each photo that cannot be read, resembles no other, or
-        resembles two of them about equally.
+        The pairs, and a failed record for each photo that cannot be read, resembles no other,
+        resembles two of them about equally, or shares its name with another one of its folder.
 
     Raises:
         UserError: a folder is unusable, both are the same, or not a single pair was found.
     """
     refuse_same_folder(lr, hr)
-    photos = find_all(lr), find_images(hr)
+    of_lr, of_hr = look(lr, finding), look(hr, finding)
+    photos = of_lr.single, of_hr.single
+    twins = [*of_lr.refused("lr"), *of_hr.refused("hr")]
     steps = iter(range(1, 2 * len(photos[0]) + len(photos[1]) + 1))
 
     def step() -> None:
@@ -90,8 +99,10 @@ def pair_by_content(
             step()
     matches, unmatched = choose(inliers, lrs, hrs)
     if not matches:
-        raise UserError(lr, f"no photo shows the scene of one in {hr}", "check the folders")
-    return PairSet(tuple(matches), (*failed, *unmatched))
+        remedy = twins[0].reason if twins else "check the folders"
+        raise UserError(lr, f"no photo shows the scene of one in {hr}", remedy)
+    failed = [*twins, *failed, *unmatched]
+    return PairSet(tuple(matches), tuple(failed), left_out_of=left_out_of(of_lr, of_hr))
 
 
 def choose(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from realdeg.align.item import align_pair
 from realdeg.align.plan import Part, infer_scale, plan
 from realdeg.align.settings import AlignSettings
 from realdeg.errors import UserError
+from realdeg.io.finding_settings import Finding
+from realdeg.io.pairing import left_out
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.jobs import Ended, JobReport, Progress, Running, run_job
 from realdeg.layout import write_metadata
@@ -24,6 +27,7 @@ def align_folders(
     settings: AlignSettings,
     *,
     pairing: PairingSettings = PairingSettings(),
+    finding: Finding = Finding(),
     running: Running = Running(),
 ) -> JobReport:
     """Register photos of the same scenes into one dataset, `out` (docs/dataset.md).
@@ -34,13 +38,15 @@ def align_folders(
         out: receives LR/, HR/, manifest.csv, metadata.csv, run.yaml and the ledger.
         settings: limits of registration; without a scale, the one that most photos show is taken.
         pairing: how photos are paired, in a way that tells no scale; by stem unless told otherwise.
+        finding: which files of the folders are photos.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
         UserError: a folder is missing or empty, nothing pairs, or `out` cannot be used.
     """
-    parts = plan([lr], hr, out, pairing, scale=settings.scale, workers=running.workers)
-    return align_parts(parts, hr, settings, pairing=pairing, running=running)[0]
+    workers = running.workers
+    parts = plan([lr], hr, out, pairing, finding=finding, scale=settings.scale, workers=workers)
+    return align_parts(parts, hr, settings, pairing=pairing, finding=finding, running=running)[0]
 
 
 def align_parts(
@@ -49,6 +55,7 @@ def align_parts(
     settings: AlignSettings,
     *,
     pairing: PairingSettings = PairingSettings(),
+    finding: Finding = Finding(),
     running: Running = Running(),
 ) -> list[JobReport]:
     """Register all that was planned (`realdeg.align.plan`), one dataset after the other.
@@ -58,6 +65,7 @@ def align_parts(
         hr: folder of HR photos, for run.yaml.
         settings: of registration; a part's scale wins.
         pairing: how photos were paired, for run.yaml.
+        finding: how photos were found, likewise.
         running: `limit` holds for each dataset, `max_failures` for all; progress is told over all.
 
     Returns:
@@ -77,12 +85,16 @@ def align_parts(
             sum(report.seconds for report in reports),
         )
         left = None if running.max_failures is None else running.max_failures - base.problems
-        if any(report.interrupted for report in reports) or (left is not None and left <= 0):
-            reports.append(JobReport((), unfinished=count, interrupted=reports[-1].interrupted))
+        ended = any(report.interrupted or report.stopped for report in reports)
+        if ended or (left is not None and left <= 0):
+            last = reports[-1]
+            reports.append(
+                JobReport((), unfinished=count, interrupted=last.interrupted, stopped=last.stopped)
+            )
             continue
         told = _over_all(running.on_progress, base, part) if len(parts) > 1 else running.on_progress
         ours = replace(running, max_failures=left, on_progress=told)
-        reports.append(_align_part(part, hr, settings, pairing, ours))
+        reports.append(_align_part(part, hr, settings, {**pairing.told(), **finding.told()}, ours))
     return reports
 
 
@@ -102,7 +114,7 @@ def _over_all(
 
 
 def _align_part(
-    part: Part, hr: Path | None, settings: AlignSettings, pairing: PairingSettings, running: Running
+    part: Part, hr: Path | None, settings: AlignSettings, told: Mapping[str, Any], running: Running
 ) -> JobReport:
     """Make one dataset."""
     if part.scale is None and not part.pairs.matches:
@@ -111,7 +123,7 @@ def _align_part(
     lr = part.lr[0] if len(part.lr) == 1 else part.lr or None
 
     def also(ended: Ended) -> None:
-        write_run(part.out, "realdeg align", {"lr": lr, "hr": hr, **pairing.told(), **asdict(settings)})
+        write_run(part.out, "realdeg align", {"lr": lr, "hr": hr, **told, **asdict(settings)})
         write_metadata(part.out, ended.rows)
 
     return run_job(
@@ -120,6 +132,7 @@ def _align_part(
         part.out,
         settings={"how": "registration", **to_mapping(settings)},
         given=part.pairs.failed,
+        left_out=left_out([part.pairs]),
         also=also,
         running=running,
     )

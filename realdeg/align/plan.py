@@ -13,6 +13,7 @@ import numpy.typing as npt
 from realdeg.align.coarse import MIN_INLIERS, rough
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.find import Match
+from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, pair_by_rule, pair_by_stem, refuse_same_files
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read
@@ -45,6 +46,7 @@ def plan(
     out: Path,
     pairing: PairingSettings = PairingSettings(),
     *,
+    finding: Finding = Finding(),
     scale: int | None = None,
     workers: int = 1,
     on_photo: Callable[[int, int], None] | None = None,
@@ -59,6 +61,7 @@ def plan(
         hr: folder of HR photos; likewise.
         out: where the datasets will be.
         pairing: how photos are paired.
+        finding: which files of the folders are photos.
         scale: wanted HR size / LR size; where names tell scales, only that one is made.
         workers: threads, for pairing by content.
         on_photo: for pairing by content: called with steps done and all steps.
@@ -81,11 +84,12 @@ def plan(
     else:
         assert hr is not None
         if way == "rule" and any(rule.has_scale for rule in pairing.rules):
-            sets = pair_by_rule(lr, hr, pairing)
+            sets = pair_by_rule(lr, hr, pairing, finding)
             parts = [Part(out, tuple(lr), pairs, pairs.scale) for pairs in sets]
         else:
             parts = [
-                Part(out, (one,), _paired(one, hr, pairing, workers, on_photo), scale=None) for one in lr
+                Part(out, (one,), _paired(one, hr, pairing, finding, workers, on_photo), scale=None)
+                for one in lr
             ]
     parts = [replace(part, pairs=refuse_same_files(part.pairs)) for part in parts]
     parts = _one_folder_each(parts, out, scale)
@@ -123,23 +127,24 @@ def _paired(
     lr: Path,
     hr: Path,
     pairing: PairingSettings,
+    finding: Finding,
     workers: int,
     on_photo: Callable[[int, int], None] | None,
 ) -> PairSet:
     """Pairs of two folders by a way that tells no scales."""
     match pairing.way:
         case "rule":
-            return pair_by_rule([lr], hr, pairing)[0]
+            return pair_by_rule([lr], hr, pairing, finding)[0]
         case "time":
             from realdeg.io.shot_time import pair_by_time
 
-            return pair_by_time(lr, hr, pairing.max_seconds)
+            return pair_by_time(lr, hr, pairing.max_seconds, finding)
         case "content":
             from realdeg.align.content import pair_by_content
 
-            return pair_by_content(lr, hr, workers=workers, on_photo=on_photo)
+            return pair_by_content(lr, hr, finding=finding, workers=workers, on_photo=on_photo)
         case _:
-            return pair_by_stem(lr, hr, pairing)
+            return pair_by_stem(lr, hr, pairing, finding)
 
 
 def _one_folder_each(parts: list[Part], out: Path, scale: int | None) -> list[Part]:

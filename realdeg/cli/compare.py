@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from realdeg.cli.common import FOLDER, output_options
+from realdeg.cli.finding import finding_options
 from realdeg.errors import EXIT_SOME_FAILED, UserError
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import in_words, together
 
 if TYPE_CHECKING:
     from realdeg.metrics.domain import DomainDistance
@@ -29,8 +32,17 @@ Tell = Callable[[str], None]
 @click.option(
     "--limit", type=click.IntRange(4), default=MOST, help="Most images of each set, spread over it."
 )
+@finding_options
 @output_options
-def compare(datasets: tuple[Path, ...], real: Path, limit: int, as_json: bool, quiet: bool) -> None:
+def compare(
+    datasets: tuple[Path, ...],
+    real: Path,
+    limit: int,
+    prefer: str | None,
+    follow_links: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Rank datasets by how near their LR images are to real photos: choose a recipe before training.
 
     The photos show other scenes; spectra, noise, gradients and patches are compared, not pixels. A DATASET
@@ -41,11 +53,13 @@ def compare(datasets: tuple[Path, ...], real: Path, limit: int, as_json: bool, q
     def tell(text: str) -> None:
         click.echo(" ".join(text.split()), err=True)
 
-    photos, lost = statistics(real, limit, tell)
+    finding = Finding(prefer, follow_links)
+    left_out: list[Mapping[str, int]] = []
+    photos, lost = statistics(real, limit, tell, finding, left_out.append)
     ranked, refused = [], 0
     for dataset in datasets:
         try:
-            images, bad = statistics(dataset, limit, tell)
+            images, bad = statistics(dataset, limit, tell, finding, left_out.append)
             ranked.append((dataset, distance(real, photos, dataset, images)))
             lost += bad
         except UserError as error:
@@ -55,7 +69,8 @@ def compare(datasets: tuple[Path, ...], real: Path, limit: int, as_json: bool, q
             tell(f"error: {error}")
     ranked.sort(key=lambda one: one[1].distance)
     if as_json:
-        result = {"real": str(real), "ranked": [{"dataset": str(d), **figures(one)} for d, one in ranked]}
+        made = [{"dataset": str(d), **figures(one)} for d, one in ranked]
+        result = {"real": str(real), "ranked": made, "left_out": together(left_out)}
         click.echo(json.dumps(result))
     elif ranked:
         click.echo(f"distance from {len(photos)} photos of {real}; 1 = as between two halves of them")
@@ -65,39 +80,53 @@ def compare(datasets: tuple[Path, ...], real: Path, limit: int, as_json: bool, q
                 f"  {one.distance:8.2f}  {one.spectrum:8.2f}  {one.noise:5.2f}  {one.gradients:9.2f}  "
                 f"{one.patches:7.2f}  {one.p_value:5.3f}  {one.images:6}  {dataset}"
             )
+    if any(left_out) and not as_json:
+        click.echo(in_words(together(left_out)))
     if refused or lost:
         raise SystemExit(EXIT_SOME_FAILED)
 
 
-def statistics(folder: Path, limit: int, tell: Tell) -> tuple[list[PhotoStatistics], int]:
+def statistics(
+    folder: Path,
+    limit: int,
+    tell: Tell,
+    finding: Finding = Finding(),
+    leave: Callable[[Mapping[str, int]], None] = lambda left_out: None,
+) -> tuple[list[PhotoStatistics], int]:
     """Figures of the images of a set, one image in memory at a time; and how many had none.
 
     Args:
         folder: a dataset, of which LR is taken, or a folder of images.
         limit: at most so many images, spread over the set.
         tell: gets one line for each image that cannot be used.
+        finding: which files of a folder without manifest are images.
+        leave: gets what was left out of such a folder, by why: how many.
 
     Raises:
         UserError: nothing there, or no image can be used.
     """
-    from realdeg.io.find import find_images
+    from realdeg.io.find import look
     from realdeg.io.photo import read
     from realdeg.metrics.photo_statistics import describe
     from realdeg.records import read_manifest
     from realdeg.vouching import unvouched
 
-    wrong: dict[str, UserError] = {}
+    problems: list[str] = []
     if (folder / "manifest.csv").is_file():
         records = [record for record in read_manifest(folder) if record.ok]
         wrong = unvouched(folder, records)
+        problems += [str(problem) for problem in wrong.values()]
         paths = [folder / record.lr for record in records if record.key not in wrong]
         if not paths:
             raise UserError(folder, "holds no pairs", "give a dataset that has some")
     else:
-        paths = [found.path for found in find_images(folder)]
-    found, lost = [], len(wrong)
-    for problem in wrong.values():
-        tell(str(problem))
+        listing = look(folder, finding)
+        leave(listing.left_out)
+        problems += [record.reason for record in listing.refused("lr")]
+        paths = [found.path for found in listing.single]
+    found, lost = [], len(problems)
+    for problem in problems:
+        tell(problem)
     count = min(limit, len(paths))
     for path in (paths[i * len(paths) // count] for i in range(count)):
         try:

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.cli.finding import finding_options, show_left_out
 from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
+from realdeg.io.finding_settings import Finding
 
 
 @click.command(
@@ -58,6 +60,7 @@ from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
     default=None,
     help="Write OUT/preview.png, one image under N draws, and nothing else.",
 )
+@finding_options
 @job_options
 @click.pass_context
 def degrade(
@@ -74,6 +77,8 @@ def degrade(
     cleanup: int | None,
     draws: int,
     preview: int | None,
+    prefer: str | None,
+    follow_links: bool,
 ) -> None:
     """Make LR images of the clean images in the folders HR, as a recipe says.
 
@@ -82,13 +87,15 @@ def degrade(
     replay` makes the LR images again from it. Without a recipe and pools LR is MATLAB's bicubic.
     """
     settings = DegradeSettings(scale, kernel_pool, noise_pool, seed, recipe, alpha, cleanup, draws)  # type: ignore[arg-type]
+    finding = Finding(prefer, follow_links)
     if job.dry_run:
-        _plan(job, settings, hr)
+        _plan(job, settings, hr, finding)
         return
     if preview:
         from realdeg.degrade.preview import write_preview
 
-        click.echo(f"{write_preview(hr, job.out, settings, preview)}: {preview} draws, seeds as in a run")
+        path = write_preview(hr, job.out, settings, preview, finding)
+        click.echo(f"{path}: {preview} draws, seeds as in a run")
         return
     from realdeg.degrade.folder import degrade_folder
 
@@ -97,17 +104,18 @@ def degrade(
             hr,
             job.out,
             settings,
+            finding=finding,
             running=job.running(teller),
         )
     finish(ctx, report, job)
 
 
-def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...]) -> None:
+def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...], finding: Finding) -> None:
     from realdeg.degrade.folder import find_sources
     from realdeg.degrade.given import given
 
     made_with = given(settings)
-    images, twins = find_sources(hr, settings.draws)
+    images, twins, left_out = find_sources(hr, settings.draws, finding)
     images, kernels, noises = images[: job.limit], made_with.kernels, made_with.noises
     click.echo(f"would make {len(images)} pairs by x{settings.scale} into {job.out}, {job.workers} workers")
     click.echo(f"  recipe {made_with.recipe.name} ({made_with.recipe.digest}); seed {settings.seed}")
@@ -117,3 +125,4 @@ def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...]) -> N
         click.echo(f"  {len(noises.names)} noise patches from {settings.noise_pool}")
     for twin in twins:
         click.echo(f"  would fail: {twin.reason}")
+    show_left_out(left_out)

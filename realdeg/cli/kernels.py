@@ -8,9 +8,12 @@ from pathlib import Path
 import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.cli.finding import finding_options, show_left_out
 from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_settings import METHODS, KernelSettings
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import in_words
 
 
 @click.command(
@@ -75,6 +78,7 @@ from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
     default=TrainSettings.examples,
     help="To train on: photos reduced by random kernels.",
 )
+@finding_options
 @job_options
 @click.pass_context
 def kernels(
@@ -94,6 +98,8 @@ def kernels(
     max_error: float,
     train: bool,
     examples: int,
+    prefer: str | None,
+    follow_links: bool,
 ) -> None:
     """Learn the blur kernels of the photos in SRC, and write them as a pool for `realdeg degrade`.
 
@@ -103,8 +109,9 @@ def kernels(
 
     With --train, OUT.npz receives weights for --weights instead; some minutes for the default.
     """
+    finding = Finding(prefer, follow_links)
     if train:
-        _train(ctx, src, scale, TrainSettings(examples, seed=seed), job)
+        _train(ctx, src, scale, TrainSettings(examples, seed=seed), job, finding)
         return
     settings = KernelSettings(
         scale,
@@ -120,10 +127,11 @@ def kernels(
     from realdeg.degrade.estimate import check, estimate_pairs, estimate_photos, find_pairs, job_folder
 
     if job.dry_run:
-        from realdeg.io.find import find_images
+        from realdeg.io.find import Listing, look
 
         check(settings, job.out, src, pairs=from_pairs)
-        items = find_pairs(src, scale) if from_pairs else find_images(src)
+        listing = Listing(src) if from_pairs else look(src, finding)
+        items = find_pairs(src, scale) if from_pairs else listing.single
         how = "least squares of pairs" if from_pairs else method
         how += f", {iterations} iterations, seed {seed}" if how == "kernelgan" else ""
         click.echo(
@@ -131,10 +139,16 @@ def kernels(
             f"{'pairs' if from_pairs else 'photos'} into {job.out}, {job.workers} workers"
         )
         click.echo(f"  {how}")
+        for record in listing.refused("lr"):
+            click.echo(f"  would fail: {record.reason}")
+        show_left_out(listing.left_out)
         return
     with Teller("kernels learned", quiet=job.quiet or job.as_json) as teller:
-        estimate = estimate_pairs if from_pairs else estimate_photos
-        report = estimate(src, job.out, settings, running=job.running(teller))
+        running = job.running(teller)
+        if from_pairs:
+            report = estimate_pairs(src, job.out, settings, running=running)
+        else:
+            report = estimate_photos(src, job.out, settings, finding=finding, running=running)
     if not report.interrupted and not report.count("ok") and not job.as_json:
         stays = f"; {job.out} is that of an earlier run" if job.out.exists() else ""
         click.echo(f"nothing gives a kernel, no pool is written{stays}", err=True)
@@ -144,32 +158,58 @@ def kernels(
     finish(ctx, report, job, manifests=manifest, what=what, only_json={"kernels": found})
 
 
-def _train(ctx: click.Context, src: Path, scale: int, settings: TrainSettings, job: JobOptions) -> None:
+def _train(
+    ctx: click.Context,
+    src: Path,
+    scale: int,
+    settings: TrainSettings,
+    job: JobOptions,
+    finding: Finding,
+) -> None:
     """Weights of an estimator."""
     from realdeg.degrade.train_kernels import broken_photos, check, train_kernels
 
     if job.dry_run:
-        from realdeg.io.find import find_images
+        from realdeg.io.find import look
 
         check(src, job.out, settings)
-        photos = len(find_images(src))
+        listing = look(src, finding)
+        photos = len(listing.single)
         click.echo(f"would make {settings.examples} examples for x{scale} of {photos} photos in {src}")
         click.echo(f"  {settings.epochs} passes over them, seed {settings.seed}; weights into {job.out}")
+        for record in listing.refused("hr"):
+            click.echo(f"  would fail: {record.reason}")
+        show_left_out(listing.left_out)
         return
     quiet = job.quiet or job.as_json
     passes: list[float] = []
     with Teller("hundreds of examples", quiet=quiet) as teller:
         report = train_kernels(
-            src, job.out, scale, settings, running=job.running(teller), say=lambda _, db: passes.append(db)
+            src,
+            job.out,
+            scale,
+            settings,
+            finding=finding,
+            running=job.running(teller),
+            say=lambda _, db: passes.append(db),
         )
+    twins = [record.reason for record in report.records if record.source_hr]  # told one by one already
     broken = broken_photos(report.records)
     for line in broken:
         click.echo(line, err=True)
     if job.as_json:
-        result = {"out": str(job.out), "kernel_db": passes[-1:], "seconds": report.seconds, "broken": broken}
+        result = {
+            "out": str(job.out),
+            "kernel_db": passes[-1:],
+            "seconds": report.seconds,
+            "broken": [*twins, *broken],
+            "left_out": dict(report.left_out),
+        }
         click.echo(json.dumps(result, ensure_ascii=False))
     elif passes and not quiet:
         click.echo(f"{job.out}: weights for x{scale}, {passes[-1]:.1f} dB of kernels at the last pass")
+    if report.left_out and not job.as_json:
+        click.echo(f"  {in_words(report.left_out)}")
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)
@@ -178,4 +218,4 @@ def _train(ctx: click.Context, src: Path, scale: int, settings: TrainSettings, j
             f"stopped after too many failures, no weights are written; {report.unfinished} chunks left",
             err=True,
         )
-    ctx.exit(EXIT_OK if passes and (job.exit_zero or not broken) else EXIT_SOME_FAILED)
+    ctx.exit(EXIT_OK if passes and (job.exit_zero or not (broken or twins)) else EXIT_SOME_FAILED)

@@ -8,7 +8,9 @@ from typing import cast
 import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
+from realdeg.cli.finding import finding_options, show_left_out
 from realdeg.degrade.noise_settings import METHODS, Method, NoiseSettings
+from realdeg.io.finding_settings import Finding
 
 
 @click.command(
@@ -59,6 +61,7 @@ from realdeg.degrade.noise_settings import METHODS, Method, NoiseSettings
     default=NoiseSettings.min_mean,
     help="classic: windows whose grey is brighter are taken; 0 for clean studio light.",
 )
+@finding_options
 @job_options
 @click.pass_context
 def noise(
@@ -73,6 +76,8 @@ def noise(
     per_level: int,
     max_variance: float,
     min_mean: float,
+    prefer: str | None,
+    follow_links: bool,
 ) -> None:
     """Take noise from the photos in SRC, as a noise pool for `realdeg degrade`.
 
@@ -89,15 +94,20 @@ def noise(
     from realdeg.degrade.pools import NoisePool
 
     settings = NoiseSettings(cast(Method, method), size, energy, shape, per_level, max_variance, min_mean)
+    finding = Finding(prefer, follow_links)
     if job.dry_run:
-        from realdeg.io.find import find_images
+        from realdeg.io.find import look
 
         check(src, job.out, settings)
-        photos = len(find_images(src)[: job.limit])
+        listing = look(src, finding)
+        photos = len(listing.single[: job.limit])
         click.echo(f"would take windows of {settings.side} px from {photos} photos into {job.out}")
+        for record in listing.refused("lr"):
+            click.echo(f"  would fail: {record.reason}")
+        show_left_out(listing.left_out)
         return
     with Teller("photos looked at", quiet=job.quiet or job.as_json) as teller:
-        report = harvest(src, job.out, settings, running=job.running(teller))
+        report = harvest(src, job.out, settings, finding=finding, running=job.running(teller))
     made = report.count("ok") and not report.interrupted and method == "flat"
     pool = NoisePool.read(job.out) if made else None
     if report.count("rejected") and not report.count("ok") and not job.as_json:

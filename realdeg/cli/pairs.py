@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, add_options
+from realdeg.cli.finding import show_left_out
+from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing_settings import PAIR_BY, PairingSettings
 from realdeg.io.rule import NAMINGS
 
@@ -80,7 +82,12 @@ def pairing_options(function: F) -> F:
 
 
 def planned(
-    job: JobOptions, lr: Sequence[Path], hr: Path | None, pairing: PairingSettings, scale: int | None
+    job: JobOptions,
+    lr: Sequence[Path],
+    hr: Path | None,
+    pairing: PairingSettings,
+    finding: Finding,
+    scale: int | None,
 ) -> list[Part]:
     """Pair the photos, with progress where every photo is looked at."""
     from realdeg.align.plan import plan
@@ -92,7 +99,9 @@ def planned(
         teller(Progress(done, total, 0, 0, 0.0))
 
     with teller:
-        parts = plan(lr, hr, job.out, pairing, scale=scale, workers=job.workers, on_photo=tell)
+        parts = plan(
+            lr, hr, job.out, pairing, finding=finding, scale=scale, workers=job.workers, on_photo=tell
+        )
     if (left_out := parts[0].pairs.left_out) and not job.quiet:
         click.echo(f"{left_out} photos match neither rule and are left out", err=True)
     return parts
@@ -115,3 +124,6 @@ def show_plan(job: JobOptions, parts: Sequence[Part], pairing: PairingSettings, 
         )
         for record in failed:
             click.echo(f"  {record.reason}", err=True)
+    from realdeg.io.pairing import left_out
+
+    show_left_out(left_out(part.pairs for part in parts))

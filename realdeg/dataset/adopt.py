@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from realdeg.errors import UserError
-from realdeg.io.find import Match, match_stems
+from realdeg.io.find import Match
+from realdeg.io.finding_settings import Finding
+from realdeg.io.pairing import left_out, pair_by_stem
+from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import read, read_size
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
@@ -24,6 +28,7 @@ def adopt_folders(
     scale: int | None = None,
     lr_suffix: str = "",
     hr_suffix: str = "",
+    finding: Finding = Finding(),
     running: Running = Running(),
 ) -> JobReport:
     """Make a dataset of registered pairs without touching their pixels.
@@ -38,6 +43,7 @@ def adopt_folders(
         scale: HR size / LR size; None: the one that most pairs have.
         lr_suffix: text that ends LR stems and is no part of the common name, e.g. "_LR4".
         hr_suffix: likewise for HR.
+        finding: which files of the folders are images.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -45,26 +51,27 @@ def adopt_folders(
     """
     refuse_inside(out, lr, hr)
     refuse_holding(out, (lr, hr))
-    matches, lonely = match_stems(lr, hr, lr_suffix=lr_suffix, hr_suffix=hr_suffix)
-    scale = scale or infer_scale(matches)
+    pairs = pair_by_stem(lr, hr, PairingSettings(lr_suffix=lr_suffix, hr_suffix=hr_suffix), finding)
+    scale = scale or infer_scale(pairs.matches)
     inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
 
     def also(ended: Ended) -> None:
-        write_run(out, "realdeg adopt", {**inputs, "scale": scale})
+        write_run(out, "realdeg adopt", {**inputs, **finding.told(), "scale": scale})
         write_metadata(out, ended.rows)
 
     return run_job(
         partial(adopt_pair, out=out, scale=scale),
-        matches,
+        pairs.matches,
         out,
         settings={"how": "adopted", "scale": scale},
-        given=lonely,
+        given=pairs.failed,
+        left_out=left_out([pairs]),
         also=also,
         running=running,
     )
 
 
-def infer_scale(matches: list[Match]) -> int:
+def infer_scale(matches: Sequence[Match]) -> int:
     """The scale that most pairs have, by their headers; only whole multiples count.
 
     Raises:

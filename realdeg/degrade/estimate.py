@@ -7,7 +7,7 @@ run.yaml, and the kernels found so far; the pool is written from these at the en
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.pools import KernelPool
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
-from realdeg.io.find import find_images
+from realdeg.io.find import look
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import read
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
@@ -39,7 +40,12 @@ SCALES = (2, 4)  # KernelGAN's: it learns x2 and derives x4
 
 
 def estimate_photos(
-    src: Path, out: Path, settings: KernelSettings, *, running: Running = Running()
+    src: Path,
+    out: Path,
+    settings: KernelSettings,
+    *,
+    finding: Finding = Finding(),
+    running: Running = Running(),
 ) -> JobReport:
     """Learn the kernel of each photo in a folder from the photo alone.
 
@@ -47,6 +53,7 @@ def estimate_photos(
         src: folder of photos, such as LR ones of the camera that is to be imitated.
         out: the pool: .npz, .mat, or a folder of KernelGAN's `NAME/NAME_kernel_xS.mat`.
         settings: scale, method and what the method takes.
+        finding: which files of the folder are photos.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -60,7 +67,19 @@ def estimate_photos(
         weights = estimator(settings.scale, settings.weights).digest
         asked |= {"weights": weights, "grid": list(settings.grid), "min_confidence": settings.min_confidence}
     work = partial(learn_photo, job=job_folder(out), settings=settings)
-    return _run(work, find_images(src), out, settings, settings.method, asked, src, running)
+    photos = look(src, finding)
+    return _run(
+        work,
+        photos.single,
+        out,
+        settings,
+        settings.method,
+        asked,
+        {"src": src, **finding.told()},
+        running,
+        given=photos.refused("lr"),
+        left_out=photos.left_out,
+    )
 
 
 def estimate_pairs(
@@ -80,7 +99,7 @@ def estimate_pairs(
     pairs = find_pairs(dataset, settings.scale)
     asked = {name: to_mapping(settings)[name] for name in ("scale", "size", "grid", "max_error")}
     work = partial(fit_pair, job=job_folder(out), settings=settings)
-    return _run(work, pairs, out, settings, "least squares of pairs", asked, dataset, running)
+    return _run(work, pairs, out, settings, "least squares of pairs", asked, {"src": dataset}, running)
 
 
 def check(settings: KernelSettings, out: Path, src: Path, *, pairs: bool = False) -> None:
@@ -209,20 +228,24 @@ def _run(
     settings: KernelSettings,
     method: str,
     asked: dict[str, Any],
-    src: Path,
+    inputs: dict[str, Any],
     running: Running,
+    given: Sequence[PairRecord] = (),
+    left_out: Mapping[str, int] | None = None,
 ) -> JobReport:
     job = job_folder(out)
     from_pairs = method != settings.method
 
     def also(ended: Ended) -> None:
-        write_run(job, "realdeg kernels", {"src": src, "from_pairs": from_pairs, **asdict(settings)})
+        write_run(job, "realdeg kernels", {**inputs, "from_pairs": from_pairs, **asdict(settings)})
         # What an earlier run has written stays until a whole one replaces it.
         if ended.whole and (pool := pool_of(job, ended.records, method, asked)):
             pool.save(out, settings.scale)
 
     identity = {"how": "kernels", "method": method, **asked}
-    return run_job(work, items, job, settings=identity, also=also, running=running)
+    return run_job(
+        work, items, job, settings=identity, given=given, left_out=left_out, also=also, running=running
+    )
 
 
 def pool_of(

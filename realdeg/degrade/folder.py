@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +19,9 @@ from realdeg.degrade.image import Image, apply, mod_crop
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
-from realdeg.io.find import Found, find_all
+from realdeg.io import left_out
+from realdeg.io.find import Found, look, named, refused, twin_record
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
@@ -37,6 +38,7 @@ def degrade_folder(
     out: Path,
     settings: DegradeSettings,
     *,
+    finding: Finding = Finding(),
     running: Running = Running(),
 ) -> JobReport:
     """Make LR images of clean images (docs/dataset.md).
@@ -45,6 +47,7 @@ def degrade_folder(
         hr: folder of clean images; of several, each image's key begins with its folder's name.
         out: receives LR/, HR/, manifest.csv, recipe.toml, kernels.npz and the rest.
         settings: scale, recipe, pools and seed.
+        finding: which files of the folders are images.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -54,19 +57,19 @@ def degrade_folder(
     refuse_inside(out, *folders)
     refuse_holding(out, folders)
     made_with = given(settings)
-    found, twins = find_sources(folders, settings.draws)
+    sources = find_sources(folders, settings.draws, finding)
 
     def also(ended: Ended) -> None:
         # All that is needed to make the LR images again lies with them, but for noise pools, which are large.
         write_text(out / RECIPE, made_with.recipe.text)
         if made_with.kernels:
             made_with.kernels.save(out / KERNELS)
-        write_run(out, "realdeg degrade", {"hr": folders, **asdict(settings)})
+        write_run(out, "realdeg degrade", {"hr": folders, **finding.told(), **asdict(settings)})
         write_metadata(out, ended.rows)
 
     return run_job(
         partial(degrade_image, out=out, settings=settings, given=made_with, versions=versions()),
-        found,
+        sources.images,
         out,
         settings={
             "how": "degradation",
@@ -76,7 +79,8 @@ def degrade_folder(
             "draws": settings.draws,
             **made_with.identity(),
         },
-        given=twins,
+        given=sources.refused,
+        left_out=sources.left_out,
         also=also,
         running=running,
     )
@@ -89,12 +93,21 @@ class Source(Found):
     scene: str
 
 
-def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source], list[PairRecord]]:
-    """Images of the folders, and a failed record for each whose name is not its own, or not UTF-8.
+class Sources(NamedTuple):
+    """What is degraded, a failed record for each image that is not, and what else was left out, by why."""
+
+    images: list[Source]
+    refused: list[PairRecord]
+    left_out: dict[str, int]
+
+
+def find_sources(folders: Sequence[Path], draws: int = 1, finding: Finding = Finding()) -> Sources:
+    """Images of the folders; those whose name is not their own, or not UTF-8, are refused.
 
     Args:
         folders: of images; with several, keys begin with the folder's name.
         draws: how often each image is degraded.
+        finding: which files are images.
 
     Raises:
         UserError: a folder is unusable, or two folders have one name.
@@ -105,14 +118,16 @@ def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source],
         problem = "has the same name as another of the folders, and keys begin with it"
         raise UserError(twin, problem, "rename it", exit_code=EXIT_USAGE)
     groups: dict[str, list[Found]] = {}
-    refused = []
-    for folder, name in zip(folders, names, strict=True):
-        for one in find_all(folder):
+    unclear = []
+    listings = [look(folder, finding) for folder in folders]
+    for listing, name in zip(listings, names, strict=True):
+        for one in listing.found:
             key = f"{name}/{one.key}" if len(folders) > 1 else one.key
-            if _is_text(str(one.path)):
+            if named(str(one.path)) == str(one.path):
                 groups.setdefault(key.casefold(), []).append(Found(key, one.path))
             else:
-                refused.append(_refused(Found(key, one.path), "has a name that is not UTF-8", "rename it"))
+                unreadable = UserError(named(str(one.path)), "has a name that is not UTF-8", "rename it")
+                unclear.append(refused(Found(key, one.path), unreadable, "hr"))
     single = [group[0] for group in groups.values() if len(group) == 1]
     sources = [
         Source(f"{one.key}_draw{draw}" if draws > 1 else one.key, one.path, one.key)
@@ -120,26 +135,8 @@ def find_sources(folders: Sequence[Path], draws: int = 1) -> tuple[list[Source],
         for draw in range(draws)
     ]
     for group in groups.values():
-        for one in group if len(group) > 1 else ():
-            others = " and ".join(other.path.name for other in group if other is not one)
-            problem = f"has the same name as {others}, so both would be {one.key}.png"
-            refused.append(_refused(one, problem, "rename one"))
-    return sources, refused
-
-
-def _refused(one: Found, problem: str, remedy: str) -> PairRecord:
-    """A failed record of an image that is not read; with suffix, as others may have its key."""
-    key, path = (_text(name) for name in (f"{one.key}{one.path.suffix}", str(one.path)))
-    return PairRecord(key, "failed", str(UserError(path, problem, remedy)), source_hr=path)
-
-
-def _is_text(name: str) -> bool:
-    return _text(name) == name
-
-
-def _text(name: str) -> str:
-    r"""A file's name with bytes that are not UTF-8 as \xNN; Python hands these out as lone surrogates."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+        unclear += [twin_record(one, group, "hr") for one in (group if len(group) > 1 else ())]
+    return Sources(sources, unclear, left_out.together(listing.left_out for listing in listings))
 
 
 def degrade_image(

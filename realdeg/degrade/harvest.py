@@ -28,7 +28,8 @@ from realdeg.degrade.noise_windows import REASONS, calm_windows
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
-from realdeg.io.find import Found, find_images
+from realdeg.io.find import Found, look
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
@@ -43,13 +44,21 @@ STEP = 16  # px; sizes of them are multiples
 COUNTED = ("looked_at", "uneven", "dark")
 
 
-def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running = Running()) -> JobReport:
+def harvest(
+    src: Path,
+    out: Path,
+    settings: NoiseSettings,
+    *,
+    finding: Finding = Finding(),
+    running: Running = Running(),
+) -> JobReport:
     """Take noise patches from each photo in a folder; no pool is written where none has any.
 
     Args:
         src: folder of photos of the camera that is to be imitated.
         out: the pool: .npz, or by the classic rule also a folder of PNG files.
         settings: method and its numbers.
+        finding: which files of the folder are photos.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -57,17 +66,26 @@ def harvest(src: Path, out: Path, settings: NoiseSettings, *, running: Running =
     """
     check(src, out, settings)
     job = job_folder(out)
-    photos = find_images(src)
+    photos = look(src, finding)
     asked = {"how": "noise", **asdict(settings)}
     work = partial(take, job=job, settings=settings)
 
     def also(ended: Ended) -> None:
-        write_run(job, "realdeg noise", {"src": src, **asdict(settings)})
+        write_run(job, "realdeg noise", {"src": src, **finding.told(), **asdict(settings)})
         # What an earlier run has written stays until a whole one replaces it.
         if ended.whole and (pool := pool_of(job, ended.records, settings)):
             pool.save(out)
 
-    return run_job(work, photos, job, settings=asked, also=also, running=running)
+    return run_job(
+        work,
+        photos.single,
+        job,
+        settings=asked,
+        given=photos.refused("lr"),
+        left_out=photos.left_out,
+        also=also,
+        running=running,
+    )
 
 
 def check(src: Path, out: Path, settings: NoiseSettings) -> None:

@@ -15,6 +15,7 @@ from realdeg.degrade.sheet import Cell, contact_sheet
 from realdeg.degrade.words import tell
 from realdeg.errors import UserError
 from realdeg.imaging.detail import busiest
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.layout import refuse_inside
@@ -23,7 +24,9 @@ NAME = "preview.png"
 SIDE = 384  # px of a cell's picture: as many HR px at 100 %, or fewer HR px enlarged
 
 
-def write_preview(hr: Sequence[Path], out: Path, settings: DegradeSettings, draws: int) -> Path:
+def write_preview(
+    hr: Sequence[Path], out: Path, settings: DegradeSettings, draws: int, finding: Finding = Finding()
+) -> Path:
     """Write a contact sheet: the first image of the folders that reads, and LR of it under each draw.
 
     The first draw is the one that a run makes of this image, or the first ones, where a run makes several;
@@ -35,6 +38,7 @@ def write_preview(hr: Sequence[Path], out: Path, settings: DegradeSettings, draw
         out: folder, made where it is missing.
         settings: scale, recipe, pools and seed.
         draws: how many, 1 or more.
+        finding: which files of the folders are images.
 
     Returns:
         Path of the sheet, `out`/preview.png.
@@ -45,7 +49,7 @@ def write_preview(hr: Sequence[Path], out: Path, settings: DegradeSettings, draw
     """
     refuse_inside(out, *hr)
     made_with = given(settings)
-    photo, pixels, keys = _first(hr, settings, made_with.recipe.cleanup)
+    photo, pixels, keys = _first(hr, settings, made_with.recipe.cleanup, finding)
     titles = {key: "LR as a run makes it" for key in keys}
     titles |= {f"{keys[0]}#{i}": f"LR, draw {i + 1}" for i in range(len(keys), draws)}
     drawn = dict(list(titles.items())[:draws])
@@ -62,9 +66,11 @@ def write_preview(hr: Sequence[Path], out: Path, settings: DegradeSettings, draw
     return path
 
 
-def _first(hr: Sequence[Path], settings: DegradeSettings, cleanup: int) -> tuple[Photo, Image, list[str]]:
+def _first(
+    hr: Sequence[Path], settings: DegradeSettings, cleanup: int, finding: Finding
+) -> tuple[Photo, Image, list[str]]:
     """The first image that reads and is large enough, HR of it, and its keys in a run."""
-    images, twins = find_sources(hr, settings.draws)
+    images, twins, _ = find_sources(hr, settings.draws, finding)
     problems = []
     for found in images:
         try:

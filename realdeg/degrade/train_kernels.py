@@ -23,7 +23,8 @@ from realdeg.degrade.estimator_settings import TrainSettings
 from realdeg.degrade.kernel_examples import example, sharp, usable
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
-from realdeg.io.find import find_images
+from realdeg.io.find import look
+from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import read
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import refuse_inside
@@ -57,6 +58,7 @@ def train_kernels(
     scale: int,
     settings: TrainSettings = TrainSettings(),
     *,
+    finding: Finding = Finding(),
     running: Running = Running(),
     say: Callable[[int, float], None] | None = None,
 ) -> JobReport:
@@ -67,6 +69,7 @@ def train_kernels(
         out: the weights, .npz.
         scale: HR size / LR size.
         settings: how many examples and passes, and the seed.
+        finding: which files of the folder are photos.
         running: workers, overwriting, progress of the examples.
         say: called after each pass with its number and its mean PSNR of kernels, dB.
 
@@ -74,7 +77,8 @@ def train_kernels(
         UserError: no photo is large enough, or `out` cannot be used.
     """
     check(src, out, settings)
-    files = [found.path for found in find_images(src)]
+    listing = look(src, finding)
+    files = [found.path for found in listing.single]
     chunks = _chunks(files, settings)
     job = job_folder(out)
     work = partial(make_chunk, job=job, scale=scale, settings=settings)
@@ -84,9 +88,20 @@ def train_kernels(
     asked = {"how": "kernel examples", "scale": scale, "seed": settings.seed, "photos": photos}
 
     def also(ended: Ended) -> None:
-        write_run(job, "realdeg kernels --train", {"src": src, "scale": scale, **asdict(settings)})
+        write_run(
+            job, "realdeg kernels --train", {"src": src, "scale": scale, **finding.told(), **asdict(settings)}
+        )
 
-    report = run_job(work, chunks, job, settings=asked, also=also, running=running)
+    report = run_job(
+        work,
+        chunks,
+        job,
+        settings=asked,
+        given=listing.refused("hr"),
+        left_out=listing.left_out,
+        also=also,
+        running=running,
+    )
     made = [record for record in report.records if record.ok]
     if report.interrupted or report.unfinished or report.stopped:
         return report

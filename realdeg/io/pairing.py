@@ -6,20 +6,24 @@ Pairing by content needs registration and lives in `realdeg/align/content.py`.
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.find import (
     Found,
+    Listing,
     Match,
-    find_all,
+    look,
     match_keys,
-    match_stems,
+    match_listed,
     natural,
     no_pair,
+    refuse_same_names,
 )
+from realdeg.io.finding_settings import Finding
+from realdeg.io.left_out import UNNAMED, together
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.rule import Rule
 from realdeg.records import PairRecord
@@ -34,25 +38,44 @@ class PairSet:
         failed: records of photos without a partner, or with more than one.
         scale: HR size / LR size where names or the table tell it.
         left_out: number of photos that neither rule means.
+        left_out_of: by folder what was not taken there, by why: how many (`realdeg.io.left_out`).
     """
 
     matches: tuple[Match, ...]
     failed: tuple[PairRecord, ...] = ()
     scale: int | None = None
     left_out: int = 0
+    left_out_of: Mapping[Path, Mapping[str, int]] = field(default_factory=dict)
 
 
-def pair_by_stem(lr: Path, hr: Path, settings: PairingSettings) -> PairSet:
+def left_out(sets: Iterable[PairSet]) -> dict[str, int]:
+    """What was left out of several sets together, by why: how many; folders that they share count once."""
+    sets = list(sets)
+    folders = {folder: counts for one in sets for folder, counts in one.left_out_of.items()}
+    unnamed = max((one.left_out for one in sets), default=0)  # sets by scale are of the same photos
+    return together([*folders.values(), {UNNAMED: unnamed} if unnamed else {}])
+
+
+def left_out_of(*listings: Listing) -> dict[Path, Mapping[str, int]]:
+    """What was not taken of the folders that were looked at, for a `PairSet`."""
+    return {one.folder.resolve(): one.left_out for one in listings}
+
+
+def pair_by_stem(lr: Path, hr: Path, settings: PairingSettings, finding: Finding = Finding()) -> PairSet:
     """Pairs of equal stem (`match_stems`).
 
     Raises:
         UserError: a folder is unusable, or not a single pair was found.
     """
-    matches, failed = match_stems(lr, hr, lr_suffix=settings.lr_suffix, hr_suffix=settings.hr_suffix)
-    return PairSet(tuple(matches), tuple(failed))
+    refuse_same_names(lr, hr, settings.lr_suffix, settings.hr_suffix)
+    listings = look(lr, finding), look(hr, finding)
+    matches, failed = match_listed(*listings, settings.lr_suffix, settings.hr_suffix)
+    return PairSet(tuple(matches), tuple(failed), left_out_of=left_out_of(*listings))
 
 
-def pair_by_rule(lr: Sequence[Path], hr: Path, settings: PairingSettings) -> list[PairSet]:
+def pair_by_rule(
+    lr: Sequence[Path], hr: Path, settings: PairingSettings, finding: Finding = Finding()
+) -> list[PairSet]:
     """Pairs whose names tell the same key by the rules; one set for each scale that names tell.
 
     LR and HR may lie in one folder. A photo there that both rules match belongs to the one that demands
@@ -62,6 +85,7 @@ def pair_by_rule(lr: Sequence[Path], hr: Path, settings: PairingSettings) -> lis
         lr: folders of LR photos.
         hr: folder of HR photos.
         settings: with the rules.
+        finding: which files are photos.
 
     Raises:
         UserError: a folder is unusable, a rule is no rule, the rules do not tell LR from HR, or no pair
@@ -69,7 +93,8 @@ def pair_by_rule(lr: Sequence[Path], hr: Path, settings: PairingSettings) -> lis
     """
     rules = settings.rules
     lr = [hr if folder.resolve() == hr.resolve() else folder for folder in lr]  # one name for one folder
-    photos = [one for folder in lr for one in find_all(folder)], find_all(hr)
+    listings = [look(folder, finding) for folder in (*lr, hr)]
+    photos = [one for listing in listings[:-1] for one in listing.found], list(listings[-1].found)
     if not set(photos[0]).isdisjoint(photos[1]) and rules[0].literal == rules[1].literal:
         both = [one for one in photos[1] if all(rule.parse(one.key) for rule in rules)]
         if both:
@@ -78,10 +103,14 @@ def pair_by_rule(lr: Sequence[Path], hr: Path, settings: PairingSettings) -> lis
     lrs, hrs = (_named(side, rule) for side, rule in zip(photos, rules, strict=True))
     for found in lrs.keys() & hrs.keys():
         del (hrs if rules[0].literal > rules[1].literal else lrs)[found]
-    left_out = len({one.path for one in (*photos[0], *photos[1])} - lrs.keys() - hrs.keys())
+    unnamed = len({one.path for one in (*photos[0], *photos[1])} - lrs.keys() - hrs.keys())
+    unread = left_out_of(*listings)
     told = sorted({scale for _, scale in (*lrs.values(), *hrs.values()) if scale})
     scales: list[int | None] = [*told] or [None]
-    sets = [replace(_of_scale(lrs, hrs, scale, lr, hr, rules), left_out=left_out) for scale in scales]
+    sets = [
+        replace(_of_scale(lrs, hrs, scale, lr, hr, rules), left_out=unnamed, left_out_of=unread)
+        for scale in scales
+    ]
     if not any(one.matches for one in sets):
         remedy = f"the rules are {rules[0].text} for LR and {rules[1].text} for HR"
         raise no_pair(photos, (lr[0], hr), [record for one in sets for record in one.failed], remedy)

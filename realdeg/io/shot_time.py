@@ -10,28 +10,31 @@ from pathlib import Path
 
 from realdeg.errors import UserError
 from realdeg.io.exif import seconds_apart
-from realdeg.io.find import Found, Match, Side, find_all, find_images, lonely, natural
-from realdeg.io.pairing import PairSet, refuse_same_folder
+from realdeg.io.find import Found, Match, Side, lonely, look, natural
+from realdeg.io.finding_settings import Finding
+from realdeg.io.pairing import PairSet, left_out_of, refuse_same_folder
 from realdeg.io.photo import read_taken
 from realdeg.records import PairRecord
 
 TIE_SECONDS = 1e-3
 
 
-def pair_by_time(lr: Path, hr: Path, max_seconds: float) -> PairSet:
+def pair_by_time(lr: Path, hr: Path, max_seconds: float, finding: Finding = Finding()) -> PairSet:
     """Pairs of photos that are each other's nearest in capture time; their key is HR's.
 
     A photo is left without partner, in a failed record, where its file tells no time, where no photo of
     the other side was taken within `max_seconds`, where two are equally near, or where its nearest is
-    nearer to another one.
+    nearer to another one. Photos of one folder that share a name fail too.
 
     Raises:
         UserError: a folder is unusable, both are the same, or not a single pair was found.
     """
     refuse_same_folder(lr, hr)
-    lrs, failed = _timed(find_all(lr), "lr")
-    hrs, failed_hr = _timed(find_images(hr), "hr")
-    failed += failed_hr
+    of_lr, of_hr = look(lr, finding), look(hr, finding)
+    failed = [*of_lr.refused("lr"), *of_hr.refused("hr")]
+    lrs, failed_lr = _timed(of_lr.single, "lr")
+    hrs, failed_hr = _timed(of_hr.single, "hr")
+    failed += [*failed_lr, *failed_hr]
     matches = []
     sides: tuple[tuple[list[_Timed], list[_Timed], Side], ...] = ((lrs, hrs, "lr"), (hrs, lrs, "hr"))
     for ours, theirs, side in sides:
@@ -44,7 +47,8 @@ def pair_by_time(lr: Path, hr: Path, max_seconds: float) -> PairSet:
                 matches.append(Match(near[0].photo.key, one.photo.path, near[0].photo.path))
     if not matches:
         raise UserError(lr, f"no photo was taken with one of {hr}", failed[0].reason)
-    return PairSet(tuple(sorted(matches, key=lambda match: natural(match.key))), tuple(failed))
+    matches.sort(key=lambda match: natural(match.key))
+    return PairSet(tuple(matches), tuple(failed), left_out_of=left_out_of(of_lr, of_hr))
 
 
 @dataclass(frozen=True)
