@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from realdeg.terminal import is_rich_terminal, write_line
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport, Progress, Running
@@ -194,7 +195,7 @@ class Teller:
         self.bar: Any = None
         self.task: Any = None
         self._next = 0.0
-        if not quiet and sys.stderr.isatty():
+        if not quiet and is_rich_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
@@ -235,7 +236,7 @@ class Teller:
             resumed = f", {progress.resumed} from an earlier run" if progress.resumed else ""
             parts = [f"{self.what} {progress.done}/{progress.total}{resumed}", rate, eta]
             parts.append(f"{progress.problems} without a pair" if progress.problems else "")
-            click.echo("  ".join(part for part in parts if part), err=True)
+            write_line(sys.stderr, "  ".join(part for part in parts if part))
 
     def line(self, text: str) -> None:
         """Print one line above the bar, also of names that hold line breaks."""
@@ -243,7 +244,7 @@ class Teller:
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(text, err=True)
+            write_line(sys.stderr, text)
 
 
 def _clock(seconds: float | None) -> str:

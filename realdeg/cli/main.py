@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from realdeg.cli.streams import Streams
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, UserError
 
 COMMANDS = {
@@ -90,6 +91,7 @@ def run(command: click.Command, name: str) -> NoReturn:
         command: group or command, called with this process's arguments.
         name: program name shown in usage lines.
     """
+    streams = Streams()
     try:
         status = command.main(prog_name=name, standalone_mode=False)
         code = status if isinstance(status, int) else 0
@@ -104,9 +106,6 @@ def run(command: click.Command, name: str) -> NoReturn:
     except (KeyboardInterrupt, Interrupted, click.exceptions.Abort):
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_SOME_FAILED
     except Exception as error:
         code = EXIT_SOME_FAILED
         if debugging():
@@ -119,8 +118,7 @@ def run(command: click.Command, name: str) -> NoReturn:
             )
     else:
         code = code or 0
-    sys.stdout.flush()
-    sys.exit(code)
+    sys.exit(streams.closing(code))
 
 
 def debugging() -> bool:
