@@ -11,7 +11,9 @@ import click
 
 from realdeg.align.settings import BRIGHTNESS, DIGITAL_ZOOM, RECIPES, SIDES, AlignSettings
 from realdeg.cli.common import Choice, JobOptions, Teller, finish, job_options, pick
+from realdeg.cli.finding import finding_options
 from realdeg.cli.pairs import pairing_options, planned, show_plan
+from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing_settings import PairingSettings
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"show_default": True})
 @pairing_options
+@finding_options
 @click.option(
     "--scale",
     type=click.IntRange(1, 16),
@@ -131,7 +134,8 @@ def align(
     settings = pick(AlignSettings, params)
     pairing = pick(PairingSettings, params)
     budget = _budget(memory)
-    parts = planned(job, lr, hr, pairing, settings.scale)
+    finding = pick(Finding, params)
+    parts = planned(job, lr, hr, pairing, finding, settings.scale)
     job = _within(job, parts, budget)
     if job.dry_run:
         show_plan(job, parts, pairing, "register")
@@ -139,7 +143,9 @@ def align(
     from realdeg.align.folder import align_parts
 
     with Teller("pairs registered", quiet=job.quiet or job.as_json) as teller:
-        reports = align_parts(parts, hr, settings, pairing=pairing, running=job.running(teller))
+        reports = align_parts(
+            parts, hr, settings, pairing=pairing, finding=finding, running=job.running(teller)
+        )
     if len(parts) == 1 and parts[0].out == job.out:
         finish(ctx, reports[0], job, extra=_figures(reports[0]))
         return
@@ -192,6 +198,7 @@ def _summary(part: Part, report: JobReport) -> dict[str, Any]:
 
 def _together(parts: Sequence[Part], reports: Sequence[JobReport]) -> JobReport:
     """Reports as one; keys begin with the dataset's folder, as they are the same in all."""
+    from realdeg.io.pairing import left_out
     from realdeg.jobs import JobReport
 
     return JobReport(
@@ -204,4 +211,9 @@ def _together(parts: Sequence[Part], reports: Sequence[JobReport]) -> JobReport:
         sum(report.seconds for report in reports),
         sum(report.unfinished for report in reports),
         any(report.interrupted for report in reports),
+        left_out(part.pairs for part in parts),
+        others=sum(report.others for report in reports),
+        absent=sum(report.absent for report in reports),
+        leftover=sum(report.leftover for report in reports),
+        stopped=next((report.stopped for report in reports if report.stopped), ""),
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
+from realdeg.io.left_out import in_words
 from realdeg.terminal import is_rich_terminal, write_line
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ JOB_NAMES = (
     "limit",
     "max_failures",
     "exit_zero",
+    "prune",
+    "keys",
 )
 
 
@@ -66,12 +69,16 @@ class JobOptions:
     limit: int | None
     max_failures: int | None
     exit_zero: bool
+    prune: bool = False
+    keys: frozenset[str] | None = None
 
     def running(self, teller: Teller) -> Running:
         """The same for the library, with progress told by `teller`."""
         from realdeg.jobs import Running
 
-        return Running(self.limit, self.workers, self.overwrite, self.max_failures, teller)
+        return Running(
+            self.limit, self.workers, self.overwrite, self.max_failures, teller, self.prune, self.keys
+        )
 
 
 def cores() -> int:
@@ -114,15 +121,40 @@ def job_options(function: F) -> F:
         click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing."),
         click.option("--show-settings", is_flag=True, help="Print the options in force and stop."),
         click.option("--limit", type=click.IntRange(1), default=None, help="Only the first N items."),
+        click.option(
+            "--keys",
+            type=FOLDER,
+            default=None,
+            callback=_read_keys,
+            hidden=True,  # `realdeg verify --repair` makes this list
+            help="Only the items whose keys stand in this file, one a line.",
+        ),
         click.option("--fail-fast", is_flag=True, help="Stop at the first item that gives no pair."),
         click.option(
             "--max-failures", type=click.IntRange(1), default=None, help="Stop after N items without a pair."
+        ),
+        click.option(
+            "--prune",
+            is_flag=True,
+            help="Forget the pairs of inputs that are not there any more; their files go to leftover/.",
         ),
         click.option(
             "--exit-zero", is_flag=True, help="Exit with 0 even when items failed or were rejected."
         ),
     )
     return cast(F, output_options(add_options(with_job, options)))
+
+
+def _read_keys(ctx: click.Context, param: click.Parameter, path: Path | None) -> frozenset[str] | None:
+    """Keys in a text file, one a line."""
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(path, f"cannot be read ({why})", exit_code=EXIT_USAGE) from None
+    return frozenset(line for line in text.split("\n") if line)
 
 
 def _show_settings(values: dict[str, Any]) -> None:
@@ -132,7 +164,7 @@ def _show_settings(values: dict[str, Any]) -> None:
     from realdeg.settings import to_plain
 
     values = {**values, "resume": not values["overwrite"]}
-    kept = {n: to_plain(v) for n, v in values.items() if v is not None and n != "overwrite"}
+    kept = {n: to_plain(v) for n, v in values.items() if v is not None and n not in ("overwrite", "keys")}
     click.echo(yaml.safe_dump(kept, sort_keys=True, allow_unicode=True), nl=False)
     click.get_current_context().exit(EXIT_OK)
 
@@ -284,6 +316,11 @@ def finish(
             "resumed": report.resumed,
             "seconds": round(report.seconds, 3),
             "interrupted": report.interrupted,
+            "stopped": report.stopped,
+            "others": report.others,
+            "absent": report.absent,
+            "leftover": report.leftover,
+            "left_out": dict(report.left_out),
             "problems": {r.key: r.reason for r in report.records if not r.ok},
             **extra,
             **(only_json or {}),
@@ -297,6 +334,8 @@ def finish(
                 click.echo(f"  {status:<9}{counts[status]:>5}")
         if report.unfinished:
             click.echo(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
+        for stays in _of_earlier_runs(report):
+            click.echo(f"  {stays}")
         for name, value in extra.items():
             lines = value if isinstance(value, list) else [{name: value}]
             for line in lines:
@@ -307,12 +346,30 @@ def finish(
         if report.problems and manifests:
             where = manifests if isinstance(manifests, Path) else job.out / manifests
             click.echo(f"  every reason: {where}")
+        if report.left_out:
+            click.echo(f"  {in_words(report.left_out)}")
+    if report.stopped:
+        click.echo(f"stopped early: {report.stopped}", err=True)
+        ctx.exit(EXIT_SOME_FAILED)
     if report.interrupted:
         click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
         ctx.exit(EXIT_INTERRUPTED)
     if report.problems and not job.exit_zero:
         ctx.exit(EXIT_SOME_FAILED)
     ctx.exit(EXIT_OK)
+
+
+def _of_earlier_runs(report: JobReport) -> list[str]:
+    """What stays of earlier runs beside this one's pairs, and what does not."""
+    lines = []
+    if report.others > report.absent:
+        lines.append(f"{report.others - report.absent} more of earlier runs stay as they are")
+    if report.absent:
+        why = "though their inputs were not seen: absent in the table; --prune forgets them"
+        lines.append(f"{report.absent} of earlier runs stay, {why}")
+    if report.leftover:
+        lines.append(f"{report.leftover} files that manifest.csv no longer names are now in leftover/")
+    return lines
 
 
 def _kind(reason: str) -> str:
