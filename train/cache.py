@@ -11,13 +11,12 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from realdeg.atomic import whole_file, write_text
 from realdeg.errors import UserError
-from realdeg.identity import file_hash
+from realdeg.identity import Reading, place, state_of
 from realdeg.records import fingerprint
 
 INDEX = "index.json"
@@ -35,40 +34,48 @@ def cache_folder(data: Path, chosen: Path | None = None) -> Path:
     return home / "realdeg" / fingerprint(str(data.resolve()))
 
 
-def decoded(paths: Sequence[Path], folder: Path, say: Say = lambda text: None) -> list[np.ndarray]:
+def decoded(
+    paths: Sequence[Path],
+    folder: Path,
+    say: Say = lambda text: None,
+    *,
+    hashes: Sequence[str] | None = None,
+) -> list[np.ndarray]:
     """The images as read-only (H, W, 3) uint8 RGB memory maps, decoding those not yet in `folder`.
 
-    An array's name is the SHA-256 of the file it came from. `index.json` remembers size, modification
-    time and hash of each file, so that an unchanged file is not hashed again and a changed one is redone.
+    An array's name is the SHA-256 of the file it came from. `index.json` says which array was made of which
+    file, so that the array of what a file held before goes.
+
+    Args:
+        paths: of the image files.
+        folder: of the arrays.
+        say: receives a line before anything is decoded.
+        hashes: SHA-256 of the files, by whoever knows them (`realdeg.vouching`); None: found here.
 
     Raises:
-        UserError: an image does not decode, or `folder` cannot be written.
+        UserError: an image does not decode or is replaced meanwhile, or `folder` cannot be written.
     """
-    index = _read_index(folder)
-    before = {name: dict(entry) for name, entry in index.items()}
-    unseen = [path for path in paths if not _known(path, folder, index)]
+    if hashes is None:
+        hashes = [state_of(path).sha256 for path in paths]
+    # Draws of one image share its HR: each content once, or two threads would write one file.
+    contents = dict(zip(hashes, paths, strict=True))
+    unseen = {digest: path for digest, path in contents.items() if _map(_array(folder, digest)) is None}
     if unseen:
         say(f"decoding {len(unseen)} images once into {folder}")
-
-    def entry(path: Path) -> dict[str, Any]:
-        stat = path.stat()
-        return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}
-
-    def enter(digest: str, path: Path) -> None:
-        if _map(_array(folder, digest)) is None:
-            _decode(path, _array(folder, digest))
-
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        entries = dict(zip(unseen, pool.map(entry, unseen), strict=True))
-        # Draws of one image share its HR: each content once, or two threads would write one file.
-        contents = {entry["sha256"]: path for path, entry in entries.items()}
-        list(pool.map(enter, contents, contents.values()))
-    index |= {str(path.resolve()): entry for path, entry in entries.items()}
-    if unseen:
+        list(pool.map(lambda digest: _decode(unseen[digest], digest, folder), unseen))
+    before = _read_index(folder)
+    index = before | {place(path): digest for path, digest in zip(paths, hashes, strict=True)}
+    if index != before:
         write_text(folder / INDEX, json.dumps(index, indent=0))
-        _drop({entry["sha256"] for entry in before.values()} - {e["sha256"] for e in index.values()}, folder)
-    arrays = [_map(_array(folder, index[str(path.resolve())]["sha256"])) for path in paths]
+        _drop(set(before.values()) - set(index.values()), folder)
+    arrays = [_map(_array(folder, digest)) for digest in hashes]
     return [array for array in arrays if array is not None]
+
+
+def cached(digest: str, folder: Path) -> np.ndarray | None:
+    """The array of a file of that SHA-256, or None where it was not decoded into `folder`."""
+    return _map(_array(folder, digest))
 
 
 def as_uint8(path: Path) -> np.ndarray:
@@ -85,19 +92,13 @@ def as_uint8(path: Path) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def _decode(path: Path, target: Path) -> None:
+def _decode(path: Path, digest: str, folder: Path) -> None:
+    reading = Reading([path])
     pixels = as_uint8(path)
-    with whole_file(target) as temporary, temporary.open("wb") as file:
+    if reading.states()[place(path)].sha256 != digest:
+        raise UserError(path, "was replaced while it was read", "run again when it is complete")
+    with whole_file(_array(folder, digest)) as temporary, temporary.open("wb") as file:
         np.save(file, pixels, allow_pickle=False)
-
-
-def _known(path: Path, folder: Path, index: dict[str, dict[str, Any]]) -> bool:
-    entry = index.get(str(path.resolve()))
-    if entry is None:
-        return False
-    stat = path.stat()
-    same = entry["size"] == stat.st_size and entry["mtime_ns"] == stat.st_mtime_ns
-    return same and _map(_array(folder, entry["sha256"])) is not None
 
 
 def _array(folder: Path, digest: str) -> Path:
@@ -115,12 +116,14 @@ def _map(path: Path) -> np.ndarray | None:
     return np.asarray(array) if whole else None
 
 
-def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
+def _read_index(folder: Path) -> dict[str, str]:
+    """SHA-256 by file; entries of earlier versions, which also held size and date, too."""
     try:
         index = json.loads((folder / INDEX).read_text())
-        return {str(n): e for n, e in index.items() if {"size", "mtime_ns", "sha256"} <= e.keys()}
-    except (OSError, ValueError, AttributeError):
+        found = {str(name): one["sha256"] if isinstance(one, dict) else one for name, one in index.items()}
+    except (OSError, ValueError, AttributeError, KeyError):
         return {}
+    return {name: digest for name, digest in found.items() if isinstance(digest, str)}
 
 
 def _drop(stale: set[str], folder: Path) -> None:
@@ -129,24 +132,34 @@ def _drop(stale: set[str], folder: Path) -> None:
 
 
 def check_sizes(
-    keys: Sequence[str], lr: Sequence[np.ndarray], hr: Sequence[np.ndarray], *, scale: int, patch: int = 1
+    keys: Sequence[str], lr: Sequence[np.ndarray], hr: Sequence[np.ndarray], *, scale: int
 ) -> None:
-    """Refuse pairs that cannot be trained on.
+    """Refuse pairs that are damaged, all at once.
 
     Raises:
-        UserError: HR is not exactly `scale` times LR, or LR is smaller than a patch (LR pixels).
+        UserError: HR is not exactly `scale` times LR; it names the first five such pairs, and their number.
     """
-    for key, small, large in zip(keys, lr, hr, strict=True):
-        (h, w), big = small.shape[:2], large.shape[:2]
-        if big != (scale * h, scale * w):
-            raise UserError(
-                key,
-                f"its HR is {big[1]}x{big[0]}, not x{scale} of its LR {w}x{h}",
-                "remove its row from manifest.csv or make the pair again",
-            )
-        if min(h, w) < patch:
-            raise UserError(
-                key,
-                f"its LR is {w}x{h}, smaller than the patch of {patch}",
-                f"use --patch {min(h, w)} or less, or remove its row from manifest.csv",
-            )
+    wrong = [
+        (key, f"its HR is {large.shape[1]}x{large.shape[0]}, not x{scale} of its LR {w}x{h}")
+        for key, small, large in zip(keys, lr, hr, strict=True)
+        for h, w in [small.shape[:2]]
+        if large.shape[:2] != (scale * h, scale * w)
+    ]
+    if len(wrong) == 1:
+        remedy = "remove its row from manifest.csv or make the pair again"
+        raise UserError(wrong[0][0], wrong[0][1], remedy)
+    if wrong:
+        problem = f"of {len(wrong)} pairs HR is not x{scale} of LR (of the first, {wrong[0][1]})"
+        remedy = "remove their rows from manifest.csv or make the pairs again"
+        raise UserError(first_of([key for key, _ in wrong]), problem, remedy)
+
+
+def first_of(names: Sequence[str], count: int = 5) -> str:
+    """The first names of a list, and that there are more: "a, b, c, d, e and 3 more"."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
+
+
+def large_enough(lr: Sequence[np.ndarray], patch: int) -> list[int]:
+    """Which LR images hold a patch (LR px), by their places."""
+    return [i for i, small in enumerate(lr) if min(small.shape[:2]) >= patch]

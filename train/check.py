@@ -68,7 +68,8 @@ def checker(pairs: Sequence[Pair], model: Enlarger, folder: Path) -> Checker:
     Raises:
         UserError: HR is not `scale` times LR, or too small to be measured.
     """
-    lr, hr = (decoded([getattr(pair, side) for pair in pairs], folder) for side in ("lr", "hr"))
+    lr = decoded([pair.lr for pair in pairs], folder, hashes=[pair.lr_sha256 for pair in pairs])
+    hr = decoded([pair.hr for pair in pairs], folder, hashes=[pair.hr_sha256 for pair in pairs])
     check_sizes([pair.key for pair in pairs], lr, hr, scale=model.scale)
     for pair, large in zip(pairs, hr, strict=True):
         check_measurable(pair.key, large, model.scale)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ def _learn(session: Session[D2CSettings]) -> Path:
     from train.restore.model import Model
     from train.session import Nets, Stage
 
-    s, steps, bring = session.settings, session.steps, session.bring
+    s, bring = session.settings, session.bring
+    steps = session.first_end() if s.schedule == "paper" else session.steps
     assert s.scale is not None
     scale = s.scale
     learning = Learning(s, session.machine, session.ranks)
@@ -85,7 +87,7 @@ def _learn(session: Session[D2CSettings]) -> Path:
     else:
         fusion_steps = s.fusion_steps or max(1, steps // 4)
         stages = [
-            Stage(first, steps, mean, "divergence"),
+            Stage(first, steps, mean, "divergence", idle=frozenset(["fusion"])),
             Stage(second, steps + fusion_steps, whole, "convergence"),
         ]
     nets = learning.nets
@@ -108,6 +110,17 @@ def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
     return s.alpha if s.alpha_schedule == "constant" else alpha_schedule(i // per_epoch, alpha=s.alpha)
 
 
+def next_command(out: Path, s: D2CSettings) -> str:
+    """The command that measures a run on what it didn't learn from, for a shell."""
+    from train.models import opened
+    from train.pairs import split_to_evaluate
+
+    assert s.data is not None
+    split = split_to_evaluate(s.data, int(opened(out, None).about["scale"]))
+    words = ["python", "-m", "train.evaluate", "--run", str(out), "--data", str(s.data)]
+    return shlex.join(words if split == "test" else [*words, "--split", split])
+
+
 @command(D2CSettings, PRESETS, required=("data", "out"))
 @click.option(
     "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
@@ -118,7 +131,7 @@ def main(settings: D2CSettings, resume: bool, quiet: bool) -> None:
     say = (lambda text: None) if quiet else click.echo
     out = train_d2c(settings, overwrite=not resume, quiet=quiet, say=say)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        say(f"{out}: done; next: python -m train.evaluate --run {out} --data {settings.data}")
+        say(f"{out}: done; next: {next_command(out, settings)}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 
 from realdeg.atomic import write_text, writing
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
+from realdeg.terminal import is_rich_terminal, write_line
 
 ROOMY = 120  # columns of a terminal from which on the numbers are shown beside the bar
 
@@ -181,7 +182,7 @@ class Show:
         self.started = time.monotonic()
         self.bar: Any = None
         self._next = self.started + self.PLAIN_SECONDS / 2
-        if not quiet and sys.stderr.isatty():
+        if not quiet and is_rich_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
@@ -219,7 +220,7 @@ class Show:
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         elif not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            write_line(sys.stderr, text)
 
 
 def clock(seconds: float) -> str:

@@ -6,6 +6,7 @@ python -m train.refvae --data PAIRS --references PICTURES -o RUN [--preset tiny]
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from train.guides import Pictures
     from train.session import Session
 
-# May differ between the halves of a resumed run; the names of the references may not.
+# May differ between the halves of a resumed run; references are known by content (train/reference_list.py).
 FREE = ("references", "alexnet", "lpips_heads")
 
 
@@ -45,6 +46,7 @@ def train_refvae(
         Interrupted: Ctrl-C; all is saved.
     """
     from train.guides import Pictures, guide
+    from train.reference_list import settled
     from train.session import begun
 
     pictures = guide(str(settings.references)) if settings.references is not None else None
@@ -52,10 +54,19 @@ def train_refvae(
         remedy = "give --references PICTURES"
         raise UserError("train.refvae", "needs a folder of reference pictures", remedy, exit_code=EXIT_USAGE)
     names = [path.name for path in pictures.paths]
+    first = os.environ.get("RANK", "0") == "0"
+    chosen: list[Pictures] = []
+
+    def settle(out: Path) -> list[str]:
+        found, notes = settled(pictures, out, say if first else lambda text: None)
+        chosen.append(found)
+        return notes
+
     with begun(
-        "refvae", settings, free=FREE, overwrite=overwrite, quiet=quiet, say=say, identity=names
-    ) as session:
-        return _learn(session, pictures)
+        "refvae", settings, free=FREE, overwrite=overwrite, quiet=quiet, say=say, identity=names,
+        prepare=settle,
+    ) as session:  # fmt: skip
+        return _learn(session, chosen[0])
 
 
 def _learn(session: Session[RefVAESettings], pictures: Pictures) -> Path:
@@ -114,7 +125,8 @@ def main(settings: RefVAESettings, resume: bool, quiet: bool) -> None:
     say = (lambda text: None) if quiet else click.echo
     out = train_refvae(settings, overwrite=not resume, quiet=quiet, say=say)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        say(f"{out}: done; next: python -m train.sample PHOTO --run {out} --reference PICTURE -o samples")
+        words = f"PHOTO --run {shlex.quote(str(out))} --reference PICTURE -o samples"
+        say(f"{out}: done; next: python -m train.sample {words}")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.settings import to_mapping
 from train.settings import check_limits, setting
 
-# What may differ between the two halves of a resumed run: none of it changes what a step computes,
-# except that more steps stretch a cosine schedule, which is what whoever asks for more wants.
+# What may differ between the two halves of a resumed run. Most of it changes nothing of what a step computes;
+# more steps stretch a cosine schedule, which is what whoever asks for more wants; and a run that went wrong
+# is saved by another rate, batch or bound on gradients. All of it is said and goes into history.jsonl.
 FREE = frozenset(
     (
         *("data", "extra", "out", "cache", "device", "precision", "track", "compile", "vgg_weights"),
+        *("lr", "warmup", "clip", "batch", "accumulate"),
         *("epochs", "steps", "check_every", "check_images", "save_every", "log_every"),
     )
 )

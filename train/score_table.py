@@ -64,6 +64,7 @@ class Table:
         means: arithmetic mean of each column over the pairs.
         branches: mean PSNR-Y of each branch over the pairs, dB.
         failed: what went wrong with pairs that are not in the table.
+        seen: keys of pairs that the model has learned from; None: its run does not say.
         columns: names of what can be measured, in order, and in words.
     """
 
@@ -73,6 +74,7 @@ class Table:
     branches: tuple[float, ...] = ()
     failed: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
+    seen: tuple[str, ...] | None = None
 
     @property
     def gain_db(self) -> float | None:
@@ -123,6 +125,7 @@ class Table:
             "scale": self.scale,
             "pairs": len(self.rows),
             "failed": list(self.failed),
+            "learned_from": None if self.seen is None else list(self.seen),
             "means": {n: v if math.isfinite(v) else str(v) for n, v in self.means.items()},
             "branches": list(self.branches),
         }

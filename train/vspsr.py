@@ -6,6 +6,7 @@ python -m train.vspsr --data PAIRS -o RUN [--preset tiny]
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def main(settings: VSpSRSettings, resume: bool, quiet: bool) -> None:
     say = (lambda text: None) if quiet else click.echo
     out = train_vspsr(settings, overwrite=not resume, quiet=quiet, say=say)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        say(f"{out}: done; next: python -m train.sample PHOTO --run {out} -o samples")
+        say(f"{out}: done; next: python -m train.sample PHOTO --run {shlex.quote(str(out))} -o samples")
 
 
 if __name__ == "__main__":

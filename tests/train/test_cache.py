@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from realdeg.errors import UserError
-from train.cache import INDEX, cache_folder, check_sizes, decoded
+from train.cache import INDEX, cache_folder, check_sizes, decoded, large_enough
 
 
 @pytest.fixture
@@ -92,11 +92,34 @@ def test_a_read_only_dataset_is_cached_elsewhere(tmp_path, monkeypatch):
     assert cache_folder(data, tmp_path / "mine") == tmp_path / "mine"
 
 
-@pytest.mark.parametrize(
-    ("hr_hw", "patch", "words"),
-    [((39, 48), 4, "not x2 of its LR"), ((40, 48), 21, "smaller than the patch of 21")],
-)
-def test_pairs_that_cannot_be_cut_are_named(hr_hw, patch, words):
-    lr, hr = np.zeros((20, 24, 3), np.uint8), np.zeros((*hr_hw, 3), np.uint8)
-    with pytest.raises(UserError, match=f"p7: .*{words}"):
-        check_sizes(["p7"], [lr], [hr], scale=2, patch=patch)
+def test_damaged_pairs_are_named_all_at_once():
+    lr, hr = np.zeros((20, 24, 3), np.uint8), np.zeros((39, 48, 3), np.uint8)
+    whole = np.zeros((40, 48, 3), np.uint8)
+    check_sizes(["p1"], [lr], [whole], scale=2)
+    with pytest.raises(UserError, match="p7: its HR is 48x39, not x2 of its LR 24x20"):
+        check_sizes(["p1", "p7"], [lr] * 2, [whole, hr], scale=2)
+    keys = [f"p{i}" for i in range(9)]
+    with pytest.raises(UserError, match="p1, p2, p3, p4, p5 and 3 more: of 8 pairs HR is not x2 of LR"):
+        check_sizes(keys, [lr] * 9, [whole] + [hr] * 8, scale=2)
+
+
+def test_images_that_hold_a_patch():
+    sizes = [(20, 24), (24, 19), (30, 30)]
+    assert large_enough([np.zeros((*size, 3), np.uint8) for size in sizes], 20) == [0, 2]
+
+
+def test_a_file_replaced_while_it_is_decoded_is_not_taken_for_the_one_that_was_hashed(
+    photos, tmp_path, monkeypatch
+):
+    import train.cache
+
+    real = train.cache.as_uint8
+
+    def swap(path):
+        photos[0].write_bytes(photos[1].read_bytes())
+        return real(path)
+
+    monkeypatch.setattr(train.cache, "as_uint8", swap)
+    with pytest.raises(UserError, match="was replaced while it was read"):
+        decoded(photos[:1], tmp_path / "c")
+    assert not [path for path in (tmp_path / "c").glob("*.npy")]

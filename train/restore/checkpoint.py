@@ -104,6 +104,9 @@ class Checkpoint:
             if isinstance(part, nn.Module):
                 continue
             if name not in stored["parts"]:
+                if hasattr(part, "load_without_state"):  # earlier versions had no such part
+                    part.load_without_state(self.step)
+                    continue
                 raise UserError(self.state, f"holds no state of {name!r}", "start a new run")
             part.load_state_dict(stored["parts"][name])
         torch.set_rng_state(stored["rng"])
