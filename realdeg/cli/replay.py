@@ -16,7 +16,7 @@ from realdeg.cli.common import FOLDER, JobOptions, Teller, cores, finish, output
 @click.argument("manifest", type=FOLDER)
 @click.option("-o", "--out", type=FOLDER, default=None, help="Receives LR/; else nothing is written.")
 @click.option("--kernel-pool", type=FOLDER, default=None, help="Default kernels.npz of the dataset.")
-@click.option("--noise-pool", type=FOLDER, default=None, help="Default the one that run.yaml names.")
+@click.option("--noise-pool", type=FOLDER, default=None, help="Default noise.npz of the dataset.")
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Only the first N pairs.")
 @output_options

@@ -17,6 +17,7 @@ from realdeg.degrade.drawing import Plan
 from realdeg.degrade.given import Given, given
 from realdeg.degrade.image import Image, apply, mod_crop
 from realdeg.degrade.settings import DegradeSettings
+from realdeg.degrade.stored_pools import pool_places, store_pools
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
 from realdeg.io import left_out
@@ -29,7 +30,7 @@ from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_in
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run
 
-KERNELS, RECIPE = "kernels.npz", "recipe.toml"
+RECIPE = "recipe.toml"
 GREY = "grey expanded to RGB"  # what reading notes of an image without colours
 
 
@@ -60,11 +61,11 @@ def degrade_folder(
     sources = find_sources(folders, settings.draws, finding)
 
     def also(ended: Ended) -> None:
-        # All that is needed to make the LR images again lies with them, but for noise pools, which are large.
+        # All that is needed to make the LR images again lies with them.
         write_text(out / RECIPE, made_with.recipe.text)
-        if made_with.kernels:
-            made_with.kernels.save(out / KERNELS)
-        write_run(out, "realdeg degrade", {"hr": folders, **finding.told(), **asdict(settings)})
+        store_pools(out, made_with)
+        told = {"hr": folders, **finding.told(), **asdict(settings), **pool_places(made_with)}
+        write_run(out, "realdeg degrade", told)
         write_metadata(out, ended.rows)
 
     return run_job(

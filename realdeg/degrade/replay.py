@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from realdeg import atomic
-from realdeg.degrade.folder import KERNELS
 from realdeg.degrade.image import APPLY, apply
 from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
+from realdeg.degrade.stored_pools import KERNELS, NOISES
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
 from realdeg.io.photo import read
@@ -68,7 +68,7 @@ def replay(
         manifest: the dataset's folder or its manifest.csv.
         out: receives LR/; None: nothing is written, the images are compared with those in the dataset.
         kernel_pool: default `kernels.npz` of the dataset, where it is.
-        noise_pool: default the one that run.yaml names.
+        noise_pool: default `noise.npz` of the dataset, where it is; else the one that run.yaml names.
         running: limit, workers, when to give up, progress.
 
     Returns:
@@ -186,11 +186,13 @@ def _pools(
     run = read_yaml(dataset / RUN_FILE) if (dataset / RUN_FILE).is_file() else {}
     if wants_kernels and kernel_pool is None:
         kernel_pool = dataset / KERNELS
+    if wants_noise and noise_pool is None and (dataset / NOISES).is_file():
+        noise_pool = dataset / NOISES
     if wants_noise and noise_pool is None:
         if not run.get("noise_pool"):
             raise UserError(dataset, "its noise pool is not known", "give --noise-pool")
         noise_pool = Path(str(run["noise_pool"]))
-        if not noise_pool.exists():  # named from the folder that the job ran in
+        if not noise_pool.exists():  # too large to be stored, or of an earlier version
             problem = f"its noise pool {noise_pool} is not there"
             raise UserError(dataset, problem, "give --noise-pool, or run where the dataset was made")
     scale = rows[0].scale

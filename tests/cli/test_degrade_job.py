@@ -26,9 +26,14 @@ from scipy.io import loadmat, savemat
 
 from realdeg.atomic import TEMPORARY
 from realdeg.cli.main import main
-from realdeg.degrade.settings import PRESETS
+from realdeg.degrade import stored_pools
+from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.pools import NoisePool
+from realdeg.degrade.replay import replay
+from realdeg.degrade.settings import PRESETS, DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
+from realdeg.jobs import Running
 
 RECIPES = ("realesrgan", "realsr")
 IMAGES = 20
@@ -131,7 +136,7 @@ def calm(world, tmp_path_factory) -> dict[str, Path]:
     outs = {recipe: tmp_path_factory.mktemp("calm") / recipe for recipe in RECIPES}
     for recipe, out in outs.items():
         degrade(world, recipe, out, "-j", 1)
-        assert len(contents(out)) == 2 * IMAGES + 4 + (recipe == "realsr")
+        assert len(contents(out)) == 2 * IMAGES + 4 + 2 * (recipe == "realsr")
         assert all(row["status"] == "ok" for row in manifest(out))
     return outs
 
@@ -385,6 +390,44 @@ def test_replay_needs_hr_the_manifest_and_the_pools_alone(dataset, tmp_path):
     assert all("is missing; give -o to make it again" in line for line in told)
 
 
+def test_a_dataset_stands_alone(world, tmp_path, monkeypatch):
+    """Made with pools named from where the user stood; moved, with the pools gone, it is replayed from elsewhere."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    for name in ("hr", "kernels", "noise"):
+        shutil.copytree(world / name, here / name)
+    pools = ("--kernel-pool", "kernels", "--noise-pool", "noise")
+    words = ("degrade", "hr", "-o", "out", "--scale", 4, *pools, "--limit", 3, "-q", "-j", 1)
+    run(*words, cwd=here)
+    assert f"noise_pool: {here / 'noise'}" in (here / "out" / "run.yaml").read_text()
+    stored = (here / "out" / "noise.npz").stat().st_mtime_ns
+    run(*words, cwd=here)
+    assert (here / "out" / "noise.npz").stat().st_mtime_ns == stored  # not written again
+    shutil.move(here / "out", there / "moved")
+    shutil.rmtree(here)
+    assert "equal to the byte: 3 of 3" in run("replay", "moved", "-q", "-j", 1, cwd=there).stdout
+    assert "equal to the byte: 3 of 3" in run("replay", "manifest.csv", "-q", "-j", 1, cwd=there / "moved").stdout
+
+
+def test_a_noise_pool_too_large_to_be_stored_is_named_by_its_whole_path(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_pools, "LARGEST", 1000)
+    monkeypatch.chdir(world)
+    settings = DegradeSettings(4, Path("kernels"), Path("noise"))
+    degrade_folder(Path("hr"), tmp_path / "out", settings, running=Running(limit=3))
+    assert not (tmp_path / "out" / "noise.npz").exists()
+    monkeypatch.chdir(tmp_path)
+    assert [record.detail["equal"] for record in replay(Path("out")).records] == [True] * 3
+
+
+def test_a_stored_noise_pool_that_was_changed_is_refused(dataset):
+    pool = NoisePool.read(dataset / "noise.npz")
+    NoisePool(pool.names, tuple(255 - patch for patch in pool.patches)).save(dataset / "noise.npz")
+    told = lines(run("replay", dataset, "-q", "-j", 1, "--limit", 2, ok=1))
+    assert len(told) == 2
+    assert all("noise patch of this name has other content" in line for line in told)
+
+
 def test_replay_says_which_image_is_not_what_it_was(dataset):
     """HR changed, HR of another size, LR changed, LR of another depth; the others are compared."""
     rows = manifest(dataset)
@@ -460,7 +503,9 @@ def test_replay_with_other_pools_or_none(world, dataset, tmp_path):
     refused(
         "is a pool of kernels, not of noises", ok=1, args=(*args, "--noise-pool", dataset / "kernels.npz")
     )
+    (dataset / "noise.npz").unlink()  # as where it was too large, or in a dataset of an earlier version
     text = (dataset / "run.yaml").read_text()
+    assert str(world / "noise") in text
     (dataset / "run.yaml").write_text(text.replace(str(world / "noise"), "elsewhere/noise"))
     refused(dataset, "its noise pool elsewhere/noise is not there; give --noise-pool", ok=1, args=args)
     (dataset / "run.yaml").unlink()

@@ -247,7 +247,7 @@ def test_a_dataset_with_it_is_replayed_to_the_byte(pool, photos, tmp_path):
     assert all(record.detail["equal"] for record in report.records)
     about = {name: {"level": [90.0] * 3} for name in pool.names}  # the same patches, other brightness
     NoisePool(pool.names, pool.patches, {"patches": about}).save(tmp_path / "noise.npz")
-    report = replay(tmp_path / "one")
+    report = replay(tmp_path / "one", noise_pool=tmp_path / "noise.npz")
     assert all("other content" in record.reason for record in report.records)
 
 

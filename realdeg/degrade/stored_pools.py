@@ -1,0 +1,41 @@
+"""Pools kept with the dataset that was made from them, so that it can be made again anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realdeg.degrade.given import Given
+from realdeg.degrade.pools import NoisePool
+from realdeg.errors import UserError
+
+KERNELS, NOISES = "kernels.npz", "noise.npz"
+LARGEST = 256 << 20  # bytes of noise patches, which hardly compress: 1,300 of 256 x 256 px at 8 bits
+
+
+def store_pools(out: Path, given: Given) -> None:
+    """Write the pools that images are made from to `out`, whole: noise by brightness draws from all patches.
+
+    A noise pool of more than `LARGEST` bytes stays where it is; run.yaml names its place (`pool_places`).
+
+    Raises:
+        UserError: a file cannot be written, or a pool was changed since it was read.
+    """
+    if given.kernels:
+        given.kernels.save(out / KERNELS)
+    noises = given.noises
+    if noises and sum(patch.nbytes for patch in noises.patches) <= LARGEST and not _holds(out, noises):
+        noises.save(out / NOISES)
+
+
+def pool_places(given: Given) -> dict[str, Path]:
+    """Where the noise pool lies, for run.yaml: absolute, as a dataset is read from anywhere."""
+    return {"noise_pool": given.noise_file.path.resolve()} if given.noise_file else {}
+
+
+def _holds(out: Path, noises: NoisePool) -> bool:
+    """Whether an earlier run stored the same: reading takes a third of the time of writing."""
+    try:
+        stored = NoisePool.read(out / NOISES)
+    except UserError:
+        return False
+    return (stored.names, stored.about, stored.digest) == (noises.names, noises.about, noises.digest)
