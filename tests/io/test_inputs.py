@@ -155,24 +155,20 @@ def test_a_folder_of_links_alone_names_the_option(tmp_path):
     root = tmp_path / "set"
     root.mkdir()
     (root / "a.png").symlink_to(tmp_path / "store" / "a.png")
-    with pytest.raises(UserError, match="holds no images; 1 links lead outside .*give --follow-links"):
+    with pytest.raises(UserError, match=r"holds no images; 1 links lead outside .*give --follow-links"):
         look(root)
     assert names(root, follow_links=True) == ["a.png"]
 
 
 @posix
-def test_what_is_no_file_is_counted_and_never_opened(tmp_path):
+def test_what_is_no_file_is_counted_and_never_opened(tmp_path, monkeypatch):
     root = touch(tmp_path / "r", "a.png")
     os.mkfifo(root / "pipe.png")
     os.mkfifo(root / "plain")
     (root / "null.jpg").symlink_to("/dev/null")
     with socket.socket(socket.AF_UNIX) as one:
-        here = os.getcwd()
-        os.chdir(root)  # names of sockets are short
-        try:
-            one.bind("s.png")
-        finally:
-            os.chdir(here)
+        monkeypatch.chdir(root)  # names of sockets are short
+        one.bind("s.png")
         assert look(root).left_out == {"FIFO": 2, "socket": 1, "link outside": 1}
         followed = look(root, Finding(follow_links=True))
     assert followed.left_out == {"FIFO": 2, "socket": 1, "device": 1}
@@ -226,7 +222,7 @@ def test_twins_by_case_alone_cannot_be_preferred(tmp_path):
 
 def test_where_twins_may_not_be_the_error_says_what_to_do(tmp_path):
     touch(tmp_path, "a.heic", "a.jpg")
-    with pytest.raises(UserError, match="has the same name as .*or choose by --prefer jpeg or heif"):
+    with pytest.raises(UserError, match=r"has the same name as .*or choose by --prefer jpeg or heif"):
         find_images(tmp_path)
     assert [one.path.name for one in find_images(tmp_path, Finding(prefer="heif"))] == ["a.heic"]
 
