@@ -17,7 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def finding_options(function: F) -> F:
     """Add the options of finding photos; the command receives the fields of `Finding`."""
     options = (
-        click.option("--prefer", type=Choice(KINDS), default=Finding.prefer, help=PREFER_HELP),
+        click.option(
+            "--prefer", type=Choice(KINDS), metavar="KIND", default=Finding.prefer, help=PREFER_HELP
+        ),
         click.option("--follow-links", is_flag=True, default=Finding.follow_links, help=FOLLOW_HELP),
     )
     return add_options(function, options)

@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 KINDS = ("raw", "jpeg", "heif", "png", "tiff", "webp", "avif", "bmp")
-PREFER_HELP = "Which file of one name is meant, e.g. of IMG_1.CR2 and IMG_1.JPG; else such twins fail."
+PREFER_HELP = (
+    f"Which of IMG_1.CR2 and IMG_1.JPG is meant, and of all files of one name: {', '.join(KINDS)}; "
+    "else such twins fail."
+)
 FOLLOW_HELP = "Follow links that lead outside the folders of photos too."
 
 
