@@ -14,6 +14,7 @@ from PIL import Image
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.exif import seconds_apart
 from realdeg.io.find import Match
+from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, pair_by_rule, pair_by_stem, refuse_same_files
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.pairlist import read_pairs
@@ -287,6 +288,22 @@ def test_the_nearest_may_be_nearer_to_another(tmp_path):
     pairs = pair_by_time(tmp_path / "lr", tmp_path / "hr", 5.0)
     assert found(pairs) == [("t", "right.jpg", "t.jpg")]
     assert "late.jpg: its nearest, t.jpg, was taken nearer to right.jpg" in reasons(pairs)
+
+
+def test_twins_in_time_fail_alone_and_a_preference_pairs_them(tmp_path):
+    """The camera wrote two files of one photo, at one time."""
+    shoot(tmp_path / "lr" / "w1.jpg", 10)
+    (tmp_path / "lr" / "w1.png").write_bytes((tmp_path / "lr" / "w1.jpg").read_bytes())  # by suffix
+    shoot(tmp_path / "lr" / "w2.jpg", 60)
+    for name, seconds in (("t1.jpg", 11), ("t2.jpg", 61), ("t3.jpg", 100)):
+        shoot(tmp_path / "hr" / name, seconds)
+    (tmp_path / "hr" / "t3.gif").touch()
+    pairs = pair_by_time(tmp_path / "lr", tmp_path / "hr", 5.0)
+    assert found(pairs) == [("t2", "w2.jpg", "t2.jpg")]
+    assert "w1.jpg: has the same name as w1.png, so both would be w1.png; rename one, or" in reasons(pairs)
+    assert pairs.left_out_of[(tmp_path / "hr").resolve()] == {".gif": 1}
+    pairs = pair_by_time(tmp_path / "lr", tmp_path / "hr", 5.0, Finding("jpeg"))
+    assert found(pairs) == [("t1", "w1.jpg", "t1.jpg"), ("t2", "w2.jpg", "t2.jpg")]
 
 
 def test_no_times_at_all(tmp_path):
