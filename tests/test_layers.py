@@ -23,6 +23,8 @@ LEVELS = (
     {
         "realdeg.guard",
         "realdeg.ledger",
+        "realdeg.earlier",
+        "realdeg.leftover",
         "realdeg.workers",
         "realdeg.jobs",
         "realdeg.layout",
