@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from typing import Literal
 import click
 
 from realdeg.cli.common import cores
-from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK
+from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK, EXIT_SOME_FAILED
 
 CORE = {
     "click": "click",
@@ -54,12 +55,16 @@ WEIGHTS = ("vgg19-dcbb9e9d.pth", "vgg16-397923af.pth", "alexnet-owt-7be5be79.pth
 """Files of torchvision's pretrained networks that perceptual losses and LPIPS can use."""
 CGROUP = Path("/sys/fs/cgroup")
 
-State = Literal["ok", "note", "missing"]
+State = Literal["ok", "note", "missing", "failed"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `missing` means that a core part does not work, `note` that something optional is absent."""
+    """One line of what was found.
+
+    `missing`: a core part does not work; `failed`: it does, but work done with it went wrong; `note`:
+    something optional is absent.
+    """
 
     group: str
     name: str
@@ -75,19 +80,37 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     """Say what is installed and works here, and how to get the rest.
 
     Looks at libraries, processors, memory, codecs (by trying them), RAW support, pretrained weights and
-    disk space. Nothing is downloaded. Exit code 3 when a core part is missing or broken.
+    disk space; then does small real work in a temporary folder: files, locks, degrading with two processes,
+    registering a pair, steps of training. Nothing is downloaded. Exit code 3 when a core part is missing or
+    broken, 1 when work failed.
     """
     findings = list(examine())
+    started, tried = time.monotonic(), []
+    if not any(one.state == "missing" for one in findings):
+        tried = list(_work())
+    seconds = time.monotonic() - started
+    findings += tried
+    failed = [one for one in tried if one.state == "failed"]
     broken = [one for one in findings if one.state == "missing"]
     if as_json:
-        click.echo(
-            json.dumps({"ok": not broken, "findings": [asdict(one) for one in findings]}, ensure_ascii=False)
-        )
+        told = {"ok": not (broken or failed), "findings": [asdict(one) for one in findings]}
+        click.echo(json.dumps({**told, "seconds": round(seconds, 2)}, ensure_ascii=False))
     else:
         _show(findings)
+        click.echo("\n" + _verdict(broken, tried, failed, seconds))
+    ctx.exit(EXIT_MISSING_RESOURCE if broken else EXIT_SOME_FAILED if failed else EXIT_OK)
+
+
+def _verdict(broken: list[Finding], tried: list[Finding], failed: list[Finding], seconds: float) -> str:
+    """The last line: what was really run, or why nothing was."""
+    if broken:
         parts = f"{len(broken)} core part{'s' * (len(broken) != 1)} missing or broken: see above"
-        click.echo("\n" + (parts if broken else "everything that realdeg needs works here"))
-    ctx.exit(EXIT_MISSING_RESOURCE if broken else EXIT_OK)
+        return f"{parts}; no work was tried"
+    names = ", ".join(one.name for one in tried)
+    if failed:
+        wrong = ", ".join(one.name for one in failed)
+        return f"run here in {seconds:.1f} s: {names}; failed: {wrong}, see above"
+    return f"run here in {seconds:.1f} s, with the results that were due: {names}"
 
 
 def examine() -> Iterator[Finding]:
@@ -257,6 +280,25 @@ def _codecs() -> Iterator[Finding]:
                 yield Finding(group, what, "ok", attempt(Path(name)))
             except Exception as error:
                 yield Finding(group, what, "note", f"cannot be read ({_line(error)})", remedy)
+
+
+def _work() -> Iterator[Finding]:
+    """Small jobs as users run them, each checked; a failure names its remedy."""
+    from realdeg.cli.trial_run import TRIALS
+
+    group = "Work"
+    try:
+        with tempfile.TemporaryDirectory(prefix="realdeg-doctor-", ignore_cleanup_errors=True) as name:
+            for what, (attempt, remedy) in TRIALS.items():
+                try:
+                    yield Finding(group, what, "ok", attempt(Path(name)))
+                except Exception as error:
+                    remedy = getattr(error, "remedy", "") or remedy
+                    problem = getattr(error, "problem", "") or _line(error)
+                    yield Finding(group, what, "failed", problem, remedy)
+    except OSError as error:
+        remedy = "set TMPDIR to a folder that can be written"
+        yield Finding(group, "temporary folder", "failed", _line(error), remedy)
 
 
 def _weights() -> Iterator[Finding]:

@@ -8,13 +8,26 @@ import re
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from realdeg.cli import doctor
+from realdeg.cli.trial_run import TRIALS, Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+WORK = {
+    "write": "a file is whole or as it was",
+    "lock": "a second job on a folder is refused",
+    "degrade": "2 images by 2 processes, resumed, and made again to the byte",
+    "align": r"a simulated pair registered to 0\.0\d\d LR px",
+    "learn": r"5 steps of a layer on the processor, loss 0\.\d\d to 0\.\d\d",
+}
+"""What is run, and what it says where all is well."""
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +47,10 @@ def test_all_is_well_here(tmp_path):
     assert re.search(
         rf"^  ok +vgg19-dcbb9e9d\.pth +found in {re.escape(str(tmp_path))}$", done.stdout, re.MULTILINE
     )
-    assert done.stdout.endswith("everything that realdeg needs works here\n")
+    for name, what in WORK.items():
+        assert re.search(rf"^  ok +{name} +{what}$", done.stdout, re.MULTILINE), done.stdout
+    last = rf"run here in \d+\.\d s, with the results that were due: {', '.join(WORK)}"
+    assert re.fullmatch(last, done.stdout.splitlines()[-1])
 
 
 def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path):
@@ -59,6 +75,49 @@ def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path
     assert state["camera RAW"]["state"] == state["TIFF 16 bit"]["state"] == "missing"
     assert (state["HEIF"]["state"], state["HEIF"]["remedy"]) == ("note", "pip install 'realdeg[heif]'")
     assert state["PNG 16 bit"]["state"] == state["JPEG"]["state"] == "ok"
+    assert not WORK.keys() & state.keys()  # nothing is run with what is known to be broken
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "trial", "said"),
+    [
+        # Each a fault of the machine or of ours that looking at versions does not show.
+        (
+            "realdeg.degrade.replay.apply",
+            lambda plan, hr, **pools: hr[::2, ::2],
+            "degrade",
+            "equal to the byte",
+        ),
+        ("realdeg.guard._open_locked", lambda folder, path: os.open(os.devnull, 0), "lock", "held twice"),
+        ("realdeg.atomic.os.replace", lambda a, b: None, "write", "file.txt"),
+        (
+            "realdeg.align.pair.register",
+            lambda *a: types.SimpleNamespace(reason="too dark"),
+            "align",
+            "too dark",
+        ),
+    ],
+)
+def test_work_that_goes_wrong_is_named_with_its_remedy(tmp_path, monkeypatch, place, change, trial, said):
+    monkeypatch.setattr(place, change)
+    attempt, remedy = TRIALS[trial]
+    monkeypatch.setattr("realdeg.cli.trial_run.TRIALS", {trial: (attempt, remedy)})
+    (found,) = doctor._work()
+    assert (found.state, found.name) == ("failed", trial)
+    assert said in found.detail
+    assert found.remedy
+
+
+def test_the_exit_code_of_failed_work_is_1(monkeypatch):
+    def wrong(folder):
+        raise Wrong("the sky is green")
+
+    monkeypatch.setattr("realdeg.cli.trial_run.TRIALS", {"look": (wrong, "look again")})
+    monkeypatch.setattr(doctor, "examine", lambda: iter(()))
+    done = CliRunner().invoke(doctor.doctor, [])
+    assert done.exit_code == 1
+    assert re.search("^  failed  look  the sky is green; look again$", done.stdout, re.MULTILINE)
+    assert re.fullmatch(r"run here in \d\.\d s: look; failed: look, see above", done.stdout.splitlines()[-1])
 
 
 def test_it_looks_for_exactly_what_the_package_depends_on():
