@@ -21,14 +21,15 @@ from realdeg.degrade.stored_pools import pool_places, store_pools
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
 from realdeg.io import left_out
-from realdeg.io.find import Found, look, named, refused, twin_record
+from realdeg.io.find import Found, Listing, look, named, refused, twin_record
 from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
-from realdeg.records import PairRecord, with_files
+from realdeg.records import MANIFEST, PairRecord, read_manifest, with_files
 from realdeg.settings import versions, write_run
+from realdeg.vouching import unvouched
 
 RECIPE = "recipe.toml"
 GREY = "grey expanded to RGB"  # what reading notes of an image without colours
@@ -105,6 +106,9 @@ class Sources(NamedTuple):
 def find_sources(folders: Sequence[Path], draws: int = 1, finding: Finding = Finding()) -> Sources:
     """Images of the folders; those whose name is not their own, or not UTF-8, are refused.
 
+    Of a dataset (a folder with manifest.csv) HR of its pairs is taken, under their keys and with their
+    scenes: a scene that is held out of the one is then held out of the other.
+
     Args:
         folders: of images; with several, keys begin with the folder's name.
         draws: how often each image is degraded.
@@ -119,8 +123,17 @@ def find_sources(folders: Sequence[Path], draws: int = 1, finding: Finding = Fin
         problem = "has the same name as another of the folders, and keys begin with it"
         raise UserError(twin, problem, "rename it", exit_code=EXIT_USAGE)
     groups: dict[str, list[Found]] = {}
-    unclear = []
-    listings = [look(folder, finding) for folder in folders]
+    unclear: list[PairRecord] = []
+    scenes: dict[Path, str] = {}
+    listings = []
+    for folder in folders:
+        if (folder / MANIFEST).is_file():
+            listing, wrong, of_rows = _hr_of(folder)
+            unclear += wrong
+            scenes |= of_rows
+        else:
+            listing = look(folder, finding)
+        listings.append(listing)
     for listing, name in zip(listings, names, strict=True):
         for one in listing.found:
             key = f"{name}/{one.key}" if len(folders) > 1 else one.key
@@ -131,13 +144,26 @@ def find_sources(folders: Sequence[Path], draws: int = 1, finding: Finding = Fin
                 unclear.append(refused(Found(key, one.path), unreadable, "hr"))
     single = [group[0] for group in groups.values() if len(group) == 1]
     sources = [
-        Source(f"{one.key}_draw{draw}" if draws > 1 else one.key, one.path, one.key)
+        Source(f"{one.key}_draw{draw}" if draws > 1 else one.key, one.path, scenes.get(one.path, one.key))
         for one in single
         for draw in range(draws)
     ]
     for group in groups.values():
         unclear += [twin_record(one, group, "hr") for one in (group if len(group) > 1 else ())]
     return Sources(sources, unclear, left_out.together(listing.left_out for listing in listings))
+
+
+def _hr_of(dataset: Path) -> tuple[Listing, list[PairRecord], dict[Path, str]]:
+    """HR of a dataset's pairs; failed records of those that are not vouched for; scenes by file."""
+    rows = [row for row in read_manifest(dataset) if row.ok]
+    if not rows:
+        raise UserError(dataset, "is a dataset without pairs", "its manifest.csv says why")
+    wrong = unvouched(dataset, rows)
+    images = [Found(row.key, dataset / row.hr) for row in rows]
+    lost = [refused(one, wrong[one.key], "hr") for one in images if one.key in wrong]
+    kept = tuple(one for one in images if one.key not in wrong)
+    scenes = {dataset / row.hr: row.scene or row.key for row in rows}
+    return Listing(dataset, kept, {left_out.LR: len(rows)}), lost, scenes
 
 
 def degrade_image(

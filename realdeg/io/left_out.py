@@ -13,6 +13,7 @@ SOCKET = "socket"
 DEVICE = "device"
 OTHER_KIND = "twin of another kind"
 UNNAMED = "photo that neither rule means"
+LR = "LR image of a dataset"
 """Why files are left out; files of a format that is not read count under their suffix, e.g. ".gif"."""
 
 _IN_WORDS = {
@@ -20,6 +21,7 @@ _IN_WORDS = {
     DANGLING: ("link to nothing", "links to nothing"),
     BACK: ("link that leads back", "links that lead back"),
     OTHER_KIND: ("twin that --prefer leaves out", "twins that --prefer leaves out"),
+    LR: ("LR image of a dataset, of which HR is taken", "LR images of a dataset, of which HR is taken"),
     UNNAMED: ("photo that neither rule means", "photos that neither rule means"),
 }
 

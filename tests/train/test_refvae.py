@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -94,9 +95,49 @@ def test_a_resumed_run_ends_with_the_same_bytes(make_dataset, pictures, tmp_path
     mine, theirs = (load_file(open_run(run).weights) for run in (whole, half))
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-    (pictures / "more.png").write_bytes((pictures / "r0.png").read_bytes())
-    with pytest.raises(UserError, match="was trained on other pairs"):
-        train(data=data, out=tmp_path / "half", **words, steps=6)
+
+
+def test_references_that_come_and_go_do_not_strand_a_run(make_dataset, pictures, tmp_path):
+    """Crops of pictures that are there are the same; those of one that is gone take the next one."""
+    data = make_dataset()
+    words = {"data": data, "out": tmp_path / "run", "references": pictures, "itself": 0, "prior": 0}
+    train(**words, steps=2)
+    said = []
+    cv2.imwrite(str(pictures / "a.png"), picture(5, (40, 52)))
+    (pictures / "r0.png").rename(pictures / "z.png")  # the same picture under another name
+    train_refvae(settings(**words, steps=4), quiet=True, say=said.append)
+    assert [line for line in said if "references were added" in line] == [
+        "1 references were added since the run began (a.png); not used"
+    ]
+    (pictures / "z.png").unlink()
+    said.clear()
+    train_refvae(settings(**words, steps=6), quiet=True, say=said.append)
+    assert "1 of 2 references are gone (r0.png); crops take others" in said
+    notes = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
+    assert [(one["step"], one["note"][:20]) for one in notes if "note" in one] == [
+        (2, "1 references were ad"), (4, "1 of 2 references ar"), (4, "1 references were ad"),
+    ]  # fmt: skip
+    assert open_run(tmp_path / "run").step == 6
+    (pictures / "r1.png").unlink()
+    with pytest.raises(UserError, match="holds none of the 2 references that the run began with"):
+        train(**words, steps=8)
+
+
+def test_the_list_of_references_keeps_its_numbers(pictures, tmp_path):
+    from train.guides import Pictures
+    from train.reference_list import settled
+
+    names = ["r0.png", "r1.png", "r2.png", "r3.png"]
+    for i in (2, 3):
+        cv2.imwrite(str(pictures / f"r{i}.png"), picture(i, (40, 52)))
+    tmp_path.joinpath("run").mkdir()
+    paths = tuple(pictures / name for name in names)
+    assert settled(Pictures(paths), tmp_path / "run", print)[0].paths == paths
+    there, _ = settled(Pictures(paths[::-1]), tmp_path / "run", print)
+    assert there.paths == paths
+    there, notes = settled(Pictures((paths[0], paths[2])), tmp_path / "run", print)
+    assert [path.name for path in there.paths] == ["r0.png", "r2.png", "r2.png", "r0.png"]
+    assert notes == ["2 of 4 references are gone (r1.png, r3.png); crops take others"]
 
 
 def test_the_reference_is_really_used():
@@ -268,8 +309,17 @@ def test_a_bad_reference_is_named(make_dataset, pictures, tmp_path):
     cv2.imwrite(str(pictures / "dot.png"), np.zeros((1, 1, 3), np.uint8))
     for name in ("r0.png", "r1.png"):
         (pictures / name).unlink()
+    words = {"data": make_dataset(), "out": tmp_path / "run", "references": pictures}
     with pytest.raises(UserError, match=r"dot\.png: is 1x1 px"):
-        train(data=make_dataset(), out=tmp_path / "run", references=pictures, itself=0, prior=0)
+        train(**words, itself=1, prior=0)  # also where no crop would lean on it
+    for i in range(6):
+        (pictures / f"text{i}.png").write_text("text")
+    cv2.imwrite(str(pictures / "good.png"), picture(0, (40, 52)))
+    with pytest.raises(
+        UserError, match=r"text0\.png.*text3\.png and 2 more: 7 of 8 references cannot be used"
+    ):
+        train(**words)
+    assert not (tmp_path / "run/checkpoints").exists()
 
 
 def test_nan_names_its_files_and_keeps_the_run(make_dataset, pictures, tmp_path, monkeypatch):
