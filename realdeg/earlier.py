@@ -7,9 +7,10 @@ hold what was written. Names and dates alone say nothing: `realdeg.identity` has
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,7 @@ from realdeg.records import (
 )
 
 OTHER = "use another folder, or --overwrite"
+PART = 64  # records that a thread looks at in one go
 ABSENT = "absent"  # column: 1 where the input was not seen by the last run
 
 
@@ -40,11 +42,12 @@ class Keyed(Protocol):
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files that the work reads, in an order that stays."""
+        """The files that the work reads, in an order that stays: LR before HR."""
         ...
 
 
 Item = TypeVar("Item", bound=Keyed)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -144,16 +147,22 @@ def kept_of(out: Path, items: Sequence[Item], records: Mapping[str, PairRecord])
     """
     known = [(item, records[item.key]) for item in items if item.key in records]
     known = [(item, record) for item, record in known if record.status != "failed"]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        found = list(pool.map(lambda pair: _still(out, *pair), known, chunksize=64))
+    found = _several(partial(_still, out), known)
     return {record.key: record for record in found if record}
+
+
+def _several(look: Callable[..., Found], over: Sequence[tuple[Any, ...]]) -> list[Found]:
+    """`look(*each)` of all, in some threads: what takes long is reading files."""
+    threads = os.cpu_count() or 1
+    parts = [over[i : i + PART] for i in range(0, len(over), PART)]
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        return [one for part in pool.map(lambda part: [look(*each) for each in part], parts) for one in part]
 
 
 def holding(out: Path, records: Iterable[PairRecord]) -> dict[str, PairRecord]:
     """Records, by key, whose files are as they were written; of those whose inputs are not looked at."""
     records = [record for record in records if record.files or record.status != "ok"]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        found = list(pool.map(lambda record: _files_hold(out, record), records, chunksize=64))
+    found = _several(partial(_files_hold, out), [(record,) for record in records])
     return {record.key: record for record, holds in zip(records, found, strict=True) if holds}
 
 
@@ -163,22 +172,22 @@ def _still(out: Path, item: Keyed, record: PairRecord) -> PairRecord | None:
     if len(before) != len(item.sources) or not _files_hold(out, record):
         return None
     sources: dict[str, FileState] = {}
-    moved: dict[str, str] = {}
     for (path, state), now in zip(before, item.sources, strict=True):
         here = place(now)
         # Of a file in another place neither size nor date say anything.
-        if not is_same(now, state if here == place(path) else FileState(state.sha256)):
+        if not is_same(now, state if here == path else FileState(state.sha256)):
             return None
         sources[here] = _touched(now, state)
-        moved[place(path)] = str(now)
-    if sources == dict(record.sources):
-        return record
-    named = {
-        side: moved.get(place(getattr(record, side)), getattr(record, side))
-        for side in ("source_lr", "source_hr")
-        if getattr(record, side)
-    }
-    return replace(record, sources=sources, **named)
+    sides = [side for side in ("source_lr", "source_hr") if getattr(record, side)]
+    if sources == dict(record.sources) or len(sides) != len(sources):
+        return replace(record, sources=sources)
+    named = dict(zip(sides, map(str, item.sources), strict=True))
+    return replace(
+        record,
+        sources=sources,
+        source_lr=named.get("source_lr", ""),
+        source_hr=named.get("source_hr", ""),
+    )
 
 
 def _touched(path: Path, state: FileState) -> FileState:

@@ -16,12 +16,13 @@ LEFTOVER = "leftover"
 def orphans(out: Path, rows: Iterable[PairRecord]) -> Iterator[Path]:
     """Files below LR/, HR/ and so on that no row names, relative to `out`; no temporary files."""
     named = {path for row in rows for path in (*row.files, row.lr, row.hr) if path}
+    root = str(out)
     for folder in OUTPUTS:
         for place, _, names in os.walk(out / folder):
+            inside = place[len(root) :].replace(os.sep, "/").strip("/")
             for name in sorted(names):
-                path = Path(place, name).relative_to(out)
-                if path.as_posix() not in named and not name.endswith(TEMPORARY):
-                    yield path
+                if f"{inside}/{name}" not in named and not name.endswith(TEMPORARY):
+                    yield Path(inside, name)
 
 
 def set_aside(out: Path, rows: Iterable[PairRecord]) -> int:

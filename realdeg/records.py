@@ -14,7 +14,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Literal
 
 from realdeg.atomic import write_text
@@ -93,7 +93,11 @@ class PairRecord:
         if side in ("lr", "hr"):
             state = self.files.get(path)
         else:
-            state = self.sources.get(path) or self.sources.get(place(path))
+            named = [one for one in (self.source_lr, self.source_hr) if one]
+            if len(named) == len(self.sources):  # in this order
+                state = list(self.sources.values())[0 if side == "source_lr" else -1]
+            else:
+                state = self.sources.get(path) or self.sources.get(place(path))
         return state.sha256 if state else ""
 
     def with_split(self, split: str) -> PairRecord:
@@ -191,7 +195,7 @@ def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], d
             sources[row[f"source_{side}"]] = FileState(row[f"source_{side}_sha256"])
     try:
         more = json.loads(row.get("files") or "{}")
-        if any(PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts for path in more):
+        if any(map(_leaves, more)):
             raise ValueError("a path leaves the dataset's folder")
         files |= {str(path): FileState(str(sha)) for path, sha in more.items()}
     except (ValueError, AttributeError):
@@ -249,8 +253,7 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
                 where, "is ok but lacks its key, lr, hr or a scale of 1 or more", "mend or remove the row"
             )
         for name in ("key", "lr", "hr"):
-            parts = PurePosixPath(row[name])
-            if parts.is_absolute() or ".." in parts.parts or "\0" in row[name]:
+            if _leaves(row[name]):
                 raise UserError(where, f"{name} {row[name]!r} leaves the dataset's folder", "mend the row")
         if row["status"] == "ok" and row["key"] in seen:
             raise UserError(where, f"repeats the key {row['key']!r}", "mend or remove the row")
@@ -262,6 +265,11 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
         files, sources = _states(where, row)
         records.append(PairRecord(**known, detail=detail, files=files, sources=sources))
     return records
+
+
+def _leaves(path: str) -> bool:
+    """Whether a path does not stay below the folder that it starts from."""
+    return path.startswith("/") or ".." in path.split("/") or "\0" in path
 
 
 def _cell(value: object) -> str:

@@ -192,8 +192,13 @@ def _executor(workers: int, *, fresh: bool = False) -> Executor:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent and the cores to the other workers; end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave signals to the parent and the cores to the other workers; end when the parent is gone.
+
+    Ctrl-C and a terminal that closes reach the whole group; the parent still wants what is in hand.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import cv2
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from realdeg.imaging.noise import normal
 
@@ -77,12 +76,16 @@ def without_shading(windows: Array) -> Array:
 
 def transform(residuals: Array) -> Array:
     """(n, 3, size, size) coefficients of (n, size, size, 3) residuals, orthonormal."""
+    from scipy import fft  # not every recipe has noise
+
     result: Array = fft.dctn(np.moveaxis(residuals, -1, 1), axes=(2, 3), norm="ortho")
     return result
 
 
 def back(coefficients: Array) -> Array:
     """(n, size, size, 3) of what `transform` gives."""
+    from scipy import fft
+
     result: Array = np.moveaxis(fft.idctn(coefficients, axes=(2, 3), norm="ortho"), 1, -1)
     return result
 

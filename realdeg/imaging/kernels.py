@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, special
 
 Kernel = npt.NDArray[Any]
 
@@ -72,6 +71,8 @@ def sinc(size: int, cutoff: float, *, half: bool = False) -> Kernel:
         cutoff: angular frequency w, radians a pixel, up to pi.
         half: as in `gaussian`.
     """
+    from scipy import special  # a fifth of a second, which only some recipes need
+
     axis = _axis(size, half)
     radius = np.hypot(*np.meshgrid(axis, axis))
     centre = cutoff**2 / (4 * np.pi)
@@ -159,6 +160,8 @@ def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
         dx: to the right, px.
         dy: downwards, px.
     """
+    from scipy import ndimage  # likewise
+
     padded = np.pad(kernel, 2)
     target = np.add(centre_of_mass(padded), (dx, dy))
     moved, by = padded, np.zeros(2)
