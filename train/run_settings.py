@@ -30,7 +30,7 @@ class RunSettings:
     """What steers any training; a program's settings go on from here and put its own defaults in place."""
 
     data: Path | None = setting(None, "Dataset folder with manifest.csv.")
-    extra: Path | None = setting(None, "Second dataset to learn from, less the scenes that --data holds out.")
+    extra: Path | None = setting(None, "Second dataset to learn from, less what either holds out.")
     recipe: str | None = setting(
         None, "Make LR of each HR crop while training: a preset or file as of `realdeg degrade`."
     )

@@ -253,7 +253,7 @@ def test_progress_that_nobody_can_see_stops_nothing(monkeypatch, what):
     if what == "closed":
         stream.close()
     if what == "full":
-        stream = Path("/dev/full").open("w")
+        stream = Path("/dev/full").open("w")  # noqa: SIM115
     monkeypatch.setattr(sys, "stderr", None if what == "none" else stream)
     with Show("training", 3, 0) as show:
         assert show.bar is None
