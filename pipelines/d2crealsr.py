@@ -14,6 +14,8 @@ import click
 
 from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
+from realdeg.cli.finding import finding_options
+from realdeg.io.finding_settings import Finding
 from train.d2c_settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def d2crealsr(
     test: float = TEST_SCENES,
     group: str | None = None,
     title: str = "",
+    finding: Finding = Finding(),
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> Table:
@@ -59,6 +62,7 @@ def d2crealsr(
         test: scenes to test on: a number, or a share below 1.
         group: regular expression whose first group of a pair's key names its scene.
         title: heading of the report.
+        finding: which files of the folders are photos.
         workers: processes of the registration.
         say: receives lines for the user.
 
@@ -75,7 +79,7 @@ def d2crealsr(
     stage = Stages.under(out)
     with Teller("pairs registered", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
-        aligned = align_folders(lr, hr, stage.pairs, align, running=running)
+        aligned = align_folders(lr, hr, stage.pairs, align, finding=finding, running=running).or_stop()
     say(f"{stage.pairs}: {aligned.count('ok')} pairs kept, {aligned.problems} refused")
     split_dataset(stage.pairs, test=test, seed=train.seed, group=group)
     train_d2c(replace(train, data=stage.pairs, out=stage.run), say=say)
@@ -95,6 +99,7 @@ def d2crealsr(
 @click.option("--preset", type=Choice(list(PRESETS)), default="paper", help="Size and training of D2C-SR.")
 @click.option("--steps", type=click.IntRange(1), default=None, help="Training steps; else the preset's.")
 @click.option("--seed", type=int, default=0, help="Of the split, the initial weights and the crops.")
+@finding_options
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
@@ -108,6 +113,8 @@ def main(
     preset: str,
     steps: int | None,
     seed: int,
+    prefer: str | None,
+    follow_links: bool,
     workers: int,
     dry_run: bool,
 ) -> None:
@@ -115,13 +122,15 @@ def main(
 
     Run it again to go on where it stopped: every stage skips what it has finished.
     """
-    align = AlignSettings(scale=scale)
+    align, finding = AlignSettings(scale=scale), Finding(prefer, follow_links)
     chosen = {"seed": seed, "scale": scale, **({"steps": steps} if steps else {})}
     train = D2CSettings(**{**PRESETS[preset], **chosen})
     if dry_run:
-        from realdeg.io.find import match_stems
+        from realdeg.io.pairing import pair_by_stem
+        from realdeg.io.pairing_settings import PairingSettings
 
-        matches, lonely = match_stems(lr, hr)
+        pairs = pair_by_stem(lr, hr, PairingSettings(), finding)
+        matches, lonely = pairs.matches, pairs.failed
         stage, size = Stages.under(out), f"x{scale}" if scale else "of the scale they show"
         click.echo(f"1. register {len(matches)} pairs {size} into {stage.pairs}")
         click.echo(f"   {len(lonely)} photos have no partner")
@@ -138,6 +147,7 @@ def main(
         out,
         align=align,
         train=train,
+        finding=finding,
         test=test,
         group=group,
         workers=workers or cores(),

@@ -68,14 +68,14 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
     settings = DegradeSettings(SCALE, kernel_pool=sample / "kernels" / "gaussians_x2.npz", seed=SEED)
     with Teller("images degraded", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
-        degrade_folder(sample / "clean", degraded, settings, running=running)
+        degrade_folder(sample / "clean", degraded, settings, running=running).or_stop()
 
     say("realdeg degrade --recipe realesrgan, realdeg replay: every LR again from the manifest, to the byte")
     recipe = out / "realesrgan"
     with Teller("images degraded", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
         settings = DegradeSettings(4, recipe="realesrgan", draws=RECIPE_DRAWS, seed=SEED)
-        degrade_folder(sample / "clean", recipe, settings, running=running)
+        degrade_folder(sample / "clean", recipe, settings, running=running).or_stop()
     again = replay(recipe, running=Running(workers=workers))
     build_report(recipe, title="Real-ESRGAN's degradation, drawn")
 
@@ -111,7 +111,7 @@ def _shipped(sample: Path, out: Path, workers: int) -> Table:
     clean, pairs = out / "clean", out / "pairs"
     _keep(clean / UNSEEN, partial(_pixels, sample / "clean" / UNSEEN))
     settings = DegradeSettings(4, recipe="mild", draws=UNSEEN_DRAWS, seed=SEED)
-    degrade_folder(clean, pairs, settings, running=Running(workers=workers))
+    degrade_folder(clean, pairs, settings, running=Running(workers=workers)).or_stop()
     return evaluate(None, pairs, split="all", model=load(), out=out / "evaluation")
 
 

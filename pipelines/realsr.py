@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING
 import click
 
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
+from realdeg.cli.finding import finding_options
 from realdeg.degrade.kernel_settings import METHODS, KernelSettings
 from realdeg.degrade.noise_settings import METHODS as NOISE_METHODS
 from realdeg.degrade.noise_settings import NoiseSettings
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
+from realdeg.io.finding_settings import Finding
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport
@@ -45,6 +47,7 @@ def realsr(
     cleanup: int = 2,
     test: float = 0.1,
     seed: int = 0,
+    finding: Finding = Finding(),
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> list[JobReport]:
@@ -61,6 +64,7 @@ def realsr(
         cleanup: by how much source photos are reduced to become HR.
         test: scenes kept for testing: a number, or a share below 1.
         seed: of every draw and of the splits.
+        finding: which files of the folders are photos.
         workers: processes.
         say: receives lines for the user.
 
@@ -81,15 +85,15 @@ def realsr(
         with Teller("kernels learned", quiet=False) as teller:
             running = Running(workers=workers, on_progress=teller)
             learned = estimate_photos(
-                source, pool, kernels or KernelSettings(scale, seed=seed), running=running
-            )
+                source, pool, kernels or KernelSettings(scale, seed=seed), finding=finding, running=running
+            ).or_stop()
         say(f"{pool}: kernels of {learned.count('ok')} of {len(learned.records)} photos")
         if not learned.count("ok"):
             raise UserError(source, "no photo gives a kernel", f"see {out}/kernels.job/manifest.csv")
     with Teller("photos searched for noise", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
         rule = noise or NoiseSettings("classic", min_mean=TRACKS[track])
-        found = harvest(source, patches, rule, running=running)
+        found = harvest(source, patches, rule, finding=finding, running=running).or_stop()
     if not found.count("ok"):
         problem = f"gives no noise patch of {rule.side} px"
         remedy = "give --noise flat, --noise-size 64, or a larger --max-variance"
@@ -102,7 +106,8 @@ def realsr(
         settings = DegradeSettings(scale, pool, patches, seed=seed, cleanup=reduced)
         with Teller(f"{name} images degraded", quiet=False) as teller:
             running = Running(workers=workers, on_progress=teller)
-            made.append(degrade_folder(folder, out / name, settings, running=running))
+            degraded = degrade_folder(folder, out / name, settings, finding=finding, running=running)
+        made.append(degraded.or_stop())
         say(f"{out / name}: {made[-1].count('ok')} pairs, {made[-1].problems} images that gave none")
         if made[-1].count("ok") > 1:  # a single image is one to train on
             split_dataset(out / name, test=test, seed=seed)
@@ -150,6 +155,7 @@ def realsr(
     "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
 )
 @click.option("--seed", type=int, default=0, help="Of every draw and of the splits.")
+@finding_options
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
@@ -169,6 +175,8 @@ def main(
     min_confidence: float,
     test: float,
     seed: int,
+    prefer: str | None,
+    follow_links: bool,
     workers: int,
     dry_run: bool,
 ) -> None:
@@ -177,10 +185,11 @@ def main(
     Run it again to go on where it stopped. Then: python -m train.d2c --data OUT/source --extra OUT/clean.
     """
     rule = NoiseSettings(noise, noise_size, max_variance=max_variance, min_mean=TRACKS[track])  # type: ignore[arg-type]
+    finding = Finding(prefer, follow_links)
     if dry_run:
-        from realdeg.io.find import find_images
+        from realdeg.io.find import look
 
-        photos, images = len(find_images(source)), len(find_images(clean)) if clean else 0
+        photos, images = (len(look(one, finding).single) if one else 0 for one in (source, clean))
         learned = f"learn kernels for x{scale} of {photos} photos ({method})"
         click.echo(f"1. {learned if track == 'smartphone' else 'no kernels: bicubic'}")
         limit = f", variance below {max_variance:g}" if noise == "classic" else ""
@@ -199,6 +208,7 @@ def main(
         cleanup=cleanup,
         test=test,
         seed=seed,
+        finding=finding,
         workers=workers or cores(),
         say=click.echo,
     )

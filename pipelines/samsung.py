@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 import click
 
 from realdeg.cli.common import FOLDER, Teller, cores
+from realdeg.cli.finding import finding_options
 from realdeg.degrade.settings import DegradeSettings
+from realdeg.io.finding_settings import Finding
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport
@@ -36,6 +38,7 @@ def samsung(
     draws: int = 1,
     test: float = 0.1,
     seed: int = 0,
+    finding: Finding = Finding(),
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> JobReport:
@@ -49,6 +52,7 @@ def samsung(
         draws: LR images of each HR image.
         test: scenes kept for testing: a number, or a share below 1.
         seed: of every draw and of the split.
+        finding: which files of the folders are images.
         workers: processes.
         say: receives lines for the user.
     """
@@ -61,7 +65,7 @@ def samsung(
     settings = DegradeSettings(scale, seed=seed, recipe="samsung", draws=draws)
     with Teller("images degraded", quiet=False) as teller:
         running = Running(workers=workers, on_progress=teller)
-        made = degrade_folder(folders, out, settings, running=running)
+        made = degrade_folder(folders, out, settings, finding=finding, running=running).or_stop()
     say(f"{out}: {made.count('ok')} pairs, {made.problems} images that gave none")
     split_dataset(out, test=test, seed=seed)
     say(f"{build_report(out, title='Multiple degradations')}: report")
@@ -78,6 +82,7 @@ def samsung(
     "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
 )
 @click.option("--seed", type=int, default=0, help="Of every draw and of the split.")
+@finding_options
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
@@ -91,6 +96,8 @@ def main(
     draws: int,
     test: float,
     seed: int,
+    prefer: str | None,
+    follow_links: bool,
     workers: int,
     dry_run: bool,
 ) -> None:
@@ -98,10 +105,11 @@ def main(
 
     Run it again to go on where it stopped. Then: python -m train.d2c --data OUT, or any trainer of pairs.
     """
+    finding = Finding(prefer, follow_links)
     if dry_run:
         from realdeg.degrade.folder import find_sources
 
-        images, *_ = find_sources([clean, source] if source else [clean], draws)
+        images, *_ = find_sources([clean, source] if source else [clean], draws, finding)
         click.echo(f"1. degrade {len(images)} images by x{scale} with the recipe samsung into {out}")
         click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
         click.echo(f"3. write the report {out / 'report' / 'index.html'}")
@@ -114,6 +122,7 @@ def main(
         draws=draws,
         test=test,
         seed=seed,
+        finding=finding,
         workers=workers or cores(),
         say=click.echo,
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from realdeg import atomic
 from realdeg.earlier import Item, assigned, holding, kept_of, read_earlier, table, withdraw
-from realdeg.errors import UserError
+from realdeg.errors import Interrupted, UserError
 from realdeg.guard import locked, stop_signals
 from realdeg.ledger import Ledger
 from realdeg.leftover import set_aside
@@ -72,6 +72,19 @@ class JobReport:
     def problems(self) -> int:
         """Number of items that gave no pair."""
         return len(self.records) - self.count("ok")
+
+    def or_stop(self) -> JobReport:
+        """The report of a job that went to its end, for whoever goes on from there.
+
+        Raises:
+            Interrupted: by a signal.
+            UserError: the job stopped itself, its disk being full, say.
+        """
+        if self.interrupted:
+            raise Interrupted
+        if self.stopped:
+            raise UserError("stopped early", self.stopped)
+        return self
 
 
 @dataclass(frozen=True)
