@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from realdeg.errors import DiskFull, UserError
-from realdeg.jobs import Running, run_job
+from realdeg.dataset.split import split_scenes
+from realdeg.errors import DiskFull, Interrupted, UserError
+from realdeg.jobs import JobReport, Running, run_job
 from realdeg.records import LEDGER, MANIFEST, METADATA, PairRecord, read_manifest, with_files, write_manifest
 
 OLD, FUTURE = (1e9, 1e9), (4e9, 4e9)
@@ -447,3 +448,22 @@ def test_scenes_of_the_journal_and_of_the_table_agree(tmp_path):
     write_manifest(out, [replace(r, scene="s", split="val") for r in read_manifest(out)])
     do(a, out, overwrite=True)
     assert {(row.scene, row.split) for row in read_manifest(out)} == {("s", "val")}
+
+
+def test_what_goes_on_from_a_stopped_job_stops_too():
+    with pytest.raises(Interrupted):
+        JobReport((), interrupted=True).or_stop()
+    with pytest.raises(UserError, match="stopped early: the disk is full"):
+        JobReport((), stopped="the disk is full").or_stop()
+    assert JobReport(()).or_stop() == JobReport(())
+
+
+def test_a_new_split_takes_the_old_one_from_pairs_that_are_away(tmp_path):
+    """Else one that comes back would bring a scene to the other side."""
+    a, out = fill(tmp_path / "a", p="pa", q="qa", r="ra"), tmp_path / "out"
+    do(a, out)
+    write_manifest(out, [replace(r, scene="s", split="test") for r in read_manifest(out)])
+    fill(a, q="broken")
+    do(a, out)
+    rows = split_scenes(read_manifest(out), test=0)
+    assert {row.key: row.split for row in rows} == {"p": "train", "q": "", "r": "train"}
