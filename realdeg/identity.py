@@ -100,12 +100,12 @@ class Reading:
                 if now is None:
                     continue
                 same = False
-            elif now is not None and now != before and now[:-1] == before[:-1]:
-                # Nothing but the time of change differs: a new link to the file (ours, perhaps), or it was
-                # written in place and its date put back.
-                same = _hash_or_none(path) == state.sha256
+            elif now is not None and now.links == before.links and now.changed_ns != before.changed_ns:
+                # Written in place, perhaps, and its date put back. A new link to a file, which HR often is,
+                # touches this time too, and is no reason to read it once more.
+                same = now.held == before.held and _hash_or_none(path) == state.sha256
             else:
-                same = now == before
+                same = now is not None and now.held == before.held
             if not same:
                 raise UserError(path, "was replaced while it was read", "run again when it is complete")
             assert state is not None
@@ -113,12 +113,22 @@ class Reading:
         return found
 
 
-def _look(path: Path) -> tuple[int, int, int, int, int] | None:
+@dataclass(frozen=True)
+class _Look:
+    """What the file system says of a file: device, inode, size and time; links, and time of change."""
+
+    held: tuple[int, int, int, int]
+    links: int
+    changed_ns: int
+
+
+def _look(path: Path) -> _Look | None:
     try:
         status = path.stat()
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    held = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return _Look(held, status.st_nlink, status.st_ctime_ns)
 
 
 def _state_or_none(path: Path) -> FileState | None:
