@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -188,6 +189,9 @@ def _hashes(record: PairRecord) -> dict[str, str]:
 def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], dict[str, FileState]]:
     """What a manifest's row says of files and sources."""
     files, sources = {}, {}
+    for name in HASHES[:4]:
+        if row.get(name) and not re.fullmatch("[0-9a-f]{64}", row[name]):  # the end of a table that was cut
+            raise UserError(where, f"{name} is no SHA-256", "restore the table or run the job again")
     for side in ("lr", "hr"):
         if row.get(side) and row.get(f"{side}_sha256"):
             files[row[side]] = FileState(row[f"{side}_sha256"])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
-from realdeg.identity import FileState, state_of
+from realdeg.identity import FileState, file_hash
 from realdeg.records import LEDGER, MANIFEST, PairRecord, fingerprint, from_json
 
 REMEMBERED = ".realdeg-hashes.json"
@@ -44,18 +44,27 @@ def unvouched(folder: Path, records: Iterable[PairRecord]) -> dict[str, UserErro
         folder, records: as in `require_vouched`.
     """
     records = [record for record in records if record.ok]
-    found = states(folder, list(dict.fromkeys(path for record in records for path in _files(record))))
+    wanted = {path: state for record in records for path, state in _files(record).items()}
+    found = states(folder, list(wanted))
+    # Files and manifest may have been replaced together, with sizes and dates as they were: before anything
+    # is refused it is read.
+    doubted = [path for path, state in wanted.items() if path in found and _differs(found[path], state)]
+    found |= states(folder, doubted, known={})
     wrong: dict[str, UserError] = {}
     for record in records:
         for path, state in _files(record).items():
             problem = ""
             if path not in found:
                 problem = f"is named by {MANIFEST} but missing"
-            elif state.sha256 and found[path].sha256 != state.sha256:
+            elif _differs(found[path], state):
                 problem = f"is not the file that {MANIFEST} vouches for"
             if problem:
                 wrong.setdefault(record.key, UserError(folder / path, problem, AGAIN))
     return wrong
+
+
+def _differs(found: FileState, wanted: FileState) -> bool:
+    return wanted.sha256 not in ("", found.sha256)
 
 
 def _files(record: PairRecord) -> dict[str, FileState]:
@@ -67,17 +76,21 @@ def _files(record: PairRecord) -> dict[str, FileState]:
     return {path: record.files.get(path, state) for path, state in named.items()}
 
 
-def states(folder: Path, paths: Sequence[str]) -> dict[str, FileState]:
+def states(
+    folder: Path, paths: Sequence[str], known: Mapping[str, FileState] | None = None
+) -> dict[str, FileState]:
     """States of a dataset's files, hashing only those that changed since they were last looked at.
 
     Args:
         folder: of the dataset.
         paths: relative to it.
+        known: states to be trusted; None: those that are remembered.
 
     Returns:
         By path; without those that cannot be read.
     """
-    known = {**_of_ledger(folder), **_remembered(folder)}
+    if known is None:
+        known = {**_of_ledger(folder), **_remembered(folder)}
     found: dict[str, FileState] = {}
     unknown = []
     for path in paths:
@@ -101,7 +114,8 @@ def states(folder: Path, paths: Sequence[str]) -> dict[str, FileState]:
 
 def _state(path: Path) -> FileState | None:
     try:
-        return state_of(path)
+        status = path.stat()
+        return FileState(file_hash(path), status.st_size, status.st_mtime_ns)
     except OSError:
         return None
 

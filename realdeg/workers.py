@@ -179,7 +179,12 @@ def _parallel(
 
 
 def _executor(workers: int, *, fresh: bool = False) -> Executor:
+    import warnings
+
     from loky import get_reusable_executor
+
+    # An idle worker that ends just when work comes is replaced; nobody need read of it.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
 
     return get_reusable_executor(  # type: ignore[no-any-return]
         max_workers=workers,

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.identity import state_of
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_holding, refuse_inside, write_metadata
-from realdeg.records import PairRecord, read_manifest, with_files
+from realdeg.records import MANIFEST, PairRecord, read_manifest, with_files
 from realdeg.settings import write_run
 from realdeg.vouching import unvouched
 
@@ -105,7 +107,7 @@ def tile_dataset(
 def cut(tile: Tile, out: Path) -> PairRecord:
     """Write one tile of a pair: the work of one item."""
     dataset, record, scale = tile.dataset, tile.record, tile.record.scale
-    lr, hr = _read(dataset / record.lr), _read(dataset / record.hr)
+    lr, hr = _vouched(dataset, record, "lr"), _vouched(dataset, record, "hr")
     if hr.pixels.shape[:2] != (scale * lr.pixels.shape[0], scale * lr.pixels.shape[1]):
         raise UserError(dataset / record.hr, f"is not x{scale} of its LR", "make the dataset again")
     to_lr, to_hr = pair_paths(tile.key)
@@ -141,10 +143,30 @@ def _valid(dataset: Path, record: PairRecord, tiles: list[Tile], min_valid: floa
     return [t for t in tiles if mask[t.y : t.y + t.height, t.x : t.x + t.width].mean() >= min_valid]
 
 
+def _vouched(dataset: Path, record: PairRecord, side: Literal["lr", "hr"]) -> Photo:
+    """LR or HR of a pair, if it is still what the manifest says: the set may be made anew meanwhile."""
+    path = dataset / getattr(record, side)
+    digest = _hash(path)
+    if record.sha256(side) not in ("", digest):
+        problem = f"is not the file that {MANIFEST} vouched for when this began"
+        raise UserError(path, problem, "run again when the dataset is complete")
+    return _read(path, digest)
+
+
 @lru_cache(maxsize=2)
-def _read(path: Path) -> Photo:
-    """The tiles of a pair follow each other: decode LR and HR once for all of them."""
-    return read(path)
+def _read(path: Path, digest: str) -> Photo:
+    """The tiles of a pair follow each other: decode LR and HR once for all of them, by their content."""
+    photo = read(path)
+    if _hash(path) != digest:
+        raise UserError(path, "was replaced while it was read", "run again when it is complete")
+    return photo
+
+
+def _hash(path: Path) -> str:
+    try:
+        return state_of(path).sha256
+    except OSError as error:
+        raise UserError(path, f"cannot be read ({error.strerror})", "make the pair again") from None
 
 
 def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Tile]:

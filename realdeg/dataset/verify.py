@@ -154,8 +154,10 @@ def _row(
         yield Finding("row", row.key, str(UserError(folder / MANIFEST, problem, MAKE_AGAIN)))
 
 
-def _contents(record: PairRecord) -> tuple[str, dict[str, str]]:
-    return record.status, {path: state.sha256 for path, state in record.files.items()}
+def _contents(record: PairRecord) -> tuple[str, dict[str, str], tuple[str, str]]:
+    """What a record says of its pair, and of what that was made of."""
+    made = {path: state.sha256 for path, state in record.files.items()}
+    return record.status, made, (record.sha256("source_lr"), record.sha256("source_hr"))
 
 
 def _grid(folder: Path, row: PairRecord) -> Iterator[Finding]:

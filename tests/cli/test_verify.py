@@ -127,6 +127,15 @@ def test_table_and_journal_that_disagree_are_found_and_mended(data):
     assert splits["a"] == {row.key: row.split for row in rows}["a"]
 
 
+def test_a_table_that_was_cut_in_its_last_cell_is_refused(data):
+    text = (data / MANIFEST).read_text()
+    (data / MANIFEST).write_text(text[:-40])
+    result = CliRunner().invoke(cli, ["verify", str(data)])
+    assert "line 4: source_hr_sha256 is no SHA-256; restore the table or run the job again" in str(
+        result.exception
+    )
+
+
 @pytest.mark.parametrize("damage", ["nonsense", None])
 def test_a_journal_that_cannot_be_used(data, damage):
     (data / LEDGER).unlink()

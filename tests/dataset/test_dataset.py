@@ -1,6 +1,8 @@
 """Truth: counts worked out by hand, the pixels that went in, and the readers of two other projects."""
 
+import hashlib
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 
 from realdeg.dataset.adopt import adopt_folders
 from realdeg.dataset.split import split_dataset, split_scenes
-from realdeg.dataset.tile import _starts, tile_dataset
+from realdeg.dataset.tile import Tile, _starts, cut, tile_dataset
 from realdeg.errors import UserError
+from realdeg.identity import FileState
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.records import PairRecord, read_manifest
+from realdeg.vouching import require_vouched
 
 
 def photo(seed, height, width):
@@ -174,6 +178,36 @@ def test_a_pair_made_anew_is_cut_anew(dataset, folders, tmp_path):
     assert 0 < report.resumed < len(report.records)
     corner = next(r for r in report.records if r.key == "img 0_y00000_x00000")
     np.testing.assert_array_equal(read(tmp_path / "t" / corner.lr).pixels, photo(99, 30, 40)[:16, :16])
+
+
+def test_a_pair_that_is_replaced_while_tiles_are_cut_is_not_cut(dataset, tmp_path):
+    """Neither the old pixels under the new hash, nor the new ones that no manifest vouched for."""
+    records = [record for record in read_manifest(dataset) if record.ok]
+    tiles = [Tile(f"t{i}", dataset, records[0], 0, 0, 8, 8) for i in range(3)]
+    path, before = dataset / records[0].lr, (dataset / records[0].lr).read_bytes()
+    first = cut(tiles[0], tmp_path / "t")
+    write_image(path, photo(99, 30, 40))
+    with pytest.raises(UserError, match=r"is not the file that manifest\.csv vouched for when this began"):
+        cut(tiles[1], tmp_path / "t")
+    path.write_bytes(before)
+    assert cut(tiles[2], tmp_path / "t").sha256("lr") == first.sha256("lr")
+
+
+def test_files_and_table_replaced_together_are_believed(dataset):
+    """With sizes and dates as they were, so that what was remembered of them contradicts the table."""
+    records = read_manifest(dataset)
+    require_vouched(dataset, records)
+    path = dataset / records[0].lr
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    digest = hashlib.sha256(content).hexdigest()
+    now = replace(records[0], files={**records[0].files, records[0].lr: FileState(digest)})
+    require_vouched(dataset, [now, *records[1:]])
+    with pytest.raises(UserError, match=r"is not the file that manifest\.csv vouches for"):
+        require_vouched(dataset, records)
 
 
 def test_scenes_named_by_a_group_outlive_a_second_run(tmp_path):
