@@ -101,7 +101,7 @@ def read_split(data: Path, *, scale: int | None = None, extra: Path | None = Non
     unseen = {pair.scene for pair in val}
     older = (*train, *(pair for pair in more if pair.scene not in unseen))
     held = (*held, *kept_out)
-    learned, why = _apart((*train, *more), held)
+    learned, why = _apart((*train, *more), held, [*_kept_back(data), *(_kept_back(extra) if extra else ())])
     if not learned:
         problem = f"holds nothing to learn from: {counted(why)}"
         raise UserError(data, problem, "split it anew with `realdeg split`", exit_code=EXIT_USAGE)
@@ -197,10 +197,22 @@ def _held_out(rows: Sequence[PairRecord]) -> _Parts:
     return _Parts(train, held, held, note)
 
 
-def _apart(pairs: Iterable[Pair], held: Sequence[Pair]) -> tuple[tuple[Pair, ...], dict[str, int]]:
+def _kept_back(data: Path) -> list[PairRecord]:
+    """All rows of the splits that are checked on: also of pairs that failed, are valid in part, or of another
+    scale, which no one can check on now.
+    """
+    return [row for row in read_manifest(data) if row.split in CHECKED]
+
+
+def _apart(
+    pairs: Iterable[Pair], held: Sequence[Pair], rows: Iterable[PairRecord]
+) -> tuple[tuple[Pair, ...], dict[str, int]]:
     """The pairs that show nothing of what is held out, and how many do, by reason."""
     scenes = {pair.scene for pair in held}
     marks = frozenset().union(*(pair.marks for pair in held))
+    for row in rows:
+        scenes.add(_scene(row))
+        marks |= {row.sha256("hr"), row.sha256("source_hr"), row.sha256("source_lr")} - {""}
     why: Counter[str] = Counter()
     kept = []
     for pair in pairs:

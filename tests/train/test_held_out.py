@@ -57,6 +57,20 @@ def test_test_scenes_are_held_out_beside_val(make_dataset, tmp_path):
     assert counted(split.left_out) == "2 of a scene held out"
 
 
+@pytest.mark.parametrize(
+    "change", [{"detail": {"valid": 0.7}}, {"status": "failed", "lr": "", "hr": ""}, {"scale": 4}]
+)
+def test_a_test_pair_that_cannot_be_used_is_held_out_all_the_same(make_dataset, tmp_path, change):
+    data = make_dataset(count=4, splits="ttve")
+    extra = tmp_path / "extra"
+    shutil.copytree(data, extra)
+    write_manifest(extra, [replace(row, split="") for row in read_manifest(extra)])
+    rows = read_manifest(data)
+    write_manifest(data, [replace(row, **change) if row.split == "test" else row for row in rows])
+    split = read_split(data, scale=rows[0].scale, extra=extra)
+    assert keys(split.train) == ["p0", "p1", "extra/p0", "extra/p1"]
+
+
 def test_what_the_second_set_holds_out_is_not_learned_from_the_first(make_dataset, tmp_path):
     data = make_dataset(count=4, splits="t")
     extra = tmp_path / "extra"
