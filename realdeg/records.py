@@ -25,7 +25,10 @@ from realdeg.identity import FileState, place, state_of
 MANIFEST = "manifest.csv"
 LEDGER = "ledger.jsonl"
 METADATA = "metadata.csv"
-OUTPUTS = ("LR", "HR", "MASK", "certificates", "rejected")  # folders that hold what a dataset's rows name
+OUTPUTS = (  # folders that hold what the rows of a job name: of a dataset, and of a job that makes a pool
+    *("LR", "HR", "MASK", "certificates", "rejected"),
+    *("kernels", "patches", "noise", "examples"),
+)
 SCHEMA = 2
 
 Status = Literal["ok", "rejected", "failed"]
