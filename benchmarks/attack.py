@@ -517,14 +517,8 @@ def absent(attack: Attack) -> None:
     code, text = attack.said("-q", "--prune")
     keys = [row["key"] for row in claims.rows(state)]
     strays, wrong = claims.unnamed(state), [key for key in keys if key.startswith(KEYS[2:])]
-    strays = [] if command.pool else strays
     left = {path.stem for path in (state / claims.LEFTOVER).rglob("*") if path.is_file()}
-    good = (
-        code < 2
-        and not strays
-        and not wrong
-        and (command.pool or any(name.startswith(KEYS[2]) for name in left))
-    )
+    good = code < 2 and not strays and not wrong and any(name.startswith(KEYS[2]) for name in left)
     attack.held(
         "--prune: rows forgotten, files in leftover/",
         good,
@@ -570,8 +564,6 @@ def damage(attack: Attack) -> None:
 
     for what in attack.some(PLANTS):
         plant = PLANTS[what]
-        if command.pool and plant is _stray:
-            continue  # what lies in NAME.job/ beside its rows' files is in nobody's way
         anew()
         plant(state, rng)
         code, text = attack.realdeg("verify", state)
