@@ -103,7 +103,7 @@ def planned(
             lr, hr, job.out, pairing, finding=finding, scale=scale, workers=job.workers, on_photo=tell
         )
     if (left_out := parts[0].pairs.left_out) and not job.quiet:
-        click.echo(f"{left_out} photos match neither rule and are left out", err=True)
+        click.echo(f"{left_out} photos fit no rule or suffix and are left out", err=True)
     return parts
 
 

@@ -12,7 +12,7 @@ PIPE = "FIFO"
 SOCKET = "socket"
 DEVICE = "device"
 OTHER_KIND = "twin of another kind"
-UNNAMED = "photo that neither rule means"
+UNNAMED = "photo that no rule or suffix means"
 LR = "LR image of a dataset"
 """Why files are left out; files of a format that is not read count under their suffix, e.g. ".gif"."""
 
@@ -22,7 +22,7 @@ _IN_WORDS = {
     BACK: ("link that leads back", "links that lead back"),
     OTHER_KIND: ("twin that --prefer leaves out", "twins that --prefer leaves out"),
     LR: ("LR image of a dataset, of which HR is taken", "LR images of a dataset, of which HR is taken"),
-    UNNAMED: ("photo that neither rule means", "photos that neither rule means"),
+    UNNAMED: ("photo that no rule or suffix means", "photos that no rule or suffix means"),
 }
 
 

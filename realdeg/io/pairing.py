@@ -37,7 +37,7 @@ class PairSet:
         matches: in natural order of their keys.
         failed: records of photos without a partner, or with more than one.
         scale: HR size / LR size where names or the table tell it.
-        left_out: number of photos that neither rule means.
+        left_out: number of photos that no rule or suffix means.
         left_out_of: by folder what was not taken there, by why: how many (`realdeg.io.left_out`).
     """
 
@@ -69,8 +69,15 @@ def pair_by_stem(lr: Path, hr: Path, settings: PairingSettings, finding: Finding
     """
     refuse_same_names(lr, hr, settings.lr_suffix, settings.hr_suffix)
     listings = look(lr, finding), look(hr, finding)
-    matches, failed = match_listed(*listings, settings.lr_suffix, settings.hr_suffix)
-    return PairSet(tuple(matches), tuple(failed), left_out_of=left_out_of(*listings))
+    suffixes = settings.lr_suffix, settings.hr_suffix
+    matches, failed = match_listed(*listings, *suffixes)
+    counts = left_out_of(*listings)
+    shared = len(counts) == 1  # LR and HR in one folder
+    for listing, suffix in zip(listings, suffixes, strict=True):
+        meant = suffixes if shared else (suffix,)
+        if unmeant := sum(not one.key.endswith(meant) for one in listing.found):
+            counts[listing.folder.resolve()] = {**listing.left_out, UNNAMED: unmeant}
+    return PairSet(tuple(matches), tuple(failed), left_out_of=counts)
 
 
 def pair_by_rule(

@@ -76,7 +76,7 @@ def test_all_scales_in_one_go(realsr, tmp_path):
     out = tmp_path / "out"
     args = ("--lr", realsr, "--hr", realsr, "--naming", "realsr", "-o", out)
     result = done(align(*args), 1)
-    assert "1 photos match neither rule and are left out" in result.stderr
+    assert "1 photos fit no rule or suffix and are left out" in result.stderr
     assert "pairs registered 3/3" in result.stderr
     assert "failed: x3/chelsea: chelsea_HR.png: has no partner" in result.stderr
     assert f"{out}: 3 pairs" in result.stdout

@@ -265,11 +265,19 @@ def test_a_folder_that_several_sets_share_is_counted_once(tmp_path):
     assert left_out(sets) == {".gif": 3, ".jxl": 1}
 
 
+def test_photos_that_no_suffix_means_are_counted(tmp_path):
+    settings = PairingSettings(lr_suffix="L", hr_suffix="H")
+    both = touch(tmp_path / "both", "1L.png", "1H.png", "2.png")
+    assert left_out([pair_by_stem(both, both, settings)]) == {"photo that no rule or suffix means": 1}
+    apart = touch(tmp_path / "apart", "1L.png", "1H.png", "2.png")
+    assert left_out([pair_by_stem(both, apart, settings)]) == {"photo that no rule or suffix means": 4}
+
+
 def test_by_rule_photos_that_neither_rule_means_are_told_too(tmp_path):
     folder = touch(tmp_path, "a_LR2.png", "a_LR4.png", "a_HR.png", "stray.png", "x.gif")
     sets = pair_by_rule([folder], folder, PairingSettings(naming="realsr"))
     assert [one.scale for one in sets] == [2, 4]
-    assert left_out(sets) == {".gif": 1, "photo that neither rule means": 1}
+    assert left_out(sets) == {".gif": 1, "photo that no rule or suffix means": 1}
 
 
 def test_counts_in_words():
