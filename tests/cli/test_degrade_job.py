@@ -407,7 +407,10 @@ def test_a_dataset_stands_alone(world, tmp_path, monkeypatch):
     shutil.move(here / "out", there / "moved")
     shutil.rmtree(here)
     assert "equal to the byte: 3 of 3" in run("replay", "moved", "-q", "-j", 1, cwd=there).stdout
-    assert "equal to the byte: 3 of 3" in run("replay", "manifest.csv", "-q", "-j", 1, cwd=there / "moved").stdout
+    assert (
+        "equal to the byte: 3 of 3"
+        in run("replay", "manifest.csv", "-q", "-j", 1, cwd=there / "moved").stdout
+    )
 
 
 def test_a_noise_pool_too_large_to_be_stored_is_named_by_its_whole_path(world, tmp_path, monkeypatch):
