@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from realdeg.errors import UserError
-from realdeg.identity import FileState, is_same, place
+from realdeg.identity import FileState, is_same, is_trusted, place
 from realdeg.ledger import plain, read_journal
 from realdeg.records import (
     LEDGER,
@@ -147,8 +147,38 @@ def kept_of(out: Path, items: Sequence[Item], records: Mapping[str, PairRecord])
     """
     known = [(item, records[item.key]) for item in items if item.key in records]
     known = [(item, record) for item, record in known if record.status != "failed"]
-    found = _several(partial(_still, out), known)
-    return {record.key: record for record in found if record}
+    trusted = _trust(out)
+    doubted = [(item, record) for item, record in known if not trusted(item, record)]
+    found = dict(zip((item.key for item, _ in doubted), _several(partial(_still, out), doubted), strict=True))
+    now = {record.key: found.get(record.key, record) for _, record in known}
+    return {key: record for key, record in now.items() if record}
+
+
+def _trust(out: Path) -> Callable[[Keyed, PairRecord], bool]:
+    """Whether all of an item's files lie where they lay, with the sizes and dates they had.
+
+    It is asked of every item at every start, hence paths as text, and folders followed once.
+    """
+    real = cache(os.path.realpath)
+    root = str(out)
+
+    def where(path: Path) -> str:
+        if path.is_symlink():
+            return place(path)
+        folder, name = os.path.split(str(path))
+        return f"{real(folder or '.')}{os.sep}{name}"
+
+    def trusted(item: Keyed, record: PairRecord) -> bool:
+        return (
+            len(record.sources) == len(item.sources)
+            and all(
+                where(now) == path and is_trusted(path, state)
+                for (path, state), now in zip(record.sources.items(), item.sources, strict=True)
+            )
+            and all(is_trusted(f"{root}/{path}", state) for path, state in record.files.items())
+        )
+
+    return trusted
 
 
 def _several(look: Callable[..., Found], over: Sequence[tuple[Any, ...]]) -> list[Found]:
@@ -162,8 +192,10 @@ def _several(look: Callable[..., Found], over: Sequence[tuple[Any, ...]]) -> lis
 def holding(out: Path, records: Iterable[PairRecord]) -> dict[str, PairRecord]:
     """Records, by key, whose files are as they were written; of those whose inputs are not looked at."""
     records = [record for record in records if record.files or record.status != "ok"]
-    found = _several(partial(_files_hold, out), [(record,) for record in records])
-    return {record.key: record for record, holds in zip(records, found, strict=True) if holds}
+    doubted = [r for r in records if not all(is_trusted(out / p, s) for p, s in r.files.items())]
+    holds = _several(partial(_files_hold, out), [(record,) for record in doubted])
+    lost = {record.key for record, held in zip(doubted, holds, strict=True) if not held}
+    return {record.key: record for record in records if record.key not in lost}
 
 
 def _still(out: Path, item: Keyed, record: PairRecord) -> PairRecord | None:

@@ -61,18 +61,24 @@ def _hash_of(path: str, device: int, inode: int, size: int, mtime_ns: int) -> st
     return file_hash(Path(path))
 
 
+def is_trusted(path: str | Path, known: FileState) -> bool:
+    """Whether a file's size and modification time are as they were, so that it need not be read."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
+
+
 def is_same(path: Path, known: FileState) -> bool:
     """Whether `path` holds what it held: by size and modification time, or else by its bytes.
 
     A file that is gone or cannot be read is not the same.
     """
+    if is_trusted(path, known):
+        return True
     try:
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns):
-            return True
-        if known.size not in (-1, status.st_size):
-            return False
-        return file_hash(path) == known.sha256
+        return known.size in (-1, path.stat().st_size) and file_hash(path) == known.sha256
     except (OSError, ValueError):
         return False
 

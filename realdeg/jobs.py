@@ -184,7 +184,10 @@ def run_job(
         for record in given:
             tell(record)
         keep = [*records.values(), *others.values()]
-        with Ledger(out / LEDGER, settings, keep=keep) as ledger:
+        # A journal that says all this already, and gets no more lines, need not be written again.
+        said = dict(earlier.records)
+        same = bool(said) and not (todo or earlier.suspects) and {r.key: r for r in keep} == said
+        with Ledger(out / LEDGER, settings, keep=None if same else keep) as ledger:
             for record in results(work, todo, running.workers, stop, ledger.begin, earlier.suspects):
                 ledger.append(record)
                 records[record.key] = record

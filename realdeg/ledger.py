@@ -23,11 +23,18 @@ SYNC_SECONDS = 1.0
 
 
 class Ledger:
-    """The journal open for writing; a context manager."""
+    """The journal open for writing; a context manager.
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], keep: Sequence[PairRecord]) -> None:
-        header = json.dumps({"schema": SCHEMA, "settings": dict(settings)}, sort_keys=True, default=str)
-        atomic.write_text(path, "".join(f"{line}\n" for line in (header, *map(to_json, keep))))
+    Args:
+        path: of the journal.
+        settings: of the job, for its header.
+        keep: records that it begins with; None: it is there, whole, and goes on.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], keep: Sequence[PairRecord] | None) -> None:
+        if keep is not None:
+            header = json.dumps({"schema": SCHEMA, "settings": dict(settings)}, sort_keys=True, default=str)
+            atomic.write_text(path, "".join(f"{line}\n" for line in (header, *map(to_json, keep))))
         self._file: IO[str] = path.open("a", encoding="utf-8")
         self._synced = time.monotonic()
 

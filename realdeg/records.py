@@ -163,16 +163,18 @@ def write_manifest(folder: Path, records: Iterable[PairRecord]) -> Path:
     Columns are `COLUMNS`, then every name found in `detail`, in order of first appearance, then hashes.
     Floats are written with `repr` precision, lists as numbers with a space between.
     """
-    records = [replace(record, detail={**record.detail, **_hashes(record)}) for record in records]
+    records = list(records)
+    hashes = [_hashes(record) for record in records]
     extra = [name for name in dict.fromkeys(n for r in records for n in r.detail) if name not in HASHES]
-    extra += [name for name in HASHES if any(name in record.detail for record in records)]
+    stated = [name for name in HASHES if any(name in one for one in hashes)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow([*COLUMNS, *extra])
-    for record in records:
+    writer.writerow([*COLUMNS, *extra, *stated])
+    for record, known in zip(records, hashes, strict=True):
         row = [_cell(getattr(record, name)) for name in COLUMNS]
         row += [_cell(record.detail.get(name, "")) for name in extra]
+        row += [known.get(name, "") for name in stated]
         # Not every Python quotes a carriage return for itself, and none reads one that is not quoted.
         (quoting if any("\r" in cell for cell in row) else writer).writerow(row)
     path = folder / MANIFEST
@@ -280,6 +282,8 @@ def _leaves(path: str) -> bool:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, (list, tuple)):

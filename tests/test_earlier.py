@@ -467,3 +467,18 @@ def test_a_new_split_takes_the_old_one_from_pairs_that_are_away(tmp_path):
     do(a, out)
     rows = split_scenes(read_manifest(out), test=0)
     assert {row.key: row.split for row in rows} == {"p": "train", "q": "", "r": "train"}
+
+
+def test_a_journal_that_says_it_all_is_not_written_again(tmp_path):
+    """Nor is one without a header left where there was nothing to do."""
+    a, out = fill(tmp_path / "a", p="pa", q="qa"), tmp_path / "out"
+    do(tmp_path / "nothing", out)
+    do(a, out)
+    before = (out / LEDGER).stat()
+    do(a, out)
+    assert (out / LEDGER).stat() == before
+    with (out / LEDGER).open("a") as journal:
+        journal.write('{"key": "torn')
+    fill(a, r="ra")
+    do(a, out)
+    assert do(a, out).resumed == 3

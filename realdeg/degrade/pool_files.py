@@ -46,6 +46,15 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+def is_written_pool(path: Path) -> bool:
+    """Whether a file is a pool as it is written here, which names its patches whatever it is called."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{HEADER}.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def is_place(name: str) -> bool:
     """Whether a name is a path inside of a folder, which it becomes where the pool is written as one."""
     path = PurePosixPath(name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from realdeg.degrade.given import Given
+from realdeg.degrade.pool_files import is_written_pool
 from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
+from realdeg.io.save import link_or_copy
 
 KERNELS, NOISES = "kernels.npz", "noise.npz"
 LARGEST = 256 << 20  # bytes of noise patches, which hardly compress: 1,300 of 256 x 256 px at 8 bits
@@ -23,7 +25,13 @@ def store_pools(out: Path, given: Given) -> None:
     if given.kernels:
         given.kernels.save(out / KERNELS)
     noises = given.noises
-    if noises and sum(patch.nbytes for patch in noises.patches) <= LARGEST and not _holds(out, noises):
+    if given.noise_file is None or not noises or sum(one.nbytes for one in noises.patches) > LARGEST:
+        return
+    if is_written_pool(given.noise_file.path):
+        link_or_copy(
+            given.noise_file.path, out / NOISES
+        )  # packing it anew would take longer than many images
+    elif not _holds(out, noises):
         noises.save(out / NOISES)
 
 

@@ -83,9 +83,10 @@ def test_tensors_and_images_agree(name, scale, hr, pools):
     one, many, _ = both(from_text(EACH[name], name), hr, scale, pools)
     assert one.shape == many.shape == (6, 64 // scale, 96 // scale, 3)
     # A level by rounding; where float32's last bit decides on a photon, or on a JPEG coefficient, a few more.
+    # A video codec carries the block where it did into the frames that follow.
     away = np.abs(one - many)
-    assert np.mean(away > 1) < 2e-3
-    assert np.mean(away > 0) < 2e-2
+    assert np.mean(away > 1) < (1e-2 if name == "video" else 2e-3)
+    assert np.mean(away > 0) < (4e-2 if name == "video" else 2e-2)
 
 
 @pytest.mark.parametrize("name", PRESETS)
