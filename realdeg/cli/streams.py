@@ -47,7 +47,7 @@ class Streams:
         if sys.stdout is sys.__stdout__:
             sys.stdout = _over(self._raw, sys.stdout)
         if sys.stderr is sys.__stderr__:
-            sys.stderr = _over(_Kept(2, "w", closefd=False), sys.stderr)
+            sys.stderr = _over(_Kept(os.dup(2), "w"), sys.stderr)  # 2 is the libraries' (`io.complaints`)
 
     def closing(self, code: int) -> int:
         """Exit code of the program: not 0 where its result could not be printed, of which a line tells.
