@@ -26,6 +26,7 @@ OTHERS = (
     (b"v/1\x01", 0, "OpenEXR"),
 )
 """Start of a file, its offset, and the kind it gives away."""
+BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes; the four before are reserved, some writers use them
 HEIF_BRANDS = (
     *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"avif", b"avis"),
     *(b"mif1", b"mif2", b"miaf", b"msf1"),
@@ -45,6 +46,11 @@ class TooLarge(Broken):
     """More pixels than the caller wants to decode."""
 
 
+def damaged_inside(words: str) -> Broken:
+    """What a decoder complains of, in its words; the container around it is whole."""
+    return Broken(f"is damaged inside: {' '.join(words.split())}")
+
+
 @dataclass(frozen=True)
 class Header:
     """Facts of the container.
@@ -57,7 +63,6 @@ class Header:
         facts: from EXIF.
         icc: embedded colour profile.
         palette: samples are indices.
-        colour_key: PNG's transparent colour, samples at `depth`.
         notes: what the reader should know.
         upright: the decoder itself applies the orientation.
     """
@@ -70,7 +75,6 @@ class Header:
     facts: Facts = field(default_factory=Facts)
     icc: bytes | None = None
     palette: bool = False
-    colour_key: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
     upright: bool = False
 
@@ -92,7 +96,7 @@ def sniff(start: bytes) -> str:
         return "WebP"
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "HEIF"
-    if start[:2] == b"BM" and start[6:10] == b"\0\0\0\0":
+    if start[:2] == b"BM" and len(start) == 16 and start[14] in BMP_HEADERS and start[15] == 0:
         return "BMP"
     for mark, at, name in OTHERS:
         if start[at : at + len(mark)] == mark:

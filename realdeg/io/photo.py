@@ -1,16 +1,15 @@
 """Any photo in one stated form: RGB, sRGB-encoded, upright, 8 or 16 bit.
 
-Each decoder is used only for what it does well: OpenCV for JPEG, PNG, WebP and AVIF pixels, tifffile for
-TIFF, libheif for HEIF, rawpy for RAW, Pillow for palettes, CMYK, BMP and colour profiles. What they
-disagree on (rotation, depth, broken files) is settled here and in `header.py`.
+Each container has a module with two functions: its header, from a few reads, and its pixels, by the library
+that says most clearly what is wrong with a file. What containers share (orientation, colours, limits, one
+line about a bad file) is settled here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,19 +18,19 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import UserError
-from realdeg.io.bmp import bmp_header
+from realdeg.io import limits
+from realdeg.io.bmp import bmp_header, decode_bmp
 from realdeg.io.exif import Facts
 from realdeg.io.header import ENDED, AlphaPolicy, Broken, Header, TooLarge, Unsupported, sniff
 from realdeg.io.heif import decode_heif, full_range, heif_header
-from realdeg.io.jpeg import jpeg_core, jpeg_header
+from realdeg.io.jpeg import decode_jpeg, jpeg_header
 from realdeg.io.orientation import turned
-from realdeg.io.png import png_core, png_header
+from realdeg.io.png import decode_png, png_header
 from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_facts, read_raw_size
 from realdeg.io.tiff import decode_tiff, tiff_header
 from realdeg.io.webp import webp_header
 
 Array = np.ndarray[Any, Any]
-MAX_PIXELS = 179_000_000
 HEADERS = {
     "JPEG": jpeg_header,
     "PNG": png_header,
@@ -40,7 +39,15 @@ HEADERS = {
     "TIFF": tiff_header,
     "HEIF": heif_header,
 }
-CONVERT = "convert it to PNG, TIFF, JPEG or WebP, or take it out"
+DECODERS: dict[str, Callable[[Path, Header], tuple[Array, str]]] = {
+    "JPEG": decode_jpeg,
+    "PNG": decode_png,
+    "BMP": decode_bmp,
+    "TIFF": decode_tiff,
+    "HEIF": decode_heif,
+}
+"""Pixels as stored, (H, W, C), and "L", "LA", "RGB", "RGBA" or "CMYK"."""
+CONVERT = "convert it to a PNG, TIFF, JPEG or WebP of 8 or 16 bits, or take it out"
 AGAIN = "copy it from its source again"
 
 
@@ -87,27 +94,29 @@ class Photo:
         return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
 
 
-def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int = MAX_PIXELS) -> Photo:
+def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int | None = None) -> Photo:
     """Read a JPEG, PNG, TIFF, WebP, HEIF, AVIF, BMP or camera RAW file.
 
     Args:
         path: the file; RAW is recognised by its suffix, everything else by its content.
         alpha: background that transparent pixels are laid on, or "refuse".
-        max_pixels: larger photos are refused from their header, before anything is decoded.
+        max_pixels: larger photos are refused from their header, before anything is decoded; None = the
+            process's limit (`limits.max_pixels`).
 
     Raises:
         UserError: missing, empty, not an image, cut short, damaged, too large, of an unsupported kind,
             or transparent where `alpha` is "refuse".
     """
     path = Path(path)
+    most = limits.max_pixels() if max_pixels is None else max_pixels
     with _explained(path):
-        _check_file(path)
+        file_bytes = _check_file(path)
         if path.suffix.lower() in RAW_SUFFIXES:
-            _check_size(read_raw_size(path), max_pixels)
+            limits.check_size(read_raw_size(path), most)
             pixels, facts = develop(path)
             return _photo(path, pixels, "sRGB", facts, ())
         header = _header(path)
-        _check_size((header.height, header.width), max_pixels)
+        limits.check_bytes(header, file_bytes, most)
         pixels, model = _decode(path, header)
         return _finish(path, header, pixels, model, alpha)
 
@@ -150,7 +159,7 @@ def _explained(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except TooLarge as error:
-        raise UserError(path, str(error), "make it smaller, or cut it") from None
+        raise UserError(path, str(error), "make it smaller, cut it, or raise --max-pixels") from None
     except Unsupported as error:
         raise UserError(path, str(error), CONVERT) from None
     except Broken as error:
@@ -162,10 +171,17 @@ def _explained(path: Path) -> Iterator[None]:
             reason = f"cannot be read ({error.strerror})"
             raise UserError(path, reason, "check the disk and the permissions") from None
         # Decoders raise dozens of classes on mutilated files; what they have in common is the file.
-        raise UserError(path, f"{ENDED} ({type(error).__name__})", AGAIN) from None
+        raise UserError(path, f"{ENDED}{_words(error)}", AGAIN) from None
 
 
-def _check_file(path: Path) -> None:
+def _words(error: Exception) -> str:
+    """What a decoder says, in parentheses; nothing where it is a bug's message rather than a decoder's."""
+    text = " ".join(str(error).split())
+    return f" ({text[:120]})" if text and isinstance(error, (OSError, ValueError, RuntimeError)) else ""
+
+
+def _check_file(path: Path) -> int:
+    """Size of a regular file, bytes."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -180,15 +196,7 @@ def _check_file(path: Path) -> None:
         raise UserError(path, "is not a regular file", "name an image file")
     if status.st_size == 0:
         raise UserError(path, "is empty", AGAIN)
-
-
-def _check_size(size_hw: tuple[int, int], max_pixels: int) -> None:
-    h, w = size_hw
-    if h < 1 or w < 1:
-        raise Broken(ENDED)
-    if h * w > max_pixels:
-        millions = f"{h * w / 1e6:.0f} million pixels, more than {max_pixels / 1e6:.0f}"
-        raise TooLarge(f"has {w} x {h} = {millions}")
+    return status.st_size
 
 
 def _header(path: Path) -> Header:
@@ -198,35 +206,10 @@ def _header(path: Path) -> Header:
 
 def _decode(path: Path, header: Header) -> tuple[Array, str]:
     """Pixels as stored: (H, W, C) and "L", "LA", "RGB", "RGBA" or "CMYK"."""
-    if header.kind == "TIFF":
-        return decode_tiff(path, header)
-    if header.kind == "HEIF":
-        return decode_heif(path, header)
-    data = path.read_bytes()
-    if header.kind == "BMP":
-        from PIL import BmpImagePlugin
-
-        from realdeg.io.pillow import plain
-
-        return plain(BmpImagePlugin.BmpImageFile(io.BytesIO(data)))
-    if header.kind == "JPEG":
-        data = jpeg_core(data)
-        if header.channels == 4:
-            from PIL import JpegImagePlugin
-
-            from realdeg.io.pillow import plain
-
-            return plain(JpegImagePlugin.JpegImageFile(io.BytesIO(data)))
-    if header.kind == "PNG":
-        core = png_core(data)
-        if header.palette:
-            from PIL import PngImagePlugin
-
-            from realdeg.io.pillow import plain
-
-            return plain(PngImagePlugin.PngImageFile(io.BytesIO(data)))
-        data = core
-    return _by_opencv(data, header)
+    decoder = DECODERS.get(header.kind)
+    if decoder is not None:
+        return decoder(path, header)
+    return _by_opencv(path.read_bytes(), header)
 
 
 def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
@@ -254,11 +237,6 @@ def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
     else:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA)
         model = "RGB" if channels == 3 else "RGBA"
-    if header.colour_key is not None and channels in (1, 3):
-        top = 65535 if depth == 16 else 255
-        key = [sample * top // (2**header.depth - 1) for sample in header.colour_key]
-        opaque = (pixels != np.array(key, pixels.dtype)).any(axis=2, keepdims=True)
-        pixels, model = np.concatenate([pixels, opaque.astype(pixels.dtype) * top], axis=2), model + "A"
     return pixels, model
 
 

@@ -151,7 +151,7 @@ def tiff_header(file: IO[bytes]) -> Header:
     facts = replace(read_facts(file), orientation=_orientation(main, file))
     depth = bits.pop()
     return Header(
-        "TIFF", number[HEIGHT], number[WIDTH], depth, number[SAMPLES], facts, icc, colour == 3, None, notes
+        "TIFF", number[HEIGHT], number[WIDTH], depth, number[SAMPLES], facts, icc, colour == 3, notes
     )
 
 

@@ -257,10 +257,12 @@ def test_transparent_grey_with_a_strange_gamma(tmp_path, picture, png):
     assert notes == ("gAMA 1 ignored, sRGB assumed", "grey expanded to RGB", "alpha flattened on white")
 
 
-def test_hdr_coding_is_not_passed_over_in_silence(tmp_path, picture, png):
-    (tmp_path / "a.png").write_bytes(png(picture, 2, 8, cICP=bytes((9, 16, 0, 1))))
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_coding_is_refused_as_in_heif(tmp_path, picture, png, transfer, name):
+    (tmp_path / "a.png").write_bytes(png(picture, 2, 8, cICP=bytes((9, transfer, 0, 1))))
+    with pytest.raises(UserError, match=rf"a\.png: is coded for HDR displays \({name}\), which is not read; "):
+        read(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(png(picture, 2, 8, cICP=bytes((1, 13, 0, 1))))
-    assert read(tmp_path / "a.png").notes == ("cICP 9/16 ignored, sRGB assumed",)
     assert read(tmp_path / "b.png").notes == ()
 
 
