@@ -13,7 +13,7 @@ import numpy as np
 
 from realdeg.io.exif import Facts, read_facts
 from realdeg.io.header import Broken
-from realdeg.io.tiff import directories
+from realdeg.io.tiff_directory import directories
 
 RAW_SUFFIXES = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"),

@@ -1,0 +1,151 @@
+"""Strips and tiles of a TIFF, decompressed within the size that the header states.
+
+imagecodecs decodes into a buffer of stated size, so what a few bytes inflate to beyond it is never made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from realdeg.io.header import Broken, Unsupported, damaged_inside
+from realdeg.io.tiff_picture import CMYK, JPEG, PLAIN, RGB, WEBP, YCBCR, Picture
+
+Array = np.ndarray[Any, Any]
+HEADROOM = 1 << 16
+"""Bytes of a strip beyond twice its pixels: tables of JPEG, blocks that do not compress."""
+ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
+"""Start of the marker that tells libjpeg which colour model it decodes; one byte follows."""
+
+
+def longest(picture: Picture) -> int:
+    """Most bytes that a strip or tile of this picture may have in the file."""
+    whole = picture.bytes_of(picture.segment_hw[0])
+    return whole if picture.compression == PLAIN else 2 * whole + HEADROOM
+
+
+def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Array:
+    """Samples of the first `rows` rows of one strip or tile.
+
+    Args:
+        picture: what the header states.
+        data: as it lies in the file.
+        rows: those that the picture needs of it.
+        tables: JPEG's, shared by all strips; empty where there are none.
+
+    Returns:
+        (rows, W, C) uint8 or uint16 sample values; (bytes,) uint8 where the colour model is YCbCr in bytes.
+
+    Raises:
+        Broken: fewer or more bytes than the header asks for, or the decoder complains.
+    """
+    if picture.compression == JPEG:
+        return _jpeg(picture, data, rows, tables)
+    if picture.compression == WEBP:
+        return _webp(picture, data, rows)
+    import imagecodecs
+
+    if picture.reversed_bits:
+        data = bytes(imagecodecs.bitorder_decode(data))
+    stored = _inflated(picture.compression, data, picture.bytes_of(picture.segment_hw[0]))
+    needed = picture.bytes_of(rows)
+    if len(stored) < needed:
+        raise damaged_inside(f"a strip or tile ends after {len(stored)} of {needed} bytes")
+    samples = _unpacked(picture, stored, needed)
+    if picture.colour == YCBCR:
+        return samples
+    samples = samples.reshape(rows, picture.segment_hw[1], picture.channels_in_segment)
+    if picture.predictor == 2:
+        samples = imagecodecs.delta_decode(samples, axis=-2)
+    return samples
+
+
+def _inflated(compression: int, data: bytes, bound: int) -> bytes | bytearray:
+    """Decompressed bytes, at most `bound`."""
+    if compression == PLAIN:
+        return data[:bound]
+    decode = _decoders()[compression]
+    try:
+        inflated = decode(data, out=bound + 1)  # a byte more, to see that there is more
+    except (RuntimeError, ValueError) as error:
+        raise damaged_inside(str(error)) from None
+    if len(inflated) > bound:
+        raise damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
+    return inflated
+
+
+def _decoders() -> dict[int, Callable[..., bytes | bytearray]]:
+    import imagecodecs
+
+    return {
+        5: imagecodecs.lzw_decode,
+        8: imagecodecs.deflate_decode,
+        32946: imagecodecs.deflate_decode,
+        32773: imagecodecs.packbits_decode,
+        34925: imagecodecs.lzma_decode,
+        50000: imagecodecs.zstd_decode,
+    }
+
+
+def _unpacked(picture: Picture, stored: bytes | bytearray, needed: int) -> Array:
+    """(samples,) numbers of the first `needed` bytes, in this machine's byte order."""
+    import imagecodecs
+
+    if picture.bits == 8:
+        return np.frombuffer(stored, np.uint8, needed)
+    if picture.bits == 16:
+        samples = np.frombuffer(stored, picture.order + "u2", needed // 2)
+        return samples.astype(np.uint16, copy=False)
+    kind = np.uint8 if picture.bits < 8 else np.uint16
+    a_row = picture.segment_hw[1] * picture.channels_in_segment
+    return imagecodecs.packints_decode(bytes(stored[:needed]), kind, picture.bits, runlen=a_row)
+
+
+def _webp(picture: Picture, data: bytes, rows: int) -> Array:
+    import imagecodecs
+
+    height = picture.segment_hw[0] if picture.tiled else rows
+    samples = np.empty((height, picture.segment_hw[1], picture.samples), np.uint8)
+    try:
+        imagecodecs.webp_decode(data, hasalpha=picture.samples == 4, out=samples)
+    except (RuntimeError, ValueError) as error:
+        raise damaged_inside(str(error)) from None
+    return samples[:rows]
+
+
+def _jpeg(picture: Picture, data: bytes, rows: int, tables: bytes) -> Array:
+    """A JPEG of one strip or tile: libjpeg is told the colour model, and its first warning is an error."""
+    import simplejpeg
+
+    model, inside, transform = _jpeg_model(picture)
+    if data[:2] != b"\xff\xd8":
+        raise damaged_inside("a strip or tile is no JPEG")
+    shared = tables[2:-2] if tables[:2] == b"\xff\xd8" and tables[-2:] == b"\xff\xd9" else b""
+    whole = data[:2] + ADOBE + bytes([transform]) + shared + data[2:]
+    try:
+        height, width, found, _ = simplejpeg.decode_jpeg_header(whole, strict=True)
+        if found != inside:
+            raise Unsupported(f"is a TIFF that says {inside} of a JPEG that says {found}, which is not read")
+        if not rows <= height <= picture.segment_hw[0] or width != picture.segment_hw[1]:
+            raise damaged_inside(f"a strip or tile is a JPEG of {width} x {height} pixels")
+        samples: Array = simplejpeg.decode_jpeg(whole, model, strict=True)
+    except ValueError as error:
+        if str(error).startswith("Unsupported"):
+            raise Unsupported(f"is a TIFF of JPEGs that are not read ({error})") from None
+        raise damaged_inside(str(error)) from None
+    return samples[:rows]
+
+
+def _jpeg_model(picture: Picture) -> tuple[str, str, int]:
+    """What to decode to, what the JPEG is to be taken for, and Adobe's number for that."""
+    if picture.channels_in_segment == 1:
+        return "GRAY", "Gray", 0
+    if picture.colour == YCBCR:
+        return "RGB", "YCbCr", 1
+    if picture.colour == RGB:
+        return "RGB", "RGB", 0
+    if picture.colour == CMYK:
+        return "CMYK", "CMYK", 0
+    raise Broken("states channels that a JPEG cannot have")
