@@ -117,7 +117,7 @@ def _is_plain_png(photo: Photo) -> bool:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return False
         header = png_header(file)
-    return header.channels == 3 and not header.palette and header.colour_key is None
+    return header.channels == 3 and not header.palette
 
 
 def write_metadata(out: Path, records: Iterable[PairRecord]) -> Path:

@@ -51,3 +51,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def odd() -> Path:
+    """Small pictures of the kinds that readers get wrong."""
+    return ROOT / "tests" / "data" / "odd_files"

@@ -182,9 +182,25 @@ def output_options(function: F) -> F:
             callback=_use_config,
             help="YAML file with options by name, e.g. the run.yaml of an earlier run; flags win over it.",
         ),
+        click.option(
+            "--max-pixels",
+            type=click.IntRange(1),
+            metavar="N",
+            expose_value=False,
+            callback=_allow_pixels,
+            help="Refuse larger photos before they are decoded.  [default: 179 million]",
+        ),
         click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
     )
     return add_options(function, options)
+
+
+def _allow_pixels(ctx: click.Context, param: click.Parameter, pixels: int | None) -> None:
+    """Set the limit of this process while the command runs."""
+    if pixels is not None:
+        from realdeg.io.limits import allowing
+
+        ctx.with_resource(allowing(pixels))
 
 
 def add_options(function: F, options: Sequence[Callable[[F], F]]) -> F:

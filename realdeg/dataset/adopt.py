@@ -13,7 +13,7 @@ from realdeg.io.find import Match
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import left_out, pair_by_stem
 from realdeg.io.pairing_settings import PairingSettings
-from realdeg.io.photo import read, read_size
+from realdeg.io.photo import Photo, read, read_size
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
 from realdeg.records import PairRecord, with_files
@@ -105,6 +105,7 @@ def adopt_pair(match: Match, out: Path, scale: int) -> PairRecord:
         how="adopted",
         source_lr=str(match.lr),
         source_hr=str(match.hr),
+        detail={"lr_profile": lr.profile, "hr_profile": hr.profile, **_notes(lr, "lr"), **_notes(hr, "hr")},
     )
     (h, w), (big_h, big_w) = lr.size_hw, hr.size_hw
     if (big_h, big_w) != (scale * h, scale * w):
@@ -114,3 +115,8 @@ def adopt_pair(match: Match, out: Path, scale: int) -> PairRecord:
     keep_or_encode(hr, out / to_hr)
     keep_or_encode(lr, out / to_lr)
     return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr))
+
+
+def _notes(photo: Photo, side: str) -> dict[str, str]:
+    """What was changed when a photo was read; no column where nothing was."""
+    return {f"{side}_notes": "; ".join(photo.notes)} if photo.notes else {}

@@ -198,7 +198,10 @@ def degrade_image(
         scene=found.scene,
         how="degradation",
         source_hr=str(found.path),
-        detail=columns(plan, settings.seed, given, photo.notes, versions),
+        detail={
+            **columns(plan, settings.seed, given, photo.notes, versions),
+            "source_profile": photo.profile,
+        },
     )
     return with_files(out, record)
 

@@ -83,7 +83,8 @@ def decode_bmp(path: Path, header: Header) -> tuple[Array, str]:
 def _layout(file: IO[bytes]) -> tuple[_Layout, int]:
     file.seek(10)
     at, size = struct.unpack("<II", exactly(file, 8))
-    packing, masks = PLAIN, ()
+    packing = PLAIN
+    masks: tuple[int, ...] = ()
     if size == 12:
         width, height, _, bits = struct.unpack("<HHHH", exactly(file, 8))
     elif size in (40, 52, 56, 64, 108, 124):

@@ -11,6 +11,7 @@ from realdeg.errors import UserError
 from realdeg.io.header import AlphaPolicy, Header
 
 Array = np.ndarray[Any, Any]
+BAND_ROWS = 256  # rows in float at a time: a whole photo would take 4 times its size more
 
 
 def to_rgb(
@@ -70,11 +71,19 @@ def to_rgb(
 
 def _plain_cmyk(pixels: Array) -> Array:
     """CMYK without a profile: each ink takes its share of the light (Pillow's and Adobe's first guess)."""
-    light = 255.0 - pixels.astype(np.float32)
-    return np.rint(light[..., :3] * light[..., 3:] / 255).astype(np.uint8)
+    out = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for top in range(0, len(pixels), BAND_ROWS):
+        light = 255.0 - pixels[top : top + BAND_ROWS].astype(np.float32)
+        out[top : top + BAND_ROWS] = np.rint(light[..., :3] * light[..., 3:] / 255)
+    return out
 
 
 def _on_background(pixels: Array, opacity: Array, grey: float) -> Array:
-    top = np.iinfo(pixels.dtype).max
-    share = opacity.astype(np.float32) / top
-    return np.rint(pixels * share + grey * top * (1 - share)).astype(pixels.dtype)
+    most = np.iinfo(pixels.dtype).max
+    out = np.empty(pixels.shape, pixels.dtype)
+    for top in range(0, len(pixels), BAND_ROWS):
+        share = opacity[top : top + BAND_ROWS].astype(np.float32) / most
+        out[top : top + BAND_ROWS] = np.rint(
+            pixels[top : top + BAND_ROWS] * share + grey * most * (1 - share)
+        )
+    return out

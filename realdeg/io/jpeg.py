@@ -77,18 +77,32 @@ def decode_jpeg(path: Path, header: Header) -> tuple[Array, str]:
         Broken: cut short, or libjpeg warns of anything but padding.
         Unsupported: hundreds of scans of a large picture.
     """
-    data, scans = jpeg_core(path.read_bytes())
-    pixels = header.height * header.width
-    if scans > USUAL_SCANS and scans * pixels > MIN_WORK:
-        megapixels = f"{pixels / 1e6:.0f} million pixels"
-        raise Unsupported(f"has {scans} scans of {megapixels} each, which take minutes to decode")
     model = {1: "L", 3: "RGB", 4: "CMYK"}[header.channels]
-    decoded = _strictly(data, model)
-    if decoded.shape[:2] != (header.height, header.width):
-        raise Broken("decodes to another size than its header says")
+    decoded = decode_stream(path.read_bytes(), header.height, header.width, model)
     if model == "CMYK":  # stored inverted since Adobe did so first; all readers take it to be
         np.subtract(255, decoded, out=decoded)
     return decoded, model
+
+
+def decode_stream(data: bytes, height: int, width: int, model: str) -> Array:
+    """Decode a JPEG whose size is known; CMYK stays as it lies there.
+
+    Args:
+        data: from the start marker to the end marker, or longer.
+        height, width: what the JPEG's header says, px.
+        model: "L", "RGB" or "CMYK".
+
+    Raises:
+        Broken, Unsupported: as `decode_jpeg`.
+    """
+    core, scans = jpeg_core(data)
+    if scans > USUAL_SCANS and scans * height * width > MIN_WORK:
+        megapixels = f"{height * width / 1e6:.0f} million pixels"
+        raise Unsupported(f"has {scans} scans of {megapixels} each, which take minutes to decode")
+    decoded = _strictly(core, model)
+    if decoded.shape[:2] != (height, width):
+        raise Broken("decodes to another size than its header says")
+    return decoded
 
 
 def jpeg_core(data: bytes) -> tuple[bytes, int]:

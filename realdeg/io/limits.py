@@ -6,7 +6,9 @@ REALDEG_MAX_PIXELS in the environment, which worker processes take over.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.header import Broken, Header, TooLarge
@@ -34,9 +36,18 @@ def max_pixels() -> int:
     return int(text)
 
 
-def set_max_pixels(pixels: int) -> None:
-    """Raise or lower the limit in this process and those that it starts."""
+@contextlib.contextmanager
+def allowing(pixels: int) -> Iterator[None]:
+    """Another limit inside the block, in this process and those that it starts."""
+    before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = str(pixels)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
 
 
 def check_size(size_hw: tuple[int, int], most: int) -> None:
@@ -80,4 +91,4 @@ def check_bytes(header: Header, file_bytes: int, most: int) -> None:
 
 
 def _millions(pixels: int) -> str:
-    return f"{pixels / 1e6:.0f}"
+    return f"{pixels / 1e6:.3g}"

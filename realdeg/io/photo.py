@@ -159,7 +159,8 @@ def _explained(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except TooLarge as error:
-        raise UserError(path, str(error), "make it smaller, cut it, or raise --max-pixels") from None
+        remedy = f"make it smaller, cut it, or raise --max-pixels ({limits.VARIABLE})"
+        raise UserError(path, str(error), remedy) from None
     except Unsupported as error:
         raise UserError(path, str(error), CONVERT) from None
     except Broken as error:

@@ -133,10 +133,12 @@ def _colours(kept: dict[bytes, bytes]) -> tuple[bytes | None, tuple[str, ...]]:
         primaries, transfer, _, full_range = coding
         if not full_range:
             raise Unsupported("is coded in a narrow range (cICP), which is not read")
-        return profile_of(primaries, transfer)
+        icc, doubts = profile_of(primaries, transfer)
+        aside = ("embedded profile set aside, since cICP states the colours",) * (b"iCCP" in kept)
+        return icc, (*doubts, *aside)
     if b"iCCP" in kept:
         return _inflate(kept[b"iCCP"]), ()
-    notes = []
+    notes: list[str] = []
     if b"sRGB" not in kept:
         gamma = int.from_bytes(kept.get(b"gAMA", b""), "big")
         if gamma and abs(gamma - 45455) > 1000:

@@ -260,7 +260,9 @@ def test_transparent_grey_with_a_strange_gamma(tmp_path, picture, png):
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_hdr_coding_is_refused_as_in_heif(tmp_path, picture, png, transfer, name):
     (tmp_path / "a.png").write_bytes(png(picture, 2, 8, cICP=bytes((9, transfer, 0, 1))))
-    with pytest.raises(UserError, match=rf"a\.png: is coded for HDR displays \({name}\), which is not read; "):
+    with pytest.raises(
+        UserError, match=rf"a\.png: is coded for HDR displays \({name}\), which is not read; "
+    ):
         read(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(png(picture, 2, 8, cICP=bytes((1, 13, 0, 1))))
     assert read(tmp_path / "b.png").notes == ()
