@@ -5,12 +5,14 @@ imagecodecs decodes into a buffer of stated size, so what a few bytes inflate to
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from realdeg.io.header import Broken, Unsupported, damaged_inside
+from realdeg.io.jpeg import decode_stream, jpeg_header
 from realdeg.io.tiff_picture import CMYK, JPEG, PLAIN, RGB, WEBP, YCBCR, Picture
 
 Array = np.ndarray[Any, Any]
@@ -116,32 +118,41 @@ def _webp(picture: Picture, data: bytes, rows: int) -> Array:
 
 
 def _jpeg(picture: Picture, data: bytes, rows: int, tables: bytes) -> Array:
-    """A JPEG of one strip or tile: libjpeg is told the colour model, and its first warning is an error."""
-    import simplejpeg
-
-    model, inside, transform = _jpeg_model(picture)
+    """A JPEG of one strip or tile; libjpeg is told which colour model it decodes, as TIFF states it."""
+    model, name, transform = _jpeg_model(picture)
     if data[:2] != b"\xff\xd8":
         raise damaged_inside("a strip or tile is no JPEG")
     shared = tables[2:-2] if tables[:2] == b"\xff\xd8" and tables[-2:] == b"\xff\xd9" else b""
     whole = data[:2] + ADOBE + bytes([transform]) + shared + data[2:]
     try:
-        height, width, found, _ = simplejpeg.decode_jpeg_header(whole, strict=True)
-        if found != inside:
-            raise Unsupported(f"is a TIFF that says {inside} of a JPEG that says {found}, which is not read")
-        if not rows <= height <= picture.segment_hw[0] or width != picture.segment_hw[1]:
-            raise damaged_inside(f"a strip or tile is a JPEG of {width} x {height} pixels")
-        samples: Array = simplejpeg.decode_jpeg(whole, model, strict=True)
-    except ValueError as error:
-        if str(error).startswith("Unsupported"):
-            raise Unsupported(f"is a TIFF of JPEGs that are not read ({error})") from None
-        raise damaged_inside(str(error)) from None
-    return samples[:rows]
+        inside = jpeg_header(io.BytesIO(whole))
+    except Unsupported as error:
+        raise Unsupported(f"is a TIFF of strips or tiles each of which {error}") from None
+    height, width = inside.height, inside.width
+    if inside.channels != picture.channels_in_segment:
+        raise damaged_inside(f"a strip or tile is a JPEG of {inside.channels} channels")
+    if not rows <= height <= picture.segment_hw[0] or width != picture.segment_hw[1]:
+        raise damaged_inside(f"a strip or tile is a JPEG of {width} x {height} pixels")
+    if (found := _stated_inside(whole)) not in (name, ""):
+        raise Unsupported(f"is a TIFF that says {name} of a JPEG that says {found}, which is not read")
+    return decode_stream(whole, height, width, model)[:rows]
+
+
+def _stated_inside(whole: bytes) -> str:
+    """Colour model that libjpeg gathers from markers: JFIF's, or the last of Adobe's; "" where unknown."""
+    import simplejpeg
+
+    try:
+        found: str = simplejpeg.decode_jpeg_header(whole, strict=False)[2]
+    except ValueError:
+        return ""
+    return found
 
 
 def _jpeg_model(picture: Picture) -> tuple[str, str, int]:
     """What to decode to, what the JPEG is to be taken for, and Adobe's number for that."""
     if picture.channels_in_segment == 1:
-        return "GRAY", "Gray", 0
+        return "L", "Gray", 0
     if picture.colour == YCBCR:
         return "RGB", "YCbCr", 1
     if picture.colour == RGB:
