@@ -45,12 +45,12 @@ def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Arr
     """
     if picture.compression == JPEG:
         return _jpeg(picture, data, rows, tables)
-    if picture.compression == WEBP:
-        return _webp(picture, data, rows)
     import imagecodecs
 
     if picture.reversed_bits:
         data = bytes(imagecodecs.bitorder_decode(data))
+    if picture.compression == WEBP:
+        return _webp(picture, data, rows)
     stored = _inflated(picture.compression, data, picture.bytes_of(picture.segment_hw[0]))
     needed = picture.bytes_of(rows)
     if len(stored) < needed:

@@ -16,7 +16,7 @@ TYPE_BYTES = {
     **{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4},
     **{16: 8, 17: 8, 18: 8},
 }
-UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 RATIONAL = 5
 SUBFILE, OLD_SUBFILE = 254, 255
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES, SUB_IFDS = 273, 279, 324, 325, 330
@@ -50,18 +50,24 @@ class Directory:
     next: int
 
     def numbers(self, file: IO[bytes], tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """Unsigned whole numbers of a tag; `default` where it is absent or of another type.
+        """Whole numbers of a tag; `default` where it is absent or empty.
 
         Raises:
-            Broken: more than a million of them.
+            Broken: of another type, negative, or more than a million. A wrong type is damage: with a default
+                in its place pixels would be misread.
         """
         entry = self.tags.get(tag)
-        code = UNSIGNED.get(entry.kind) if entry else None
-        if entry is None or code is None:
+        if entry is None or not entry.count:
             return default
+        code = WHOLE.get(entry.kind)
+        if code is None:
+            raise Broken(f"is damaged: tag {tag} is of a type ({entry.kind}) that it cannot have")
         if entry.count > MAX_NUMBERS:
             raise Broken(f"states {entry.count} values for tag {tag}, more than any picture needs")
-        return struct.unpack(f"{self.order}{entry.count}{code}", self.stored(file, tag))
+        values = struct.unpack(f"{self.order}{entry.count}{code}", self.stored(file, tag))
+        if min(values) < 0:
+            raise Broken(f"states {min(values)} for tag {tag}")
+        return values
 
     def number(self, file: IO[bytes], tag: int, default: int) -> int:
         """First number of a tag."""
@@ -87,7 +93,7 @@ class Directory:
         if entry is None:
             return b""
         file.seek(entry.offset)
-        return file.read(TYPE_BYTES[entry.kind] * entry.count)
+        return file.read(TYPE_BYTES.get(entry.kind, 0) * entry.count)
 
     def is_secondary(self, file: IO[bytes]) -> bool:
         """Whether it says of itself that it is a reduced picture or a mask (tags 254 and 255)."""
@@ -131,8 +137,7 @@ class Skeleton:
                 at = struct.unpack_from(f"{self.order}{word}", body, (i + 1) * entry_bytes - inline)[0]
                 if at + length > self.size:
                     raise Broken(ENDED)
-            if length:
-                tags.setdefault(tag, Entry(kind, number, at))
+            tags.setdefault(tag, Entry(kind, number, at))
         return Directory(
             self.order, tags, struct.unpack_from(f"{self.order}{word}", body, count * entry_bytes)[0]
         )

@@ -45,6 +45,8 @@ FORMATS = {2: "signed", 3: "floating-point", 5: "complex whole", 6: "complex flo
 DEPTHS = (1, 2, 4, 8, 10, 12, 14, 16)
 MAX_CHANNELS = 8
 MAX_SEGMENTS = 1 << 18
+MIN_SURPLUS = 4096
+"""Bytes behind the pixels of an uncompressed strip that are taken for padding."""
 MIN_SEGMENT_BYTES = 64 << 20
 """A strip or tile may be larger than its picture, up to this."""
 
@@ -261,4 +263,7 @@ def segments(file: IO[bytes], directory: Directory, picture: Picture) -> list[tu
     missing = sum(not offset or not count for offset, count in zip(offsets, counts, strict=True))
     if missing:
         raise Broken(f"is damaged: {missing} of its {needed} {name} are missing")
+    whole = picture.bytes_of(h)
+    if picture.compression == PLAIN and max(counts) > whole + max(whole // 8, MIN_SURPLUS):
+        raise Broken(f"is damaged: {max(counts)} bytes for {whole} bytes of pixels")
     return list(zip(offsets, counts, strict=True))
