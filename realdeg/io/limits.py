@@ -91,4 +91,5 @@ def check_bytes(header: Header, file_bytes: int, most: int) -> None:
 
 
 def _millions(pixels: int) -> str:
-    return f"{pixels / 1e6:.3g}"
+    millions = pixels / 1e6
+    return f"{millions:.3g}" if millions < 100 else f"{millions:.0f}"
