@@ -16,6 +16,8 @@ from realdeg.io.jpeg import decode_stream, jpeg_header
 from realdeg.io.tiff_picture import CMYK, JPEG, PLAIN, RGB, WEBP, YCBCR, Picture
 
 Array = np.ndarray[Any, Any]
+FULL = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL", "Destination buffer is too small")
+"""What libdeflate, imagecodecs and zstd say where the buffer does not suffice; the others stop silently."""
 HEADROOM = 1 << 16
 """Bytes of a strip beyond twice its pixels: tables of JPEG, blocks that do not compress."""
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
@@ -68,13 +70,16 @@ def _inflated(compression: int, data: bytes, bound: int) -> bytes | bytearray:
     """Decompressed bytes, at most `bound`."""
     if compression == PLAIN:
         return data[:bound]
+    too_much = damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
     decode = _decoders()[compression]
     try:
         inflated = decode(data, out=bound + 1)  # a byte more, to see that there is more
     except (RuntimeError, ValueError) as error:
+        if any(words in str(error) for words in FULL):
+            raise too_much from None
         raise damaged_inside(str(error)) from None
     if len(inflated) > bound:
-        raise damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
+        raise too_much
     return inflated
 
 
