@@ -91,6 +91,8 @@ def by_imagecodecs(path: Path) -> Array:
         pixels = pixels[0]
     if image.format == "AVIF" and image.getexif().get(274, 1) != 1:
         raise ValueError("where AVIF's orientation stands is not asked here")
+    if image.format == "AVIF" and pixels.dtype != np.uint8:
+        raise ValueError("how many of its 16 bits are used is not told")
     return _finish(pixels, image.info.get("icc_profile"), image.getexif().get(274, 1))
 
 
@@ -193,7 +195,8 @@ def complaints(path: Path, kind: str) -> dict[str, str]:
             space = simplejpeg.decode_jpeg_header(data)[2]
             simplejpeg.decode_jpeg(data, "CMYK" if space in ("CMYK", "YCCK") else "RGB", strict=True)
         except Exception as error:
-            said["libjpeg"] = _words(error)
+            if "subsampling level" not in str(error):
+                said["libjpeg"] = _words(error)
     if kind in ("JPEG", "PNG", "TIFF", "WebP", "AVIF"):
         try:
             by_vips(path, "warning")
@@ -269,7 +272,7 @@ def _to_srgb(pixels: Array, icc: bytes | None, cmyk: bool) -> Array:
         eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            if "sRGB" in ImageCms.getProfileDescription(profile) and model == "RGB":
+            if model == "RGB" and re.match(r"sRGB|c2\b", ImageCms.getProfileDescription(profile)):
                 return pixels
             image = Image.fromarray(np.squeeze(eight, 2) if model == "L" else eight, model)
             made = ImageCms.profileToProfile(

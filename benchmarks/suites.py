@@ -223,6 +223,7 @@ def tables(lines: list[Line], root: str) -> str:
         line["name"] = line["path"].removeprefix(root).lstrip("/")
     parts = {
         "": counts(lines),
+        "Suites": by_suite(lines),
         "Read, and different from all who read it": [
             f"- {line['name']} ({line['kind']}): {who(line)} {stated(line)}"
             for line in lines
@@ -263,6 +264,20 @@ def counts(lines: list[Line]) -> list[str]:
         said = sum(bool(line["ours"]["said"]) for line in some)
         cells = " | ".join(str(count[name]) for name in VERDICTS)
         out.append(f"| {kind} | {len(some)} | {cells} | {bad} | {said} |")
+    return out
+
+
+def by_suite(lines: list[Line]) -> list[str]:
+    """Files, and what became of them, by folder below the common one."""
+    found: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        found[line["name"].split("/")[0]].append(line)
+    out = ["| suite | files | read | refused | refused by all |", "|---|---|---|---|---|"]
+    for suite, some in sorted(found.items()):
+        count = Counter(line["verdict"] for line in some)
+        read = sum(line["ours"]["status"] == "read" for line in some)
+        refused = count["refused"] + count["wrong reason"]
+        out.append(f"| {suite} | {len(some)} | {read} | {refused} | {count['all refuse']} |")
     return out
 
 
