@@ -36,6 +36,8 @@ def tiff_header(file: IO[bytes]) -> Header:
         icc = directory.stored(file, ICC)
     if not picture.colour_stated:
         notes += (f"colour model not stated, {'RGB' if picture.colours == 3 else 'grey'} assumed",)
+    if not picture.extra_stated and picture.has_alpha:
+        notes += ("undeclared channel taken for opacity",)
     if picture.samples > picture.colours + picture.has_alpha:
         notes += ("extra channels dropped",)
     return Header(

@@ -6,6 +6,9 @@ imagecodecs decodes into a buffer of stated size, so what a few bytes inflate to
 from __future__ import annotations
 
 import io
+import logging
+import struct
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +16,33 @@ import numpy as np
 
 from realdeg.io.header import Broken, Unsupported, damaged_inside
 from realdeg.io.jpeg import decode_stream, jpeg_header
-from realdeg.io.tiff_picture import CMYK, JPEG, PLAIN, RGB, WEBP, YCBCR, Picture
+from realdeg.io.tiff_directory import STRIP_BYTES, STRIPS
+from realdeg.io.tiff_picture import (
+    BITS,
+    CMYK,
+    COMPRESSION,
+    FAX,
+    FAX_OPTIONS,
+    FILL_ORDER,
+    GREY,
+    HEIGHT,
+    JPEG,
+    PHOTOMETRIC,
+    PLAIN,
+    RGB,
+    ROWS_PER_STRIP,
+    SAMPLES,
+    WEBP,
+    WIDTH,
+    YCBCR,
+    Picture,
+)
 
 Array = np.ndarray[Any, Any]
 FULL = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL", "Destination buffer is too small")
 """What libdeflate, imagecodecs and zstd say where the buffer does not suffice; the others stop silently."""
+SURPLUS = 64
+"""Bytes behind the pixels of a strip that are left aside: some writers end each with a few."""
 HEADROOM = 1 << 16
 """Bytes of a strip beyond twice its pixels: tables of JPEG, blocks that do not compress."""
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
@@ -47,6 +72,8 @@ def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Arr
     """
     if picture.compression == JPEG:
         return _jpeg(picture, data, rows, tables)
+    if picture.compression in FAX:
+        return _fax(picture, data, rows)
     import imagecodecs
 
     if picture.reversed_bits:
@@ -73,12 +100,12 @@ def _inflated(compression: int, data: bytes, bound: int) -> bytes | bytearray:
     too_much = damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
     decode = _decoders()[compression]
     try:
-        inflated = decode(data, out=bound + 1)  # a byte more, to see that there is more
+        inflated = decode(data, out=bound + SURPLUS + 1)
     except (RuntimeError, ValueError) as error:
         if any(words in str(error) for words in FULL):
             raise too_much from None
         raise damaged_inside(str(error)) from None
-    if len(inflated) > bound:
+    if len(inflated) > bound + SURPLUS:
         raise too_much
     return inflated
 
@@ -108,6 +135,48 @@ def _unpacked(picture: Picture, stored: bytes | bytearray, needed: int) -> Array
     kind = np.uint8 if picture.bits < 8 else np.uint16
     a_row = picture.segment_hw[1] * picture.channels_in_segment
     return imagecodecs.packints_decode(bytes(stored[:needed]), kind, picture.bits, runlen=a_row)
+
+
+def _fax(picture: Picture, data: bytes, rows: int) -> Array:
+    """Single bits by libtiff, in a TIFF made around them: imagecodecs' own decoders pass over bad codes."""
+    import imagecodecs
+
+    height = picture.segment_hw[0] if picture.tiled else rows
+    tags = [
+        *((WIDTH, picture.segment_hw[1]), (HEIGHT, height), (BITS, 1), (COMPRESSION, picture.compression)),
+        *((PHOTOMETRIC, GREY), (FILL_ORDER, 1 + picture.reversed_bits), (STRIPS, 0), (SAMPLES, 1)),
+        *((ROWS_PER_STRIP, height), (STRIP_BYTES, len(data)), (FAX_OPTIONS, picture.fax_options)),
+    ]
+    start = 8 + 2 + 12 * len(tags) + 4
+    table = [(tag, 4, 1, start if tag == STRIPS else value) for tag, value in sorted(tags)]
+    around = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    around += b"".join(struct.pack("<HHII", *entry) for entry in table) + bytes(4)
+    log, complaints = logging.getLogger("imagecodecs"), _Complaints()
+    log.addFilter(complaints)
+    try:
+        samples = imagecodecs.tiff_decode(around + data, verbose=2)
+    except (RuntimeError, ValueError) as error:
+        raise damaged_inside(str(error)) from None
+    finally:
+        log.removeFilter(complaints)
+    if complaints.lines:
+        raise damaged_inside(complaints.lines[0])
+    return samples.reshape(height, picture.segment_hw[1], 1)[:rows].view(np.uint8)
+
+
+class _Complaints(logging.Filter):
+    """Takes what this thread logs, so that it is judged here and goes nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+        self.lines: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self.thread:
+            return True
+        self.lines.append(record.getMessage())
+        return False
 
 
 def _webp(picture: Picture, data: bytes, rows: int) -> Array:

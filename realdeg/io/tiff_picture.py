@@ -13,7 +13,7 @@ from realdeg.io.tiff_directory import STRIP_BYTES, STRIPS, TILE_BYTES, TILES, Di
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 SAMPLES, ROWS_PER_STRIP, PLANAR, PREDICTOR, TILE_WIDTH, TILE_HEIGHT = 277, 278, 284, 317, 322, 323
-INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, SUBSAMPLING, DEPTH = 332, 338, 339, 530, 32997
+INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, FAX_OPTIONS, SUBSAMPLING, DEPTH = 332, 338, 339, 292, 530, 32997
 PLAIN, LZW, JPEG, PACKBITS, WEBP = 1, 5, 7, 32773, 50001
 BYTEWISE = {
     1: "none",
@@ -25,15 +25,23 @@ BYTEWISE = {
     50000: "ZSTD",
 }
 """Compressions of bytes, whatever they mean: read at every depth."""
+FAX = {2: "CCITT RLE", 3: "CCITT G3 fax", 4: "CCITT G4 fax", 32771: "CCITT RLE"}
 PREDICTED = BYTEWISE.keys() - {PLAIN, PACKBITS}
 OTHERS = {
-    **{2: "CCITT RLE", 3: "CCITT G3 fax", 4: "CCITT G4 fax", 6: "JPEG of TIFF 6.0", 9: "JBIG", 10: "JBIG"},
-    **{32766: "NeXT", 32771: "CCITT RLE", 32809: "ThunderScan", 32909: "PixarLog", 34661: "JBIG"},
+    **{
+        6: "JPEG of TIFF 6.0",
+        9: "JBIG",
+        10: "JBIG",
+        32766: "NeXT",
+        32809: "ThunderScan",
+        32909: "PixarLog",
+        34661: "JBIG",
+    },
     **{33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34676: "SGI LogLuv"},
     **{34677: "SGI LogLuv 24", 34887: "LERC", 34892: "JPEG of DNG", 34934: "JPEG XR", 22610: "JPEG XR"},
     **{50002: "JPEG XL", 52546: "JPEG XL", 34926: "ZSTD, old number", 34927: "WebP, old number"},
 }
-"""Compressions that are not read. Damage in CCITT and JPEG 2000 goes unseen by their decoders."""
+"""Compressions that are not read. Damage in JPEG 2000 goes unseen by its decoder."""
 WHITE_IS_ZERO, GREY, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 CHANNELS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 COLOURS = {
@@ -63,7 +71,9 @@ class Picture:
         compression, colour, predictor: TIFF's numbers.
         colour_stated: False where the colour model was inferred from the number of channels.
         planar: each channel has strips or tiles of its own.
+        fax_options: of CCITT G3.
         reversed_bits: the first pixel lies in the lowest bit of a byte.
+        extra_stated: False where an undeclared channel is taken for opacity, as libtiff does.
         extra: kinds of the extra channels: 1 opacity, multiplied into the colours; 2 opacity; else unknown.
         tiled: tiles, not strips.
         segment_hw: size of a whole strip or tile, px.
@@ -80,7 +90,9 @@ class Picture:
     colour_stated: bool
     planar: bool
     predictor: int
+    fax_options: int
     reversed_bits: bool
+    extra_stated: bool
     extra: tuple[int, ...]
     tiled: bool
     segment_hw: tuple[int, int]
@@ -130,6 +142,8 @@ def picture_of(file: IO[bytes], directory: Directory) -> Picture:
     if height < 1 or width < 1 or samples < 1:
         raise Broken("states a picture without pixels")
     tiled = TILES in directory.tags
+    colour = _colour(stated, samples, compression)
+    undeclared = EXTRA_SAMPLES not in directory.tags and samples == CHANNELS.get(colour, 0) + 1
     segment = (number(TILE_HEIGHT, 0), number(TILE_WIDTH, 0))
     picture = Picture(
         order=directory.order,
@@ -138,12 +152,14 @@ def picture_of(file: IO[bytes], directory: Directory) -> Picture:
         bits=max(bits),
         samples=samples,
         compression=compression,
-        colour=_colour(stated, samples, compression),
+        colour=colour,
         colour_stated=stated >= 0,
         planar=number(PLANAR, 1) == 2 and samples > 1,
         predictor=number(PREDICTOR, 1),
+        fax_options=number(FAX_OPTIONS, 0),
         reversed_bits=number(FILL_ORDER, 1) == 2,
-        extra=directory.numbers(file, EXTRA_SAMPLES),
+        extra_stated=not undeclared,
+        extra=(2,) if undeclared else directory.numbers(file, EXTRA_SAMPLES),
         tiled=tiled,
         segment_hw=segment if tiled else (min(number(ROWS_PER_STRIP, height), height), width),
         colour_every_hw=_subsampling(directory.numbers(file, SUBSAMPLING, (2, 2))),
@@ -177,7 +193,7 @@ def _unread(picture: Picture, bits: set[int], formats: set[int], ink_set: int, d
     """What it is that is not read, or nothing."""
     compression, colour = picture.compression, picture.colour
     many = f"{'/'.join(str(b) for b in sorted(bits))}-bit"
-    if compression in OTHERS or compression not in (*BYTEWISE, JPEG, WEBP):
+    if compression in OTHERS or compression not in (*BYTEWISE, *FAX, JPEG, WEBP):
         return f"with compression {compression} ({OTHERS.get(compression, 'of an unknown kind')})"
     if len(formats) > 1 or not formats <= {1, 4}:  # 4: "undefined", which writers use for plain numbers
         kinds = "/".join(FORMATS.get(f, f"format {f}") for f in sorted(formats - {1, 4})) or "mixed"
@@ -203,7 +219,7 @@ def _unread_together(picture: Picture) -> str:
         picture.bits,
         picture.samples,
     )
-    name = BYTEWISE.get(compression, "JPEG" if compression == JPEG else "WebP")
+    name = {**BYTEWISE, **FAX, JPEG: "JPEG", WEBP: "WebP"}[compression]
     shape = f"of {samples} x {bits}-bit {COLOURS[colour]}{' in planes' if picture.planar else ''}"
     if (colour in (CMYK, YCBCR) and bits != 8) or (colour == PALETTE and bits > 8):
         return f"of {bits}-bit {COLOURS[colour]}"
@@ -215,6 +231,8 @@ def _unread_together(picture: Picture) -> str:
         bits != 8 or colour == PALETTE or picture.channels_in_segment not in (1, picture.colours)
     ):
         return f"{shape} in JPEG"
+    if compression in FAX and (bits, samples) != (1, 1):
+        return f"{shape} in {name}"
     if picture.predictor not in (1, 2):
         return f"with predictor {picture.predictor}"
     if picture.predictor == 2 and compression in BYTEWISE:

@@ -285,6 +285,41 @@ def test_ycbcr_in_bytes_as_libtiff_decodes_it(write, picture, across, down, vide
     )  # libtiff cuts stretched values to whole ones
 
 
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_fax(tmp_path, picture, compression, order, capfd):
+    """Written by libtiff; 60 damaged ones: what is kept is right but for a pixel in a thousand."""
+    bits = np.kron(picture[..., 0] > 100, np.ones((4, 4), bool))
+    path = tmp_path / "a.tif"
+    Image.fromarray(bits).save(path, compression=compression, tiffinfo={266: order})
+    assert_array_equal(read(path).pixels[..., 0], bits * np.uint8(255))
+    whole = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        at, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    rng, refused = np.random.default_rng(1), 0
+    for _ in range(60):
+        data = bytearray(whole)
+        data[at + rng.integers(count)] ^= 1 << rng.integers(8)
+        path.write_bytes(data)
+        try:
+            wrong = (read(path).pixels[..., 0] != bits * np.uint8(255)).mean()
+        except UserError as error:
+            refused += "is damaged inside: " in str(error)
+        else:
+            assert wrong < 0.02
+    assert refused > 40
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_undeclared_fourth_channel(tmp_path, write, picture):
+    """No ExtraSamples: libtiff, Pillow and libvips take it for opacity; that is a guess, and is said."""
+    opacity = np.linspace(0, 255, 46).astype(np.uint8)[None, :, None].repeat(31, 0)
+    stored = np.concatenate([picture, opacity], axis=2)
+    photo = read(write(tiff([(plain(31, 46, 4), [stored.tobytes()])])))
+    assert_allclose(photo.pixels, picture * (opacity / 255) + 255 - opacity, atol=0.51)
+    assert "undeclared channel taken for opacity" in photo.notes
+
+
 # Odd files, and two more of each kind.
 
 
@@ -385,8 +420,7 @@ def test_jpeg_2000_is_named(odd, tmp_path, deep):
 
 
 UNREAD = {
-    "with compression 3 (CCITT G3 fax)": {"_259": (3, [3])},
-    "with compression 4 (CCITT G4 fax)": {"_259": (3, [4])},
+    "of 1 x 8-bit grey in CCITT G4 fax": {"_259": (3, [4])},
     "with compression 6 (JPEG of TIFF 6.0)": {"_259": (3, [6])},
     "with compression 34887 (LERC)": {"_259": (3, [34887])},
     "with compression 12345 (of an unknown kind)": {"_259": (3, [12345])},
