@@ -1,7 +1,7 @@
 """What HEIF and AVIF are made of: boxes, and the items that the `meta` box lists.
 
 ISO/IEC 14496-12 (boxes, `iloc`, `iinf`, `iref`, `pitm`) and 23008-12 (`iprp`). Only what describes still
-pictures is looked at, and no more of the file is read than its `meta` box.
+pictures is looked at, and no more of the file is read than its `meta` box and what its items begin with.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-from realdeg.io.header import ENDED, Broken, exactly
+from realdeg.io.header import ENDED, Broken, Unsupported, exactly
 
 MAX_META_BYTES = 16 << 20
+MAX_BOXES = 10_000  # at the top of a file; photos have a handful
 Extent = tuple[int, int]  # offset in the file and length, bytes
 
 
@@ -26,7 +27,8 @@ class Items:
         kinds: four letters each, e.g. b"hvc1", b"grid", b"Exif".
         properties: name and body, in the order in which they apply.
         references: targets by (source, name), e.g. the tiles of a grid by (grid, b"dimg").
-        extents: where an item's bytes are; those kept inside `meta` are left out.
+        extents: where an item's bytes are in the file.
+        meta: where the body of the box lies in the file.
     """
 
     primary: int = 0
@@ -34,6 +36,7 @@ class Items:
     properties: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     references: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)
     extents: dict[int, list[Extent]] = field(default_factory=dict)
+    meta: Extent = (0, 0)
 
     def first(self, item: int, name: bytes) -> bytes | None:
         """Body of an item's first property of that name."""
@@ -63,46 +66,112 @@ class Cursor:
         return int.from_bytes(self.take(size))
 
 
+class Stretch:
+    """An item's bytes from the front, wherever in the file they lie.
+
+    Attributes:
+        left: bytes that are still to come.
+    """
+
+    def __init__(self, file: IO[bytes], extents: list[Extent]) -> None:
+        self.file = file
+        self.extents = list(reversed(extents))
+        self.left = sum(size for _, size in extents)
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes.
+
+        Raises:
+            Broken: there are fewer.
+        """
+        parts = []
+        for at, size in self._passed(count):
+            self.file.seek(at)
+            parts.append(exactly(self.file, size))
+        return b"".join(parts)
+
+    def skip(self, count: int) -> None:
+        """Pass over the next `count` bytes.
+
+        Raises:
+            Broken: there are fewer.
+        """
+        for _ in self._passed(count):
+            pass
+
+    def _passed(self, count: int) -> Iterator[Extent]:
+        if count > self.left:
+            raise Broken(ENDED)
+        self.left -= count
+        while count:
+            at, size = self.extents.pop()
+            used = min(size, count)
+            if used < size:
+                self.extents.append((at + used, size - used))
+            count -= used
+            yield at, used
+
+
 def read_items(file: IO[bytes]) -> Items:
     """Items of a file.
 
     Raises:
         Broken: no `meta` box, a damaged one, or items that reach beyond the end of the file.
+        Unsupported: moving pictures only.
     """
     end = file.seek(0, 2)
-    items = Items()
-    for name, body in _boxes(_meta(file, end)[4:]):
-        cursor = Cursor(body)
+    start, body = _meta(file, end)
+    items = Items(meta=(start, len(body)))
+    inner: Extent = (0, 0)
+    kept: dict[int, list[Extent]] = {}
+    for name, at, size in _placed(body, 4):
+        cursor = Cursor(body[at : at + size])
+        if name == b"idat":
+            inner = (start + at, size)
+            continue
         version = cursor.number(4) >> 24
         if name == b"pitm":
             items.primary = cursor.number(4 if version else 2)
         elif name == b"iinf":
             cursor.take(4 if version else 2)
-            items.kinds = dict(_kinds(body[cursor.at :]))
+            items.kinds = dict(_kinds(cursor.data[cursor.at :]))
         elif name == b"iref":
-            _add_references(items, body[4:], 4 if version else 2)
+            _add_references(items, cursor.data[4:], 4 if version else 2)
         elif name == b"iprp":
-            items.properties = _properties(body)
+            items.properties = _properties(cursor.data)
         elif name == b"iloc":
-            items.extents = dict(_extents(cursor, version))
+            for item, method, parts in _extents(cursor, version):
+                (items.extents if method == 0 else kept)[item] = parts
     needed = max((at + size for parts in items.extents.values() for at, size in parts), default=0)
     if needed > end:
         raise Broken(f"is cut short ({end} of {needed} bytes)")
+    for item, parts in kept.items():
+        if any(at + size > inner[1] for at, size in parts):
+            raise Broken(ENDED)
+        items.extents[item] = [(inner[0] + at, size) for at, size in parts]
+    if any(sum(size for _, size in parts) > end for parts in items.extents.values()):
+        raise Broken("lists more bytes of a picture than it has")
     return items
 
 
 def item_bytes(file: IO[bytes], items: Items, item: int) -> bytes:
-    """An item's own bytes; empty where they are kept inside `meta`."""
-    parts = []
-    for at, size in items.extents.get(item, []):
-        file.seek(at)
-        parts.append(exactly(file, min(size, MAX_META_BYTES)))
-    return b"".join(parts)
+    """An item's own bytes.
+
+    Raises:
+        Broken: there are absurdly many.
+    """
+    stretch = Stretch(file, items.extents.get(item, []))
+    if stretch.left > MAX_META_BYTES:
+        raise Broken(f"has {stretch.left} bytes of metadata, which is absurd")
+    return stretch.take(stretch.left)
 
 
-def _meta(file: IO[bytes], end: int) -> bytes:
-    at = 0
-    while at < end:
+def _meta(file: IO[bytes], end: int) -> tuple[int, bytes]:
+    """Where the body of the `meta` box begins, and that body."""
+    at, moving = 0, False
+    for _ in range(MAX_BOXES):
+        if at >= end:
+            break
         file.seek(at)
         size, name = struct.unpack(">I4s", exactly(file, 8))
         head = 8
@@ -116,14 +185,22 @@ def _meta(file: IO[bytes], end: int) -> bytes:
         if name == b"meta":
             if size > MAX_META_BYTES:
                 raise Broken(f"has {size} bytes of metadata, which is absurd")
-            return exactly(file, size - head)
+            return at + head, exactly(file, size - head)
+        moving |= name == b"moov"
         at += size
+    if moving:
+        raise Unsupported("holds moving pictures only, which are not read")
     raise Broken("holds no picture")
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name and body of each box in a row of them."""
-    at = 0
+    for name, at, size in _placed(data, 0):
+        yield name, data[at : at + size]
+
+
+def _placed(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name of each box in a row of them from `at` on; where its body begins, and how long that is."""
     while at < len(data):
         cursor = Cursor(data[at : at + 16])
         size, name = cursor.number(4), cursor.take(4)
@@ -132,7 +209,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         size = size or len(data) - at
         if size < cursor.at or at + size > len(data):
             raise Broken(ENDED)
-        yield name, data[at + cursor.at : at + size]
+        yield name, at + cursor.at, size - cursor.at
         at += size
 
 
@@ -173,7 +250,8 @@ def _properties(data: bytes) -> dict[int, list[tuple[bytes, bytes]]]:
     return found
 
 
-def _extents(cursor: Cursor, version: int) -> Iterator[tuple[int, list[Extent]]]:
+def _extents(cursor: Cursor, version: int) -> Iterator[tuple[int, int, list[Extent]]]:
+    """Item, where its offsets count from (0 the file, 1 the `idat` box), and its parts."""
     sizes = cursor.number(2)
     of_offset, of_length, of_base = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     of_index = sizes & 15 if version else 0
@@ -189,5 +267,6 @@ def _extents(cursor: Cursor, version: int) -> Iterator[tuple[int, list[Extent]]]
         for _ in range(cursor.number(2)):
             cursor.take(of_index)
             parts.append((base + cursor.number(of_offset), cursor.number(of_length)))
-        if method == 0:
-            yield item, parts
+        if method > 1:
+            raise Unsupported("keeps a picture inside another one, which is not read")
+        yield item, method, parts

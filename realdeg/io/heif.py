@@ -1,13 +1,14 @@
-"""HEIF (HEVC inside) and AVIF (AV1 inside): which picture a file shows, and its pixels.
+"""HEIF (HEVC inside) and AVIF (AV1 inside): which picture a file shows, and the pixels of HEIF.
 
 The container states turns, mirrors and the clean part of a picture; EXIF repeats the turn, and readers
 that obey both turn twice. Here the container alone counts (ISO/IEC 23008-12, 6.5.10 and A.2). libheif
-(pillow-heif, an extra) turns and crops by itself, OpenCV's libavif does neither.
+(pillow-heif, an extra) turns and crops by itself, libavif does neither (`avif.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,31 +16,76 @@ import numpy as np
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 from realdeg.io.boxes import Cursor, Items, item_bytes, read_items
-from realdeg.io.cicp import profile_of
 from realdeg.io.exif import Facts, read_facts
-from realdeg.io.header import ENDED, Broken, Header, Unsupported
+from realdeg.io.header import ENDED, Broken, Header, Unsupported, damaged_inside
+from realdeg.io.heif_colours import colours_of
+from realdeg.io.heif_parts import parts_of, stated_size
 from realdeg.io.orientation import orientation_of
 
 Array = np.ndarray[Any, Any]
-CODINGS = {b"hvc1": "HEIF", b"hev1": "HEIF", b"av01": "AVIF"}
 ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+BAND = 64  # rows that are converted at a time
 
 
 def heif_header(file: IO[bytes]) -> Header:
-    """Header of the primary picture, from the `meta` box alone."""
+    """Header of the primary picture: from the `meta` box and the headers of the coded pictures."""
     items = read_items(file)
     main = items.primary
-    coded = (items.references.get((main, b"dimg")) or [main])[0] if _kind(items, main) == b"grid" else main
-    kind = CODINGS.get(_kind(items, coded))
-    if kind is None:
-        found = _kind(items, coded).decode("latin-1")
-        raise Unsupported(f"holds a picture of kind {found!r}, which is not read")
-    height, width = _size(items, main, kind)
-    depth, grey = _samples(items, coded, kind)
-    icc, notes = _colours(items, main)
-    channels = (1 if grey else 3) + _has_alpha(items)
+    parts = parts_of(file, items, main)
+    clean = clean_part(items, main, stated_size(items, main))
+    height, width = (part.stop - part.start for part in clean)
+    opacity = opacity_of(items, main)
+    if opacity is not None:
+        parts_of(file, items, opacity)
+        sizes = zip(stated_size(items, opacity), stated_size(items, main), strict=True)
+        if any(mask > side for mask, side in sizes):
+            raise Broken("has a mask of transparency larger than itself")
+    elif any(opacity_of(items, tile) is not None for tile in parts.items):
+        raise Unsupported("has transparent tiles, which are not read")
+    icc, notes = colours_of(items, parts)
+    channels = (1 if parts.coded[0].grey else 3) + (opacity is not None)
     facts = _facts(file, items)
-    return Header(kind, height, width, depth, channels, facts, icc, notes=notes, upright=kind == "HEIF")
+    depth, upright = parts.coded[0].depth, parts.kind == "HEIF"
+    return Header(parts.kind, height, width, depth, channels, facts, icc, notes=notes, upright=upright)
+
+
+def opacity_of(items: Items, item: int) -> int | None:
+    """The item that states the opacity of another one."""
+    for (source, name), targets in items.references.items():
+        kind = (items.first(source, b"auxC") or b"")[4:].split(b"\0")[0]
+        if name == b"auxl" and item in targets and kind in ALPHA:
+            return source
+    return None
+
+
+def clean_part(items: Items, item: int, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns that are to be shown, before turning (`clap`, ISO/IEC 14496-12, 12.1.4).
+
+    Raises:
+        Broken: none are left.
+    """
+    clean = items.first(item, b"clap")
+    if clean is None:
+        return slice(0, size_hw[0]), slice(0, size_hw[1])
+    cursor = Cursor(clean)
+    width, height, right, down = (_fraction(cursor) for _ in range(4))
+    rows, columns = _span(height, down, size_hw[0]), _span(width, right, size_hw[1])
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise Broken("shows no part of its picture")
+    return rows, columns
+
+
+def _fraction(cursor: Cursor) -> Fraction:
+    above, below = (int.from_bytes(cursor.take(4), signed=True) for _ in range(2))
+    if below < 1:
+        raise Broken(ENDED)
+    return Fraction(above, below)
+
+
+def _span(length: Fraction, offset: Fraction, side: int) -> slice:
+    """Pixels of the part of that length whose middle lies `offset` from the picture's; as libheif rounds."""
+    first = round(offset + Fraction(side - 1, 2) - (length - 1) / 2)
+    return slice(max(first, 0), min(first + round(length), side))
 
 
 def decode_heif(path: Path, header: Header) -> tuple[Array, str]:
@@ -56,18 +102,28 @@ def decode_heif(path: Path, header: Header) -> tuple[Array, str]:
         raise UserError(path, problem, remedy, exit_code=EXIT_MISSING_RESOURCE) from None
     try:
         image = pillow_heif.open_heif(path.read_bytes(), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        stored = np.asarray(image)
     except SyntaxError as error:
         raise Unsupported(f"is HEIF of a kind that libheif does not read ({error})") from None
-    pixels = np.array(image)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    except (ValueError, RuntimeError, EOFError) as error:
+        raise damaged_inside(str(error)) from None
+    if not image.info["primary"]:  # it gives the first picture in place of a primary one that it cannot read
+        raise Unsupported("is HEIF of a kind that libheif does not read")
+    stored = stored.reshape(*stored.shape[:2], -1)
     size_hw = (
         (header.width, header.height) if header.facts.orientation >= 5 else (header.height, header.width)
     )
-    if pixels.shape[:2] != size_hw or int(image.info["bit_depth"]) != header.depth:
+    if stored.shape[:2] != size_hw or int(image.info["bit_depth"]) != header.depth:
         raise Broken("decodes to another size or depth than its header says")
-    pixels = full_range(pixels, header.depth)
-    if image.mode.split(";")[0].endswith("a"):
-        pixels = _unmultiplied(pixels)
+    if header.channels == 2 and stored.shape[2] == 4:  # libheif makes RGBA of grey with transparency
+        stored = stored[..., ::3]
+    if stored.shape[2] != header.channels:
+        raise Broken("decodes to other channels than its header says")
+    premultiplied = image.mode.split(";")[0].endswith("a")
+    pixels = np.empty(stored.shape, stored.dtype)
+    for top in range(0, len(stored), BAND):  # whole temporaries would be several times the picture
+        band = full_range(stored[top : top + BAND], header.depth)
+        pixels[top : top + BAND] = _unmultiplied(band) if premultiplied else band
     return pixels, ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
 
 
@@ -76,63 +132,11 @@ def full_range(pixels: Array, depth: int) -> Array:
     if depth <= 8 or depth == 16:
         return pixels
     top = 2**depth - 1
-    return ((pixels.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-
-
-def _kind(items: Items, item: int) -> bytes:
-    return items.kinds.get(item, b"none")
-
-
-def _size(items: Items, main: int, kind: str) -> tuple[int, int]:
-    """Height and width before turning, px."""
-    size = items.first(main, b"ispe")
-    if size is None:
-        raise Broken(ENDED)
-    cursor = Cursor(size[4:])
-    width, height = cursor.number(4), cursor.number(4)
-    clean = items.first(main, b"clap")
-    if clean is not None:
-        cursor = Cursor(clean)
-        ratios = [cursor.number(4) / max(cursor.number(4), 1) for _ in range(2)]
-        whole = (width, height)
-        width, height = (min(round(ratio), side) for ratio, side in zip(ratios, whole, strict=True))
-        if kind == "AVIF" and (width, height) != whole:
-            raise Unsupported("is cropped by its header, which is not read in AVIF")
-    return height, width
-
-
-def _samples(items: Items, coded: int, kind: str) -> tuple[int, bool]:
-    """Bits per sample, and whether the picture is grey (ISO/IEC 14496-15, 8.3.2.1; AV1-ISOBMFF, 2.3.3)."""
-    setup = items.first(coded, b"hvcC" if kind == "HEIF" else b"av1C")
-    if setup is None or len(setup) < (18 if kind == "HEIF" else 4):
-        raise Broken(ENDED)
-    if kind == "HEIF":
-        return 8 + (setup[17] & 7), setup[16] & 3 == 0
-    deep, twelve = setup[2] & 0x40, setup[2] & 0x20
-    return (12 if twelve else 10) if deep else 8, bool(setup[2] & 0x10)
-
-
-def _has_alpha(items: Items) -> bool:
-    """Whether a second picture states the opacity of the primary one."""
-    return any(
-        name == b"auxl"
-        and items.primary in targets
-        and (items.first(source, b"auxC") or b"")[4:].split(b"\0")[0] in ALPHA
-        for (source, name), targets in items.references.items()
-    )
-
-
-def _colours(items: Items, main: int) -> tuple[bytes | None, tuple[str, ...]]:
-    """Embedded profile, or one made from code points; a profile wins where both are stated."""
-    stated = [body for name, body in items.properties.get(main, []) if name == b"colr"]
-    for body in stated:
-        if body[:4] in (b"prof", b"rICC"):
-            return body[4:], ()
-    for body in stated:
-        if body[:4] == b"nclx":
-            cursor = Cursor(body[4:])
-            return profile_of(cursor.number(2), cursor.number(2))
-    return None, ()
+    spread = np.empty_like(pixels)
+    for start in range(0, len(pixels), BAND):
+        wide = pixels[start : start + BAND].astype(np.uint32)
+        spread[start : start + BAND] = (wide * 65535 + top // 2) // top
+    return spread
 
 
 def _facts(file: IO[bytes], items: Items) -> Facts:

@@ -19,16 +19,17 @@ import numpy as np
 
 from realdeg.errors import UserError
 from realdeg.io import limits
+from realdeg.io.avif import decode_avif
 from realdeg.io.bmp import bmp_header, decode_bmp
 from realdeg.io.exif import Facts
 from realdeg.io.header import ENDED, AlphaPolicy, Broken, Header, TooLarge, Unsupported, sniff
-from realdeg.io.heif import decode_heif, full_range, heif_header
+from realdeg.io.heif import decode_heif, heif_header
 from realdeg.io.jpeg import decode_jpeg, jpeg_header
 from realdeg.io.orientation import turned
 from realdeg.io.png import decode_png, png_header
 from realdeg.io.raw import RAW_SUFFIXES, develop, read_raw_facts, read_raw_size
 from realdeg.io.tiff import decode_tiff, tiff_header
-from realdeg.io.webp import webp_header
+from realdeg.io.webp import decode_webp, webp_header
 
 Array = np.ndarray[Any, Any]
 HEADERS = {
@@ -45,6 +46,8 @@ DECODERS: dict[str, Callable[[Path, Header], tuple[Array, str]]] = {
     "BMP": decode_bmp,
     "TIFF": decode_tiff,
     "HEIF": decode_heif,
+    "AVIF": decode_avif,
+    "WebP": decode_webp,
 }
 """Pixels as stored, (H, W, C), and "L", "LA", "RGB", "RGBA" or "CMYK"."""
 CONVERT = "convert it to a PNG, TIFF, JPEG or WebP of 8 or 16 bits, or take it out"
@@ -117,7 +120,7 @@ def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int | None = N
             return _photo(path, pixels, "sRGB", facts, ())
         header = _header(path)
         limits.check_bytes(header, file_bytes, most)
-        pixels, model = _decode(path, header)
+        pixels, model = DECODERS[header.kind](path, header)
         return _finish(path, header, pixels, model, alpha)
 
 
@@ -203,49 +206,6 @@ def _check_file(path: Path) -> int:
 def _header(path: Path) -> Header:
     with path.open("rb") as file:
         return HEADERS[sniff(file.read(16))](file)
-
-
-def _decode(path: Path, header: Header) -> tuple[Array, str]:
-    """Pixels as stored: (H, W, C) and "L", "LA", "RGB", "RGBA" or "CMYK"."""
-    decoder = DECODERS.get(header.kind)
-    if decoder is not None:
-        return decoder(path, header)
-    return _by_opencv(path.read_bytes(), header)
-
-
-def _by_opencv(data: bytes, header: Header) -> tuple[Array, str]:
-    import cv2
-
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong we say
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    finally:
-        cv2.utils.logging.setLogLevel(before)
-    if pixels is None:
-        if header.kind == "AVIF" and not _opencv_knows("AVIF"):
-            raise Unsupported("is an AVIF photo, which the OpenCV installed here cannot read")
-        raise Broken(ENDED)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    depth = 16 if header.depth > 8 else 8
-    if pixels.shape[:2] != (header.height, header.width) or pixels.dtype.itemsize * 8 != depth:
-        raise Broken("decodes to another size or depth than its header says")
-    pixels = full_range(pixels, header.depth)
-    channels = pixels.shape[2]
-    if channels == 1:
-        model = "L"
-    else:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA)
-        model = "RGB" if channels == 3 else "RGBA"
-    return pixels, model
-
-
-def _opencv_knows(codec: str) -> bool:
-    import cv2
-
-    lines = [line.split(":") for line in cv2.getBuildInformation().splitlines() if line.count(":")]
-    return any(words[0].strip() == codec and "NO" not in words[1] for words in lines)
 
 
 def _finish(path: Path, header: Header, pixels: Array, model: str, alpha: AlphaPolicy) -> Photo:

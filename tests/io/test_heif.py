@@ -420,7 +420,7 @@ def test_garbage(tmp_path, suffix, data, problem):
 def test_other_codecs_in_the_same_container_are_named(tmp_path, picture):
     data = heif(picture, "RGB").replace(b"hvc1", b"j2k1")
     put(tmp_path / "a.heif", data)
-    with pytest.raises(UserError, match=r"a\.heif: holds a picture of kind 'j2k1', which is not read; "):
+    with pytest.raises(UserError, match=r"a\.heif: holds JPEG 2000 \('j2k1'\), which is not read; "):
         read(tmp_path / "a.heif")
 
 
