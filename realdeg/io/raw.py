@@ -6,65 +6,76 @@ and blue by a quarter of a pixel: neither is any use for a pair.
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from realdeg.io.complaints import LIBRARY_LINE, heard
 from realdeg.io.exif import Facts, read_facts
-from realdeg.io.header import Broken
-from realdeg.io.tiff_directory import directories
+from realdeg.io.header import Broken, Unsupported, damaged_inside
+from realdeg.io.raw_extents import check_extents
 
+Array = np.ndarray[Any, Any]
 RAW_SUFFIXES = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"),
     *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
 )
-EXIF_OF_FLIP = {3: 3, 5: 8, 6: 6}
-"""LibRaw's flip codes that turn the picture, as EXIF orientations."""
+EXIF_OF_FLIP = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
+"""LibRaw's flip codes as EXIF orientations; 1: columns, 2: rows reversed, 4: rows become columns."""
+COMPLAINT = re.compile(r"(Unexpected end of file|data corrupted at -?\d+)\s*$")
+PIXELS_A_BYTE = 64
+"""More pixels than this from one byte: no camera compresses so far, most of the file is missing."""
 
 
 def read_raw_size(path: Path) -> tuple[int, int]:
     """(h, w) of the developed photo, turned upright; nothing is unpacked.
 
     Raises:
-        Broken: LibRaw does not know the file.
+        Broken: LibRaw does not know the file, or it is shorter than it says.
     """
     with _opened(path) as raw:
-        h, w = _upright_size(raw)
-    return h, w
+        return _upright_size(raw)
 
 
-def develop(path: Path) -> tuple[np.ndarray[Any, Any], Facts]:
+def develop(path: Path) -> tuple[Array, Facts]:
     """Develop to sRGB: camera white balance, AHD, no brightness stretch, turned upright by LibRaw.
 
     Returns:
         (H, W, 3) uint16 RGB, sRGB-encoded, and the facts; `orientation` is what LibRaw applied.
 
     Raises:
-        Broken: not a RAW file, cut short, or its pixels were pruned (LibRaw then decodes a constant).
+        Broken: not a RAW file, cut short, damaged in LibRaw's view, or with blank edges, as pruned and
+            truncated files decode.
+        Unsupported: the developed photo has another size than its header says.
     """
     import rawpy
 
-    _check_length(path)
     with _opened(path) as raw:
-        facts = _facts(path, raw)
-        try:
-            _check_sensor(raw)
-            pixels = raw.postprocess(
-                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-                half_size=False,
-                use_camera_wb=True,
-                no_auto_bright=True,
-                output_color=rawpy.ColorSpace.sRGB,
-                output_bps=16,
-                gamma=(2.4, 12.92),
-            )
-        except Broken:
-            raise
-        except Exception as error:  # LibRaw's own classes, ValueError and MemoryError have all been seen
-            raise Broken(f"cannot be developed ({_words(error)})") from None
+        facts, size_hw = _facts(path, raw), _upright_size(raw)
+        sensor = raw.raw_image_visible
+        if sensor is not None:
+            _check_sensor(sensor)
+        pixels: Array = raw.postprocess(
+            demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
+            half_size=False,
+            use_camera_wb=True,
+            no_auto_bright=True,
+            output_color=rawpy.ColorSpace.sRGB,
+            output_bps=16,
+            gamma=(2.4, 12.92),
+        )
     if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise Broken("develops to something that is not RGB")
+        raise Unsupported("develops to something that is not RGB")
+    if pixels.shape[:2] != size_hw:  # sensors that stand on a corner
+        raise Unsupported(
+            f"develops to {pixels.shape[1]} x {pixels.shape[0]} pixels where its header says "
+            f"{size_hw[1]} x {size_hw[0]}, which is not read"
+        )
     return pixels, facts
 
 
@@ -74,58 +85,92 @@ def read_raw_facts(path: Path) -> Facts:
         return read_facts(file) if file.read(4) in (b"II*\0", b"MM\0*") else Facts()
 
 
-def _opened(path: Path) -> Any:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A RAW file that is as long as it says.
+
+    Raises:
+        Broken: it is not, LibRaw does not know it, fails inside the block, or complains there: it does so on
+            descriptor 2 alone, and goes on.
+    """
     import rawpy
 
-    try:
-        return rawpy.imread(str(path))
-    except Exception as error:  # LibRawFileUnsupportedError, LibRawIOError, or a plain error
-        raise Broken(f"is not a RAW file that LibRaw knows ({_words(error)})") from None
-
-
-def _check_length(path: Path) -> None:
-    """LibRaw fills what is missing at the end with zeros; a TIFF-like RAW says how long it should be."""
     with path.open("rb") as file:
-        if file.read(4) in (b"II*\0", b"MM\0*"):
-            directories(file)
+        check_extents(file)
+    with heard() as lines:
+        try:
+            raw = rawpy.imread(str(path))
+        except MemoryError:
+            raise
+        except Exception as error:  # LibRawFileUnsupportedError, LibRawIOError, or a plain error
+            raise Broken(f"is not a RAW file that LibRaw knows ({_words(error)})") from None
+        with raw:
+            pixels = raw.sizes.raw_height * raw.sizes.raw_width
+            if pixels > PIXELS_A_BYTE * (bytes_there := path.stat().st_size):
+                raise Broken(f"is cut short ({bytes_there} bytes for {pixels} pixels)")
+            try:
+                yield raw
+            except (Broken, MemoryError):
+                raise
+            except Exception as error:  # LibRaw's own classes and ValueError have been seen
+                raise Broken(f"cannot be developed ({_words(error)})") from None
+    for line in lines:
+        if (complaint := COMPLAINT.search(line)) or LIBRARY_LINE.match(line):
+            raise damaged_inside(complaint[1] if complaint else line)
 
 
-def _check_sensor(raw: Any) -> None:
-    """Refuse constant sensor data, or a constant bottom: pruned and truncated files decode like that."""
-    sensor = raw.raw_image_visible
-    if sensor is None:
-        return
+def _check_sensor(sensor: Array) -> None:
+    """Refuse constant sensor data, or constant edges: pruned and truncated files decode like that."""
     rows = sensor.reshape(len(sensor), -1)
-    fill = int(rows[-1, 0])
-    blank_rows = (rows.min(axis=1) == fill) & (rows.max(axis=1) == fill)
-    if blank_rows.all():
+    columns = sensor.swapaxes(0, 1).reshape(sensor.shape[1], -1)
+    if _blank(rows) == len(rows):
         raise Broken("holds no picture (all pixels are equal)")
-    blank = int(np.argmin(blank_rows[::-1]))
-    if blank > max(8, len(rows) // 50) and fill < int(rows.max()) // 2:  # a blown-out sky is bright
-        raise Broken(f"is cut short (its last {blank} rows are blank)")
+    edges = {"last {} rows": rows[::-1], "first {} rows": rows}
+    edges |= {"last {} columns": columns[::-1], "first {} columns": columns}
+    for words, lines in edges.items():
+        blank = _blank(lines)
+        if (
+            blank > max(8, len(lines) // 50) and lines[0, 0] < int(sensor.max()) // 2
+        ):  # a blown-out sky is bright
+            verb = "cut short" if words.startswith("last") else "damaged"
+            raise Broken(f"is {verb} (its {words.format(blank)} are blank)")
+
+
+def _blank(lines: Array) -> int:
+    """How many lines from the first one on hold nothing but its first value."""
+    count = 0
+    while count < len(lines):
+        equal = (lines[count : count + 64] == lines[0, 0]).all(axis=1)
+        if not equal.all():
+            return count + int(np.argmin(equal))
+        count += len(equal)
+    return count
 
 
 def _upright_size(raw: Any) -> tuple[int, int]:
+    """(h, w) that LibRaw will deliver: pixels made square, then turned."""
     sizes = raw.sizes
-    h, w = sizes.iheight, sizes.iwidth
-    return (w, h) if sizes.flip in (5, 6) else (h, w)
+    h, w, aspect = sizes.iheight, sizes.iwidth, sizes.pixel_aspect
+    if aspect < 1:
+        h = int(h / aspect + 0.5)
+    elif aspect > 1:
+        w = int(w * aspect + 0.5)
+    return (w, h) if sizes.flip & 4 else (h, w)
 
 
 def _facts(path: Path, raw: Any) -> Facts:
     """Facts from EXIF where the RAW is a TIFF underneath, completed by what LibRaw parsed."""
     facts = read_raw_facts(path)
     other = getattr(raw, "other", None)  # absent before rawpy 0.25
-    return Facts(
+    return replace(
+        facts,
         orientation=EXIF_OF_FLIP.get(raw.sizes.flip, 1),
         focal_length_mm=facts.focal_length_mm or (getattr(other, "focal_length", 0) or None),
-        focal_35mm_mm=facts.focal_35mm_mm,
-        digital_zoom=facts.digital_zoom,
         iso=facts.iso or (getattr(other, "iso_speed", 0) or None),
-        camera=facts.camera,
-        taken=facts.taken,
+        adobe_rgb=False,
     )
 
 
 def _words(error: Exception) -> str:
-    text = error.args[0] if error.args else type(error).__name__
+    text = error.args[0] if error.args else "it gives no reason"
     return (text.decode(errors="replace") if isinstance(text, bytes) else str(text)).strip()
