@@ -18,7 +18,8 @@ import numpy as np
 from realdeg.io.complaints import LIBRARY_LINE, heard
 from realdeg.io.exif import Facts, read_facts
 from realdeg.io.header import Broken, Unsupported, damaged_inside
-from realdeg.io.raw_extents import check_extents
+from realdeg.io.raw_extents import check_extents, dng_compression
+from realdeg.io.tiff_picture import OTHERS
 
 Array = np.ndarray[Any, Any]
 RAW_SUFFIXES = (
@@ -27,6 +28,8 @@ RAW_SUFFIXES = (
 )
 EXIF_OF_FLIP = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
 """LibRaw's flip codes as EXIF orientations; 1: columns, 2: rows reversed, 4: rows become columns."""
+UNREAD_CODINGS = {number: name for number, name in OTHERS.items() if number != 34892} | {9: "VC-5"}
+"""Compressions of a DNG that LibRaw knows no more of than their numbers; lossy JPEG (34892) it reads."""
 COMPLAINT = re.compile(r"(Unexpected end of file|data corrupted at -?\d+)\s*$")
 PIXELS_A_BYTE = 64
 """More pixels than this from one byte: no camera compresses so far, most of the file is missing."""
@@ -97,13 +100,18 @@ def _opened(path: Path) -> Iterator[Any]:
 
     with path.open("rb") as file:
         check_extents(file)
+        coding = dng_compression(file)
+    if coding in UNREAD_CODINGS:
+        raise Unsupported(f"is a DNG with compression {coding} ({UNREAD_CODINGS[coding]}), which is not read")
     with heard() as lines:
         try:
             raw = rawpy.imread(str(path))
         except MemoryError:
             raise
-        except Exception as error:  # LibRawFileUnsupportedError, LibRawIOError, or a plain error
-            raise Broken(f"is not a RAW file that LibRaw knows ({_words(error)})") from None
+        except rawpy.LibRawFileUnsupportedError as error:
+            raise Unsupported(f"is not a RAW file that LibRaw knows ({_words(error)})") from None
+        except Exception as error:  # LibRawIOError, or a plain error
+            raise Broken(f"cannot be opened by LibRaw ({_words(error)})") from None
         with raw:
             pixels = raw.sizes.raw_height * raw.sizes.raw_width
             if pixels > PIXELS_A_BYTE * (bytes_there := path.stat().st_size):

@@ -7,6 +7,7 @@ checks. Layouts: ExifTool's tables of tags, "X3F File Format", "CIFF Specificati
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 from collections.abc import Callable
@@ -44,6 +45,20 @@ def check_extents(file: IO[bytes]) -> None:
             if needed > size:
                 raise Broken(f"is cut short ({size} of at least {needed} bytes)")
             return
+
+
+def dng_compression(file: IO[bytes]) -> int:
+    """TIFF's number for how the samples of a DNG are coded; 0 where the file is none, or damaged."""
+    file.seek(0)
+    if file.read(4) not in TIFF_LIKE[:2]:
+        return 0
+    with contextlib.suppress(Broken, struct.error):
+        found = directories(file)
+        if DNG_VERSION in found[0].tags:
+            full = [one for one in found if not one.is_secondary(file)] or found
+            largest = max(full, key=lambda one: one.number(file, WIDTH, 0) * one.number(file, HEIGHT, 0))
+            return largest.number(file, COMPRESSION, 0)
+    return 0
 
 
 def _tiff(file: IO[bytes], size: int) -> int:

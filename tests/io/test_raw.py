@@ -278,24 +278,37 @@ def test_what_others_print_meanwhile_is_no_complaint(tmp_path, sensor):
         os.write(2, b"12 of 40 photos\n")
 
 
+def write_coded(path: Path, body: bytes, compression: int) -> Path:
+    """A DNG of 144 x 96 whose one strip is `body`."""
+    page = [
+        *((254, 4, 1, 0), (256, 4, 1, 144), (257, 4, 1, 96), (258, 3, 1, 16), (259, 3, 1, compression)),
+        *((262, 3, 1, 32803), (277, 3, 1, 1), (278, 4, 1, 96), (33421, 3, 2, 2 | 2 << 16)),
+        *((33422, 1, 4, 0x02010100), (50706, 1, 4, 0x0701), (50717, 4, 1, 16000)),
+    ]
+    at = 8 + 2 + 12 * (len(page) + 2) + 4
+    entries = sorted([*page, (273, 4, 1, at), (279, 4, 1, len(body))])
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + table + bytes(4) + body)
+    return path
+
+
 def test_a_lossless_jpeg_that_ends_too_early(tmp_path, sensor):
     coded = bytes(imagecodecs.ljpeg_encode(sensor, bitspersample=16))
-    page = [
-        *((254, 4, 1, 0), (256, 4, 1, 144), (257, 4, 1, 96), (258, 3, 1, 16), (259, 3, 1, 7)),
-        *((262, 3, 1, 32803), (277, 3, 1, 1), (278, 4, 1, 96), (33421, 3, 2, 2 | 2 << 16)),
-        *((33422, 1, 4, 0x02010100), (50706, 1, 4, 0x0401), (50717, 4, 1, 16000)),
-    ]
-    path, at = tmp_path / "a.dng", 8 + 2 + 12 * (len(page) + 2) + 4
-
-    def write(body: bytes) -> Path:
-        entries = sorted([*page, (273, 4, 1, at), (279, 4, 1, len(body))])
-        table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-        path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + table + bytes(4) + body)
-        return path
-
-    assert read(write(coded)).size_hw == (96, 144)
+    assert read(write_coded(tmp_path / "a.dng", coded, 7)).size_hw == (96, 144)
+    path = write_coded(tmp_path / "a.dng", coded[: len(coded) // 2], 7)
     with pytest.raises(UserError, match=r"a\.dng: (cannot be developed|is damaged inside)"):
-        read(write(coded[: len(coded) // 2]))
+        read(path)
+
+
+@pytest.mark.parametrize(("compression", "name"), [(52546, "JPEG XL"), (34887, "LERC")])
+def test_a_dng_of_another_coding_is_named(tmp_path, compression, name):
+    """Phones write JPEG XL into DNG; LibRaw says no more than that it does not know the file."""
+    path = write_coded(tmp_path / "a.dng", bytes(4000), compression)
+    for function in (read, read_size):
+        with pytest.raises(
+            UserError, match=rf"with compression {compression} \({name}\), which is not read; conv"
+        ):
+            function(path)
 
 
 # RAW that is no plain TIFF: the smallest containers that state where their samples lie.
