@@ -7,6 +7,7 @@ whole: each of them fills in what is missing, or takes a compressed strip's word
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -31,9 +32,14 @@ def tiff_header(file: IO[bytes]) -> Header:
     """
     directory, notes = _full_picture(file)
     picture = picture_of(file, directory)
+    orientation, doubts = _orientation(directory, file)
+    notes += doubts
     icc = None
-    if (profile := directory.tags.get(ICC)) and profile.count <= MAX_ICC_BYTES:
-        icc = directory.stored(file, ICC)
+    if profile := directory.tags.get(ICC):
+        if profile.count <= MAX_ICC_BYTES:
+            icc = directory.stored(file, ICC)
+        else:
+            notes += (f"embedded colour profile of {profile.count} bytes left aside, sRGB assumed",)
     if not picture.colour_stated:
         notes += (f"colour model not stated, {'RGB' if picture.colours == 3 else 'grey'} assumed",)
     if not picture.extra_stated and picture.has_alpha:
@@ -46,7 +52,7 @@ def tiff_header(file: IO[bytes]) -> Header:
         picture.width,
         picture.bits,
         picture.samples,
-        replace(read_facts(file), orientation=_orientation(directory, file)),
+        replace(read_facts(file), orientation=orientation),
         icc,
         palette=picture.colour == PALETTE,
         notes=notes,
@@ -88,9 +94,12 @@ def _full_picture(file: IO[bytes]) -> tuple[Directory, tuple[str, ...]]:
     return chosen, notes
 
 
-def _orientation(directory: Directory, file: IO[bytes]) -> int:
-    value = directory.number(file, ORIENTATION, 1)
-    return value if value in range(1, 9) else 1
+def _orientation(directory: Directory, file: IO[bytes]) -> tuple[int, tuple[str, ...]]:
+    """EXIF's number, and a note where what is stated is none: that costs the picture its turn, not itself."""
+    value = 0
+    with contextlib.suppress(Broken):
+        value = directory.number(file, ORIENTATION, 1)
+    return (value, ()) if value in range(1, 9) else (1, ("orientation is damaged, taken for upright",))
 
 
 def _model(picture: Picture) -> str:

@@ -162,7 +162,9 @@ def picture_of(file: IO[bytes], directory: Directory) -> Picture:
         extra=(2,) if undeclared else directory.numbers(file, EXTRA_SAMPLES),
         tiled=tiled,
         segment_hw=segment if tiled else (min(number(ROWS_PER_STRIP, height), height), width),
-        colour_every_hw=_subsampling(directory.numbers(file, SUBSAMPLING, (2, 2))),
+        colour_every_hw=(
+            _subsampling(directory.numbers(file, SUBSAMPLING, (2, 2))) if colour == YCBCR else (1, 1)
+        ),
     )
     if reason := _unread(picture, bits, formats, number(INK_SET, 1), number(DEPTH, 1)):
         raise Unsupported(f"is a TIFF {reason}, which is not read")

@@ -407,6 +407,18 @@ def test_orientation_of_any_type_is_applied_once(odd, write, picture):
             assert read_size(path) == (46, 31)
 
 
+@pytest.mark.parametrize("stated", [(3, [9]), (3, [0]), (11, [6.0]), (8, [-1])])
+def test_an_orientation_that_is_none_is_said(write, picture, stated):
+    photo = read(write(tiff([(plain(31, 46, 3, _274=stated), [picture.tobytes()])])))
+    assert_array_equal(photo.pixels, picture)
+    assert photo.notes == ("orientation is damaged, taken for upright",)
+
+
+def test_tags_of_other_colour_models_do_not_matter(write, picture):
+    path = write(tiff([(plain(31, 46, 3, _530=(3, [3, 1])), [picture.tobytes()])]))
+    assert_array_equal(read(path).pixels, picture)
+
+
 # Kinds that are not read: the reason is the kind.
 
 
@@ -630,4 +642,5 @@ def test_a_profile_beyond_the_limit_is_left_aside(write, picture):
     data = path.read_bytes()
     tags = plain(31, 46, 3, _34675=(1, [0] * (17 << 20)))
     photo = read(write(tiff([(tags, [picture.tobytes()])])))
+    assert photo.notes == (f"embedded colour profile of {17 << 20} bytes left aside, sRGB assumed",)
     assert_array_equal(photo.pixels, read(write(data)).pixels)
