@@ -19,7 +19,7 @@ from realdeg.guard import locked, stop_signals
 from realdeg.ledger import Ledger
 from realdeg.leftover import set_aside
 from realdeg.records import LEDGER, PairRecord, write_manifest
-from realdeg.workers import results
+from realdeg.workers import Limits, results
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class Running:
         on_progress: called in the parent process after each item.
         prune: forget the pairs of inputs that are not there any more; their files go to leftover/.
         only: keys of the items to be done; None: all.
+        limits: memory and time that an item may take.
     """
 
     limit: int | None = None
@@ -108,6 +109,7 @@ class Running:
     on_progress: Callable[[Progress], None] | None = None
     prune: bool = False
     only: frozenset[str] | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,8 @@ def run_job(
         said = dict(earlier.records)
         same = bool(said) and not (todo or earlier.suspects) and {r.key: r for r in keep} == said
         with Ledger(out / LEDGER, settings, keep=None if same else keep) as ledger:
-            for record in results(work, todo, running.workers, stop, ledger.begin, earlier.suspects):
+            begin, suspects, limits = ledger.begin, earlier.suspects, running.limits
+            for record in results(work, todo, running.workers, stop, begin, suspects, limits):
                 ledger.append(record)
                 records[record.key] = record
                 problems += not record.ok

@@ -94,17 +94,38 @@ def write_run(folder: Path, command: str, values: dict[str, Any]) -> Path:
     return path
 
 
+DECIDING = (
+    *("realdeg", "numpy", "opencv-contrib-python", "pillow", "simplejpeg", "imagecodecs", "tifffile"),
+    *("pillow-heif", "rawpy", "torch"),
+)
+"""Packages whose versions decide over pixels."""
+WIDEST_FIRST = ("AVX512_SKX", "AVX2", "SSE42", "ASIMD", "NEON")
+
+
 def versions() -> str:
-    """Versions of what an output's pixels depend on, on one line."""
+    """What an output's pixels depend on, on one line: versions, and what the processor knows."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name in ("realdeg", "numpy", "opencv-contrib-python", "pillow", "rawpy", "torch"):
+    for name in DECIDING:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join([*found, f"cpu {processor()}"])
+
+
+def processor() -> str:
+    """Kind of processor, and its widest instructions of those that OpenCV and NumPy have code for."""
+    import importlib
+    import platform
+
+    try:
+        known = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # NumPy promises nothing of this
+        known = {}
+    widest = next((name for name in WIDEST_FIRST if known.get(name)), "")
+    return f"{platform.machine()} {widest.lower()}".strip()
 
 
 def to_plain(value: Any) -> Any:

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from realdeg import ipp
+
+ipp.off()  # as in every program of ours
+
 # The same examples on every run: a red run is then the change's doing. `explore` draws new ones.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("explore", derandomize=False)

@@ -18,6 +18,9 @@ LEVELS = (
         "realdeg.settings",
         "realdeg.identity",
         "realdeg.terminal",
+        "realdeg.ipp",
+        "realdeg.memory",
+        "realdeg.overtime",
     },
     {"realdeg.records"},
     {

@@ -28,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 FOLDER = click.Path(path_type=Path)
+ITEM_SECONDS = 3600  # kernels of one photo by kernelgan take minutes on a slow core
 JOB_NAMES = (
     "out",
     "workers",
@@ -40,6 +41,8 @@ JOB_NAMES = (
     "exit_zero",
     "prune",
     "keys",
+    "memory",
+    "item_seconds",
 )
 
 
@@ -71,13 +74,23 @@ class JobOptions:
     exit_zero: bool
     prune: bool = False
     keys: frozenset[str] | None = None
+    memory: float | None = None
+    item_seconds: float = 0
 
     def running(self, teller: Teller) -> Running:
         """The same for the library, with progress told by `teller`."""
         from realdeg.jobs import Running
+        from realdeg.workers import Limits
 
         return Running(
-            self.limit, self.workers, self.overwrite, self.max_failures, teller, self.prune, self.keys
+            self.limit,
+            self.workers,
+            self.overwrite,
+            self.max_failures,
+            teller,
+            self.prune,
+            self.keys,
+            Limits(self.memory, self.item_seconds),
         )
 
 
@@ -117,6 +130,21 @@ def job_options(function: F) -> F:
             callback=lambda ctx, param, value: ctx.params.__setitem__("overwrite", not value),
             expose_value=False,
             help="Go on where an earlier run stopped (default), or do everything anew.",
+        ),
+        click.option(
+            "--memory",
+            type=click.FloatRange(0.5),
+            metavar="GB",
+            default=None,
+            help="Memory that a process may take; an item that needs more fails (Linux alone holds to it).  "
+            "[default: an even share of what is free, at least 4]",
+        ),
+        click.option(
+            "--item-seconds",
+            type=click.FloatRange(0),
+            metavar="SECONDS",
+            default=ITEM_SECONDS,
+            help="Time that one item may take; 0 = any.",
         ),
         click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing."),
         click.option("--show-settings", is_flag=True, help="Print the options in force and stop."),

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from realdeg import ipp
 from realdeg.cli.streams import Streams
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, UserError
 
@@ -92,6 +93,7 @@ def run(command: click.Command, name: str) -> NoReturn:
         name: program name shown in usage lines.
     """
     streams = Streams()
+    ipp.off()
     try:
         status = command.main(prog_name=name, standalone_mode=False)
         code = status if isinstance(status, int) else 0

@@ -127,7 +127,7 @@ def _run(work: Callable[[Row], PairRecord], rows: list[Row], running: Running) -
     rows, started, done = rows[: running.limit], time.monotonic(), {}
     problems = 0
     with stop_signals() as stop:
-        for record in results(work, rows, running.workers, stop):
+        for record in results(work, rows, running.workers, stop, limits=running.limits):
             done[record.key] = record
             problems += not record.ok
             if running.on_progress:
