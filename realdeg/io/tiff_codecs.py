@@ -19,6 +19,7 @@ from realdeg.io.jpeg import decode_stream, jpeg_header
 from realdeg.io.tiff_directory import STRIP_BYTES, STRIPS
 from realdeg.io.tiff_picture import (
     BITS,
+    BYTEWISE,
     CMYK,
     COMPRESSION,
     FAX,
@@ -49,13 +50,19 @@ ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 """Start of the marker that tells libjpeg which colour model it decodes; one byte follows."""
 
 
+def room_for(picture: Picture) -> bytearray:
+    """Room for a decompressed strip or tile, and a little more, so that more is seen."""
+    compressed = picture.compression in BYTEWISE.keys() - {PLAIN}
+    return bytearray(picture.bytes_of(picture.segment_hw[0]) + SURPLUS + 1 if compressed else 0)
+
+
 def longest(picture: Picture) -> int:
     """Most bytes that a strip or tile of this picture may have in the file."""
     whole = picture.bytes_of(picture.segment_hw[0])
     return whole if picture.compression == PLAIN else 2 * whole + HEADROOM
 
 
-def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Array:
+def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes, room: bytearray) -> Array:
     """Samples of the first `rows` rows of one strip or tile.
 
     Args:
@@ -63,6 +70,7 @@ def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Arr
         data: as it lies in the file.
         rows: those that the picture needs of it.
         tables: JPEG's, shared by all strips; empty where there are none.
+        room: of `room_for` bytes, for one strip or tile after the other; the result may lie in it.
 
     Returns:
         (rows, W, C) uint8 or uint16 sample values; (bytes,) uint8 where the colour model is YCbCr in bytes.
@@ -80,7 +88,7 @@ def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Arr
         data = bytes(imagecodecs.bitorder_decode(data))
     if picture.compression == WEBP:
         return _webp(picture, data, rows)
-    stored = _inflated(picture.compression, data, picture.bytes_of(picture.segment_hw[0]))
+    stored = _inflated(picture.compression, data, room)
     needed = picture.bytes_of(rows)
     if len(stored) < needed:
         raise damaged_inside(f"a strip or tile ends after {len(stored)} of {needed} bytes")
@@ -89,18 +97,19 @@ def decompressed(picture: Picture, data: bytes, rows: int, tables: bytes) -> Arr
         return samples
     samples = samples.reshape(rows, picture.segment_hw[1], picture.channels_in_segment)
     if picture.predictor == 2:
-        samples = imagecodecs.delta_decode(samples, axis=-2)
+        imagecodecs.delta_decode(samples, axis=-2, out=samples)
     return samples
 
 
-def _inflated(compression: int, data: bytes, bound: int) -> bytes | bytearray:
-    """Decompressed bytes, at most `bound`."""
+def _inflated(compression: int, data: bytes, room: bytearray) -> bytes | memoryview:
+    """Decompressed bytes, no more than there is room for."""
     if compression == PLAIN:
-        return data[:bound]
+        return data
+    bound = len(room) - SURPLUS - 1
     too_much = damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
     decode = _decoders()[compression]
     try:
-        inflated = decode(data, out=bound + SURPLUS + 1)
+        inflated = memoryview(decode(data, out=memoryview(room)))
     except (RuntimeError, ValueError) as error:
         if any(words in str(error) for words in FULL):
             raise too_much from None
@@ -123,7 +132,7 @@ def _decoders() -> dict[int, Callable[..., bytes | bytearray]]:
     }
 
 
-def _unpacked(picture: Picture, stored: bytes | bytearray, needed: int) -> Array:
+def _unpacked(picture: Picture, stored: bytes | memoryview, needed: int) -> Array:
     """(samples,) numbers of the first `needed` bytes, in this machine's byte order."""
     import imagecodecs
 

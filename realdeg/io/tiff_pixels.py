@@ -7,7 +7,7 @@ from typing import IO, Any
 import numpy as np
 
 from realdeg.io.header import Broken, damaged_inside
-from realdeg.io.tiff_codecs import decompressed, longest
+from realdeg.io.tiff_codecs import decompressed, longest, room_for
 from realdeg.io.tiff_directory import Directory
 from realdeg.io.tiff_picture import JPEG, PALETTE, PLAIN, WHITE_IS_ZERO, YCBCR, Picture, segments
 
@@ -49,6 +49,7 @@ def _assembled(file: IO[bytes], directory: Directory, picture: Picture) -> Array
     tables = directory.stored(file, JPEG_TABLES) if picture.compression == JPEG else b""
     if len(tables) > MAX_TABLES:
         raise Broken(f"states {len(tables)} bytes of JPEG tables")
+    room = room_for(picture)
     h, w = picture.segment_hw
     rows, columns = range(0, picture.height, h), range(0, picture.width, w)
     places = (
@@ -70,7 +71,7 @@ def _assembled(file: IO[bytes], directory: Directory, picture: Picture) -> Array
         data = file.read(min(count, longest(picture)))
         if count > len(data) and picture.compression != PLAIN:
             raise damaged_inside(f"a strip or tile of {count} bytes, more than its pixels can take")
-        samples = decompressed(picture, data, len(target), tables)
+        samples = decompressed(picture, data, len(target), tables, room)
         if light is not None:
             samples = light.rgb(samples, len(target), w)
         target[...] = samples[: len(target), : target.shape[1], : target.shape[2]]
