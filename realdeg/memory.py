@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from realdeg.errors import UserError
+from realdeg.errors import EXIT_USAGE, UserError
 
 GB = 10**9
 LEAST = 4 * GB
 """A default never goes below: `align` and `degrade` took up to 3.5 GB for photos of 50 million pixels."""
 SPARED = 0.1  # of what is free, for all that is not data: libraries, pipes, the kernel
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 NO_LIMIT = 1 << 60  # a control group without one states a number beyond all memories
 MACHINE = Path("/proc/meminfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -41,7 +42,7 @@ class Most:
 
     Attributes:
         data: bytes.
-        asked: whether somebody chose it.
+        asked: whether it follows from what somebody asked for.
     """
 
     data: int
@@ -54,28 +55,42 @@ class Most:
         return UserError(subject, problem, remedy)
 
 
-def share(workers: int, asked_gb: float | None = None) -> Most | None:
-    """What each of so many processes may take: what was asked for, else an even share of what is free.
+def share(workers: int, asked: int | None = None) -> Most | None:
+    """What each of so many processes may take: an even share of what was asked for, else of what is free.
 
     Args:
         workers: processes besides this one, at work at the same time.
-        asked_gb: GB (10^9 bytes) for each.
+        asked: bytes for all together.
 
     Returns:
         None where there is no such limit, or nothing says what is free.
     """
     if sys.platform != "linux":
         return None
-    if asked_gb is not None:
-        return Most(int(asked_gb * GB), asked=True)
+    if asked is not None:
+        return Most(asked // workers, asked=True)
     free = free_bytes()
     return None if free is None else Most(max(LEAST, int(free * (1 - SPARED)) // workers))
 
 
-def own_share(asked_gb: float | None = None) -> Most | None:
+def own_share(asked: int | None = None) -> Most | None:
     """The same for this process alone, which keeps what it has."""
-    most = share(1, asked_gb)
+    most = share(1, asked)
     return most if most is None or most.asked else Most(most.data + own_data())
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "8G", "8GiB", "4000M" or a plain number.
+
+    Raises:
+        UserError: none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    if not match or match[2] not in UNITS or float(match[1]) <= 0:
+        raise UserError(
+            "--memory", f"{text!r} is no amount of memory", "write 8G, 500M or 6GiB", exit_code=EXIT_USAGE
+        )
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 @contextlib.contextmanager

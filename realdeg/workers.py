@@ -63,13 +63,13 @@ class Limits:
     """What one item may take; no byte that is written depends on it.
 
     Attributes:
-        memory_gb: GB (10^9 bytes) for the process that works on it; None: an even share of what is free, and
-            all of it once more for an item to which its share was too small. Linux alone holds to it.
+        memory: bytes for all workers together; None: what is free. Each gets an even share, and an item to
+            which that is too little all of it, alone. Linux alone holds to it.
         seconds: 0: any number. A worker that exceeds them is ended; where the work is done in this process,
             this process ends, and what to do is left to the next run.
     """
 
-    memory_gb: float | None = None
+    memory: int | None = None
     seconds: float = 0
 
 
@@ -158,7 +158,7 @@ def _serial(
 ) -> Iterator[Outcome]:
     from threadpoolctl import threadpool_limits
 
-    most = own_share(limits.memory_gb)
+    most = own_share(limits.memory)
     # As in workers: many small matrix products wait for their threads longer than they compute, and
     # the last bit of a sum would depend on how they share it; IPP's would depend on the processor.
     with threadpool_limits(1, user_api="blas"), ipp.without(), Watchdog(limits.seconds) as watchdog:
@@ -187,7 +187,7 @@ class _Parallel(Generic[Item]):
 
     def __init__(self, work: Callable[[Item], PairRecord], workers: int, stop: Stop, limits: Limits) -> None:
         self.work, self.workers, self.stop, self.limits = work, workers, stop, limits
-        self.shared, self.whole = share(workers, limits.memory_gb), share(1, limits.memory_gb)
+        self.shared, self.whole = share(workers, limits.memory), share(1, limits.memory)
         self.queue: deque[Item] = deque()
         self.running: dict[Future[Outcome], Item] = {}  # in the order they were submitted
         self.deaths: dict[str, int] = {}

@@ -18,7 +18,7 @@ from realdeg import memory
 from realdeg.errors import UserError
 from realdeg.io.photo import read
 from realdeg.jobs import Running, run_job
-from realdeg.memory import GB, LEAST, Most, free_bytes, limited, own_data, ran_out, share
+from realdeg.memory import GB, LEAST, Most, free_bytes, limited, own_data, parse_size, ran_out, share
 from realdeg.records import PairRecord
 from realdeg.workers import Limits, attempt
 
@@ -169,7 +169,21 @@ def test_a_share_is_even_and_never_too_little_for_a_large_photo(tmp_path, monkey
     _machine(tmp_path, monkeypatch, 100 * GB >> 10, "")
     assert share(10) == Most(pytest.approx(9 * GB, rel=1e-6))
     assert share(1000) == Most(LEAST)
-    assert share(10, 2.5) == Most(2_500_000_000, asked=True)
+    assert share(10, 5 * GB) == Most(GB // 2, asked=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8G", 8e9), ("8GiB", 8 * 2**30), ("4000M", 4e9), ("1.5g", 1.5e9), ("500 MB", 5e8), ("123", 123)],
+)
+def test_sizes_are_read(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "8X", "-3G", "0", "8iB8"])
+def test_nonsense_is_one_clear_line(text):
+    with pytest.raises(UserError, match="no amount of memory"):
+        parse_size(text)
 
 
 def takes(item: Item, out: Path) -> PairRecord:
@@ -198,10 +212,10 @@ def test_a_share_that_was_too_small_is_no_verdict(tmp_path, monkeypatch):
 
 @linux
 def test_a_limit_that_was_asked_for_is_one(tmp_path):
-    items = [Item("big-1300"), *(Item(f"small{i}-1") for i in range(4)), Item("abort-1")]
-    running = Running(workers=2, limits=Limits(memory_gb=1))
+    items = [Item("big-2300"), *(Item(f"small{i}-1") for i in range(4)), Item("abort-1")]
+    running = Running(workers=2, limits=Limits(memory=2 * GB))
     report = run_job(partial(takes, out=tmp_path), items, tmp_path, settings={}, running=running)
     assert report.count("ok") == 4
     big, abort = report.records[0].reason, report.records[-1].reason
-    assert big == "big-1300: needs more than 1 GB of memory; raise --memory"
+    assert big == "big-2300: needs more than 2 GB of memory; raise --memory"
     assert abort.startswith("abort-1: ended the process that worked on it twice (most likely out of memory")

@@ -108,12 +108,6 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write rejected pairs, where one can be made, into rejected/ for study.",
 )
-@click.option(
-    "--memory",
-    default=None,
-    metavar="SIZE",
-    help="Memory for all workers together, e.g. 8G; else 80 % of what is free. Fewer workers run if need be.",
-)
 @job_options
 @click.pass_context
 def align(
@@ -122,7 +116,6 @@ def align(
     job: JobOptions,
     lr: tuple[Path, ...],
     hr: Path | None,
-    memory: str | None,
     **params: Any,
 ) -> None:
     """Register LR/HR photos of the same scenes into training pairs.
@@ -133,10 +126,9 @@ def align(
     """
     settings = pick(AlignSettings, params)
     pairing = pick(PairingSettings, params)
-    budget = _budget(memory)
     finding = pick(Finding, params)
     parts = planned(job, lr, hr, pairing, finding, settings.scale)
-    job = _within(job, parts, budget)
+    job = _within(job, parts)
     if job.dry_run:
         show_plan(job, parts, pairing, "register")
         return
@@ -153,16 +145,11 @@ def align(
     finish(ctx, _together(parts, reports), job, extra={"sets": sets}, manifests="x*/manifest.csv")
 
 
-def _budget(memory: str | None) -> int | None:
-    from realdeg.align.memory import available, parse_size
-
-    return parse_size(memory) if memory else available()
-
-
-def _within(job: JobOptions, parts: Sequence[Part], budget: int | None) -> JobOptions:
+def _within(job: JobOptions, parts: Sequence[Part]) -> JobOptions:
     """As many workers as fit into the memory; says so where that decides."""
-    from realdeg.align.memory import largest, workers_within
+    from realdeg.align.memory import available, largest, workers_within
 
+    budget = job.memory or available()
     if budget is None:
         return job
     need = largest(match for part in parts for match in part.pairs.matches[: job.limit])

@@ -74,7 +74,7 @@ class JobOptions:
     exit_zero: bool
     prune: bool = False
     keys: frozenset[str] | None = None
-    memory: float | None = None
+    memory: int | None = None
     item_seconds: float = 0
 
     def running(self, teller: Teller) -> Running:
@@ -112,6 +112,7 @@ def job_options(function: F) -> F:
         if kwargs.pop("fail_fast"):
             values["max_failures"] = 1
         values["workers"] = values["workers"] or cores()
+        values["memory"] = _bytes(values["memory"])
         return function(*args, job=JobOptions(**values), **kwargs)
 
     options = (
@@ -133,11 +134,10 @@ def job_options(function: F) -> F:
         ),
         click.option(
             "--memory",
-            type=click.FloatRange(0.5),
-            metavar="GB",
             default=None,
-            help="Memory that a process may take; an item that needs more fails (Linux alone holds to it).  "
-            "[default: an even share of what is free, at least 4]",
+            metavar="SIZE",
+            help="Memory for all workers together, e.g. 8G; an item that needs more fails (on Linux). align "
+            "takes fewer workers if need be.  [default: what is free, at least 4G for a worker]",
         ),
         click.option(
             "--item-seconds",
@@ -171,6 +171,13 @@ def job_options(function: F) -> F:
         ),
     )
     return cast(F, output_options(add_options(with_job, options)))
+
+
+def _bytes(size: str | int | float | None) -> int | None:
+    """An amount of memory; a file of options may give it as a number."""
+    from realdeg.memory import parse_size
+
+    return None if size is None else parse_size(str(size))
 
 
 def _read_keys(ctx: click.Context, param: click.Parameter, path: Path | None) -> frozenset[str] | None:

@@ -7,23 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realdeg.align.memory import BASE, available, largest, parse_size, predicted_bytes, workers_within
-from realdeg.errors import UserError
+from realdeg.align.memory import BASE, available, largest, predicted_bytes, workers_within
 from realdeg.io.find import Match
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("8G", 8e9), ("8GiB", 8 * 2**30), ("4000M", 4e9), ("1.5g", 1.5e9), ("500 MB", 5e8), ("123", 123)],
-)
-def test_sizes_are_read(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "much", "8X", "-3G", "0", "8iB8"])
-def test_nonsense_is_one_clear_line(text):
-    with pytest.raises(UserError, match="no amount of memory"):
-        parse_size(text)
 
 
 def test_memory_decides_on_workers_and_leaves_one():
