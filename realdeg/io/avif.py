@@ -16,8 +16,8 @@ import numpy as np
 
 from realdeg.io.boxes import Items, read_items
 from realdeg.io.header import Broken, Header, Unsupported, damaged_inside
-from realdeg.io.heif import clean_part, full_range, opacity_of
-from realdeg.io.heif_parts import stated_size
+from realdeg.io.heif import BAND, full_range, opacity_of, unmultiplied
+from realdeg.io.heif_parts import clean_part, stated_size
 
 Array = np.ndarray[Any, Any]
 
@@ -37,16 +37,18 @@ def decode_avif(path: Path, header: Header) -> tuple[Array, str]:
     if header.channels == 2 and opacity is not None:  # two channels are none of OpenCV's
         alone = (_hidden(core, items, b"auxl"), _shown(core, items, opacity))
         pixels = np.concatenate([_decoded(one, size_hw, header.depth)[..., :1] for one in alone], axis=2)
+        if items.references.get((items.primary, b"prem")):
+            pixels = unmultiplied(pixels)
     else:
         pixels = _decoded(core, size_hw, header.depth)
     if pixels.shape[2] != header.channels:
         raise Broken("decodes to other channels than its header says")
-    pixels = full_range(pixels[clean_part(items, items.primary, size_hw)], header.depth)
+    pixels = pixels[clean_part(items, items.primary)]
     return pixels, ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
 
 
 def _decoded(data: bytes, size_hw: tuple[int, int], depth: int) -> Array:
-    """(H, W, C): grey, RGB or RGBA."""
+    """(H, W, C) of the full range: grey, RGB or RGBA."""
     import cv2
 
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong we say
@@ -62,10 +64,14 @@ def _decoded(data: bytes, size_hw: tuple[int, int], depth: int) -> Array:
         raise damaged_inside("libaom cannot decode its pixels")
     if pixels.shape[:2] != size_hw or pixels.dtype.itemsize != (2 if depth > 8 else 1):
         raise Broken("decodes to another size or depth than its header says")
-    if pixels.ndim == 2:
-        return pixels[..., None]
-    order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return cv2.cvtColor(pixels, order)
+    pixels = pixels.reshape(*size_hw, -1)
+    orders = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    for top in range(0, len(pixels), BAND):  # in place: the picture lies in memory once
+        band = full_range(pixels[top : top + BAND], depth)
+        if band.shape[2] in orders:
+            band = cv2.cvtColor(band, orders[band.shape[2]])
+        pixels[top : top + BAND] = band
+    return pixels
 
 
 def _core(data: bytes, items: Items) -> bytes:

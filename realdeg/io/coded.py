@@ -17,6 +17,7 @@ class Coded:
         depth: bits per sample.
         grey: there are no colours.
         primaries, transfer: code points of ITU-T H.273; 2 = not stated.
+        cut: less is given out than is coded.
     """
 
     height: int
@@ -25,3 +26,4 @@ class Coded:
     grey: bool
     primaries: int = NOT_STATED
     transfer: int = NOT_STATED
+    cut: bool = False

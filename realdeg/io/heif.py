@@ -7,19 +7,20 @@ that obey both turn twice. Here the container alone counts (ISO/IEC 23008-12, 6.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
-from realdeg.io.boxes import Cursor, Items, item_bytes, read_items
+from realdeg.io.boxes import Items, item_bytes, read_items
 from realdeg.io.exif import Facts, read_facts
-from realdeg.io.header import ENDED, Broken, Header, Unsupported, damaged_inside
+from realdeg.io.header import Broken, Header, Unsupported, damaged_inside
 from realdeg.io.heif_colours import colours_of
-from realdeg.io.heif_parts import parts_of, stated_size
+from realdeg.io.heif_parts import clean_part, parts_of, stated_size
+from realdeg.io.heif_tail import Region, marks_of, tails_of
 from realdeg.io.orientation import orientation_of
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +33,7 @@ def heif_header(file: IO[bytes]) -> Header:
     items = read_items(file)
     main = items.primary
     parts = parts_of(file, items, main)
-    clean = clean_part(items, main, stated_size(items, main))
+    clean = clean_part(items, main)
     height, width = (part.stop - part.start for part in clean)
     opacity = opacity_of(items, main)
     if opacity is not None:
@@ -58,36 +59,6 @@ def opacity_of(items: Items, item: int) -> int | None:
     return None
 
 
-def clean_part(items: Items, item: int, size_hw: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns that are to be shown, before turning (`clap`, ISO/IEC 14496-12, 12.1.4).
-
-    Raises:
-        Broken: none are left.
-    """
-    clean = items.first(item, b"clap")
-    if clean is None:
-        return slice(0, size_hw[0]), slice(0, size_hw[1])
-    cursor = Cursor(clean)
-    width, height, right, down = (_fraction(cursor) for _ in range(4))
-    rows, columns = _span(height, down, size_hw[0]), _span(width, right, size_hw[1])
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        raise Broken("shows no part of its picture")
-    return rows, columns
-
-
-def _fraction(cursor: Cursor) -> Fraction:
-    above, below = (int.from_bytes(cursor.take(4), signed=True) for _ in range(2))
-    if below < 1:
-        raise Broken(ENDED)
-    return Fraction(above, below)
-
-
-def _span(length: Fraction, offset: Fraction, side: int) -> slice:
-    """Pixels of the part of that length whose middle lies `offset` from the picture's; as libheif rounds."""
-    first = round(offset + Fraction(side - 1, 2) - (length - 1) / 2)
-    return slice(max(first, 0), min(first + round(length), side))
-
-
 def decode_heif(path: Path, header: Header) -> tuple[Array, str]:
     """Pixels of a HEIF file, upright: (H, W, C) uint8 or uint16 of the full range, and their model.
 
@@ -95,36 +66,57 @@ def decode_heif(path: Path, header: Header) -> tuple[Array, str]:
         UserError: pillow-heif is not installed.
     """
     try:
-        import pillow_heif
+        import pillow_heif  # noqa: F401
     except ImportError:
         problem = "is a HEIF photo, which needs one more library"
         remedy = "pip install 'realdeg[heif]'"
         raise UserError(path, problem, remedy, exit_code=EXIT_MISSING_RESOURCE) from None
-    try:
-        image = pillow_heif.open_heif(path.read_bytes(), convert_hdr_to_8bit=False, hdr_to_16bit=False)
-        stored = np.asarray(image)
-    except SyntaxError as error:
-        raise Unsupported(f"is HEIF of a kind that libheif does not read ({error})") from None
-    except (ValueError, RuntimeError, EOFError) as error:
-        raise damaged_inside(str(error)) from None
+    data = path.read_bytes()
+    tails = tails_of(data)
+    changed = _marks(tails.other, tails.regions, header)  # first, so that no two pictures lie in memory
+    image, stored = _opened(data, header)
     if not image.info["primary"]:  # it gives the first picture in place of a primary one that it cannot read
         raise Unsupported("is HEIF of a kind that libheif does not read")
-    stored = stored.reshape(*stored.shape[:2], -1)
-    size_hw = (
-        (header.width, header.height) if header.facts.orientation >= 5 else (header.height, header.width)
-    )
-    if stored.shape[:2] != size_hw or int(image.info["bit_depth"]) != header.depth:
+    if int(image.info["bit_depth"]) != header.depth:
         raise Broken("decodes to another size or depth than its header says")
+    marks = marks_of(stored, header.facts.orientation, tails.regions)
+    if any(mark is not None and mark == other for mark, other in zip(marks, changed, strict=True)):
+        raise damaged_inside("its pixels are complete before its data end")
     if header.channels == 2 and stored.shape[2] == 4:  # libheif makes RGBA of grey with transparency
         stored = stored[..., ::3]
     if stored.shape[2] != header.channels:
         raise Broken("decodes to other channels than its header says")
     premultiplied = image.mode.split(";")[0].endswith("a")
-    pixels = np.empty(stored.shape, stored.dtype)
+    pixels: Array = np.empty(stored.shape, stored.dtype)
     for top in range(0, len(stored), BAND):  # whole temporaries would be several times the picture
         band = full_range(stored[top : top + BAND], header.depth)
-        pixels[top : top + BAND] = _unmultiplied(band) if premultiplied else band
+        pixels[top : top + BAND] = unmultiplied(band) if premultiplied else band
     return pixels, ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
+
+
+def _opened(data: bytes, header: Header) -> tuple[Any, Array]:
+    """Picture as libheif gives it, and its samples (H, W, C)."""
+    import pillow_heif
+
+    try:
+        image = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        stored = np.asarray(image)
+    except SyntaxError as error:
+        raise Unsupported(f"is HEIF of a kind that libheif does not read ({error})") from None
+    except (ValueError, RuntimeError, EOFError) as error:
+        raise damaged_inside(str(error)) from None
+    size_hw = (header.height, header.width)
+    if stored.shape[:2] != (size_hw[::-1] if header.facts.orientation >= 5 else size_hw):
+        raise Broken("decodes to another size or depth than its header says")
+    return image, stored.reshape(*stored.shape[:2], -1)
+
+
+def _marks(other: bytes, regions: tuple[Region | None, ...], header: Header) -> list[int | None]:
+    """Checksums of tiles with changed ends; None for all where libheif minds the change."""
+    if any(region is not None for region in regions):
+        with contextlib.suppress(Broken):
+            return marks_of(_opened(other, header)[1], header.facts.orientation, regions)
+    return [None] * len(regions)
 
 
 def full_range(pixels: Array, depth: int) -> Array:
@@ -154,7 +146,7 @@ def _facts(file: IO[bytes], items: Items) -> Facts:
     return replace(read_facts(block), orientation=orientation_of(moves))
 
 
-def _unmultiplied(pixels: Array) -> Array:
+def unmultiplied(pixels: Array) -> Array:
     """Colours without the opacity that was multiplied into them."""
     top = np.iinfo(pixels.dtype).max
     share = np.maximum(pixels[..., -1:], 1) / top

@@ -7,6 +7,7 @@ is read here, in the container's copy of it and in the coded bytes, before a dec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import IO
 
 from realdeg.io.av1 import av1_headers
@@ -80,6 +81,37 @@ def stated_size(items: Items, item: int) -> tuple[int, int]:
     cursor.take(4)
     width, height = cursor.number(4), cursor.number(4)
     return height, width
+
+
+def clean_part(items: Items, item: int) -> tuple[slice, slice]:
+    """Rows and columns that are to be shown, before turning (`clap`, ISO/IEC 14496-12, 12.1.4).
+
+    Raises:
+        Broken: none are left.
+    """
+    size_hw = stated_size(items, item)
+    clean = items.first(item, b"clap")
+    if clean is None:
+        return slice(0, size_hw[0]), slice(0, size_hw[1])
+    cursor = Cursor(clean)
+    width, height, right, down = (_fraction(cursor) for _ in range(4))
+    rows, columns = _span(height, down, size_hw[0]), _span(width, right, size_hw[1])
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise Broken("shows no part of its picture")
+    return rows, columns
+
+
+def _fraction(cursor: Cursor) -> Fraction:
+    above, below = (int.from_bytes(cursor.take(4), signed=True) for _ in range(2))
+    if below < 1:
+        raise Broken(ENDED)
+    return Fraction(above, below)
+
+
+def _span(length: Fraction, offset: Fraction, side: int) -> slice:
+    """Pixels of the part of that length whose middle lies `offset` from the picture's; as libheif rounds."""
+    first = round(offset + Fraction(side - 1, 2) - (length - 1) / 2)
+    return slice(max(first, 0), min(first + round(length), side))
 
 
 def _check_grid(body: bytes, whole: tuple[int, int], tiles: list[tuple[int, int]]) -> None:
