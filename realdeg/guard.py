@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 from realdeg.errors import UserError
 from realdeg.terminal import write_line
+from realdeg.typed import Mistyped, parsed
 
 LOCK = ".realdeg.lock"
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
@@ -76,14 +78,19 @@ def _open_locked(folder: Path, path: Path) -> int:
         os.close(handle)  # its last holder removed it between our two calls
 
 
+class _Note(TypedDict):
+    pid: int
+    since: str
+
+
 def _holder(path: Path) -> str:
     """Who says that it holds the lock."""
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(NOTE_AT)
-            lock = json.loads(file.read())
-        return f"process {int(lock['pid'])} since {lock['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+            lock = parsed(file.read(1 << 12), _Note)
+        return f"process {lock['pid']} since {lock['since']}"
+    except (OSError, Mistyped):
         return "another process"
 
 

@@ -13,11 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypedDict
 
 from realdeg import atomic
 from realdeg.errors import UserError
 from realdeg.records import LEDGER, SCHEMA, PairRecord, from_json, to_json
+from realdeg.typed import Mistyped, parsed
 
 SYNC_SECONDS = 1.0
 
@@ -97,17 +98,17 @@ def read_journal(out: Path) -> Journal:
         return Journal()
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", "choose another output folder") from None
+    settings: Mapping[str, Any] | None
     try:
-        settings = json.loads(lines[0])["settings"]
-        settings = settings if isinstance(settings, dict) else None
-    except (ValueError, KeyError, TypeError):
+        settings = parsed(lines[0], _Header)["settings"]
+    except Mistyped:
         settings = None
     records: dict[str, PairRecord] = {}
     begun: set[str] = set()
     for line in lines[1:]:
         try:
             record = from_json(line)
-        except (ValueError, TypeError):
+        except ValueError:
             begun |= _begun(line)
             continue
         records[record.key] = record
@@ -115,10 +116,18 @@ def read_journal(out: Path) -> Journal:
     return Journal(settings, records, frozenset(begun))
 
 
+class _Header(TypedDict):
+    settings: dict[str, Any]
+
+
+class _Begun(TypedDict):
+    begun: str
+
+
 def _begun(line: str) -> set[str]:
     try:
-        return {str(json.loads(line)["begun"])}
-    except (ValueError, KeyError, TypeError):
+        return {parsed(line, _Begun)["begun"]}
+    except Mistyped:
         return set()
 
 

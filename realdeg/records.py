@@ -16,11 +16,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Required, TypedDict
 
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
 from realdeg.identity import FileState, place, state_of
+from realdeg.typed import Json, Mistyped, parsed
 
 MANIFEST = "manifest.csv"
 LEDGER = "ledger.jsonl"
@@ -30,6 +31,9 @@ OUTPUTS = (  # folders that hold what the rows of a job name: of a dataset, and 
     *("kernels", "patches", "noise", "examples"),
 )
 SCHEMA = 2
+LARGEST_SCALE = 64  # of a pair: jobs make 2 to 16
+SHA256 = re.compile("[0-9a-f]{64}")
+SUM = re.compile(r', "sum": "([0-9a-f]{16})"\}\s*$')
 
 Status = Literal["ok", "rejected", "failed"]
 STATUSES: tuple[Status, ...] = ("ok", "rejected", "failed")
@@ -110,33 +114,58 @@ class PairRecord:
 
 
 def to_json(record: PairRecord) -> str:
-    """One line of the ledger, without the line break."""
+    """One line of the ledger, without the line break; it ends with a checksum of the rest."""
     row: dict[str, Any] = {name: getattr(record, name) for name in COLUMNS}
     row |= {"detail": dict(record.detail)}
     for name in ("files", "sources"):
         states: Mapping[str, FileState] = getattr(record, name)
         row[name] = {path: [one.sha256, one.size, one.mtime_ns] for path, one in states.items()}
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return f'{text[:-1]}, "sum": "{_sum(text)}"}}'
+
+
+class _Row(TypedDict, total=False):
+    """A line of the ledger; states are hash, size and time."""
+
+    key: Required[str]
+    status: Required[Status]
+    reason: str
+    lr: str
+    hr: str
+    scale: int
+    scene: str
+    split: str
+    how: str
+    source_lr: str
+    source_hr: str
+    detail: dict[str, Json]
+    files: dict[str, tuple[str, int, int]]
+    sources: dict[str, tuple[str, int, int]]
+    sum: str
 
 
 def from_json(line: str) -> PairRecord:
     """Inverse of `to_json`.
 
     Raises:
-        ValueError: not a record (a torn last line, another program's file).
+        ValueError: not a record (a torn last line, another program's file), or not what was written. Lines
+            of older versions have no checksum.
     """
-    row = json.loads(line)
-    if not isinstance(row, dict) or "key" not in row or row.get("status") not in STATUSES:
-        raise ValueError("not a pair record")
-    known = {name: row[name] for name in COLUMNS if name in row}
-    try:
-        states = {
-            name: {path: FileState(*state) for path, state in row.get(name, {}).items()}
-            for name in ("files", "sources")
-        }
-    except (TypeError, AttributeError):
-        raise ValueError("not a pair record") from None
-    return PairRecord(**known, detail=row.get("detail", {}), files=states["files"], sources=states["sources"])
+    row: dict[str, Any] = dict(parsed(line, _Row))
+    if "sum" in row and (end := SUM.search(line)) and end[1] == _sum(f"{line[: end.start()]}}}"):
+        del row["sum"]
+    if "sum" in row:
+        raise ValueError("its checksum is another")
+    for name in ("files", "sources"):
+        row[name] = {path: FileState(*state) for path, state in row.get(name, {}).items()}
+    if any(map(leaves, (row["key"], *(row.get(name, "") for name in ("lr", "hr")), *row["files"]))):
+        raise ValueError("a path leaves the dataset's folder")
+    return PairRecord(**row)
+
+
+def _sum(text: str) -> str:
+    """Checksum of a line, which finds what types do not: a digit that became another."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def fingerprint(*parts: object) -> str:
@@ -195,7 +224,7 @@ def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], d
     """What a manifest's row says of files and sources."""
     files, sources = {}, {}
     for name in HASHES[:4]:
-        if row.get(name) and not re.fullmatch("[0-9a-f]{64}", row[name]):  # the end of a table that was cut
+        if row.get(name) and not SHA256.fullmatch(row[name]):  # the end of a table that was cut
             raise UserError(where, f"{name} is no SHA-256", "restore the table or run the job again")
     for side in ("lr", "hr"):
         if row.get(side) and row.get(f"{side}_sha256"):
@@ -203,12 +232,15 @@ def _states(where: str, row: Mapping[str, Any]) -> tuple[dict[str, FileState], d
         if row.get(f"source_{side}") and row.get(f"source_{side}_sha256"):
             sources[row[f"source_{side}"]] = FileState(row[f"source_{side}_sha256"])
     try:
-        more = json.loads(row.get("files") or "{}")
-        if any(map(_leaves, more)):
-            raise ValueError("a path leaves the dataset's folder")
-        files |= {str(path): FileState(str(sha)) for path, sha in more.items()}
-    except (ValueError, AttributeError):
-        raise UserError(where, "its column files is damaged", "restore it or run the job again") from None
+        more = parsed(row.get("files") or "{}", dict[str, str])
+    except Mistyped as error:
+        problem = f"its column files is damaged ({error})"
+        raise UserError(where, problem, "restore it or run the job again") from None
+    for path, sha in more.items():
+        if leaves(path) or not SHA256.fullmatch(sha):
+            problem = f"its column files is damaged (at {path[:80]!r})"
+            raise UserError(where, problem, "restore it or run the job again")
+        files[path] = FileState(sha)
     return files, sources
 
 
@@ -251,10 +283,7 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
         where = f"{path}, line {reader.line_num}"
         if None in row or None in row.values():
             raise UserError(where, "has more or fewer cells than the header", "mend or remove the row")
-        try:
-            scale = int(row["scale"] or 0)
-        except ValueError:
-            raise UserError(where, f"scale {row['scale']!r} is not a whole number", "mend the row") from None
+        scale = _scale(where, row["scale"])
         if row["status"] not in STATUSES:
             raise UserError(where, f"unknown status {row['status']!r}", f"one of {', '.join(STATUSES)}")
         if pairs and row["status"] == "ok" and (scale < 1 or not (row["key"] and row["lr"] and row["hr"])):
@@ -262,7 +291,7 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
                 where, "is ok but lacks its key, lr, hr or a scale of 1 or more", "mend or remove the row"
             )
         for name in ("key", "lr", "hr"):
-            if _leaves(row[name]):
+            if leaves(row[name]):
                 raise UserError(where, f"{name} {row[name]!r} leaves the dataset's folder", "mend the row")
         if row["status"] == "ok" and row["key"] in seen:
             raise UserError(where, f"repeats the key {row['key']!r}", "mend or remove the row")
@@ -276,7 +305,16 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
     return records
 
 
-def _leaves(path: str) -> bool:
+def _scale(where: str, text: str) -> int:
+    """Scale in a row; 0 where it is not known."""
+    if not re.fullmatch("-?[0-9]+|", text):
+        raise UserError(where, f"scale {text[:40]!r} is not a whole number", "mend the row")
+    if len(text) > 5 or int(text or 0) > LARGEST_SCALE:
+        raise UserError(where, f"scale {text[:40]} is larger than {LARGEST_SCALE}", "mend the row")
+    return int(text or 0)
+
+
+def leaves(path: str) -> bool:
     """Whether a path does not stay below the folder that it starts from."""
     return path.startswith("/") or ".." in path.split("/") or "\0" in path
 

@@ -16,6 +16,8 @@ from realdeg.errors import EXIT_USAGE, UserError
 T = TypeVar("T")
 
 RUN_FILE = "run.yaml"
+LARGEST_YAML = 128 << 10  # bytes: what is written here has some 2 kB
+DEEPEST_YAML = 20
 
 
 def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
@@ -50,23 +52,65 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Mapping in a YAML file (an empty file is an empty mapping).
 
+    Settings are a few plain values, so a file of more than `LARGEST_YAML` bytes is none, and neither aliases
+    are read, by which some lines stand for gigabytes, nor a name twice, of which one would be ignored.
+
     Raises:
-        UserError: missing, not YAML, or not a mapping.
+        UserError: missing, not YAML, not a mapping, or one of these.
     """
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(LARGEST_YAML + 1)
+        if len(data) > LARGEST_YAML:
+            problem = f"is larger than {LARGEST_YAML >> 10} kB, which settings are not"
+            raise UserError(path, problem, exit_code=EXIT_USAGE)
+        text = data.decode()
+        _refuse_odd_yaml(path, text)
+        values = yaml.safe_load(text)
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", exit_code=EXIT_USAGE) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except RecursionError:
+        raise _too_deep(path) from None
+    except (yaml.YAMLError, ValueError, OverflowError, TypeError, AttributeError) as error:
+        # PyYAML's own errors, and those of dates, numbers and texts that it takes values for
+        line = " ".join((str(error).splitlines() or ["damaged"])[0].split())[:100]
         raise UserError(path, f"is not YAML ({line})", exit_code=EXIT_USAGE) from None
     if values is None:
         return {}
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UserError(path, "holds no `name: value` lines", exit_code=EXIT_USAGE)
     return values
+
+
+def _refuse_odd_yaml(path: Path, text: str) -> None:
+    """Refuse what no settings need, by the events of YAML's parser, before any value is made."""
+    import yaml
+
+    depth, names = 0, set[str]()
+    whose_turn = True  # at the top names and values take turns
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        where = f"{path}, line {event.start_mark.line + 1}" if event.start_mark else str(path)
+        if isinstance(event, yaml.AliasEvent):
+            remedy = "write the value out"
+            raise UserError(where, f"holds an alias (*{event.anchor})", remedy, exit_code=EXIT_USAGE)
+        if depth == 1 and isinstance(event, yaml.NodeEvent):
+            if whose_turn and isinstance(event, yaml.ScalarEvent):
+                if event.value in names:
+                    problem = f"tells {event.value[:40]!r} a second time"
+                    raise UserError(where, problem, "remove one of them", exit_code=EXIT_USAGE)
+                names.add(event.value)
+            whose_turn = not whose_turn
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_YAML:
+            raise _too_deep(path)
+
+
+def _too_deep(path: Path) -> UserError:
+    problem = f"holds lists in lists, more than {DEEPEST_YAML} deep, which settings are not"
+    return UserError(path, problem, exit_code=EXIT_USAGE)
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from realdeg.atomic import write_text
 from realdeg.errors import UserError
 from realdeg.identity import FileState, file_hash
 from realdeg.records import LEDGER, MANIFEST, PairRecord, fingerprint, from_json
+from realdeg.typed import Mistyped, read_json
 
 REMEMBERED = ".realdeg-hashes.json"
 AGAIN = "make the pair again (run its job, or `realdeg verify --repair`), or remove its row"
@@ -129,7 +130,7 @@ def _of_ledger(folder: Path) -> dict[str, FileState]:
     for line in lines[1:]:
         try:
             found |= from_json(line).files
-        except (ValueError, TypeError):
+        except ValueError:
             continue
     return found
 
@@ -144,10 +145,10 @@ def _remembered(folder: Path) -> dict[str, FileState]:
     found: dict[str, FileState] = {}
     for path in reversed(_memories(folder)):
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            found |= {str(name): FileState(*state) for name, state in entries.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            entries = read_json(path, dict[str, tuple[str, int, int]])
+        except (OSError, Mistyped):
             continue
+        found |= {name: FileState(*state) for name, state in entries.items()}
     return found
 
 

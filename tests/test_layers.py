@@ -16,6 +16,7 @@ LEVELS = (
         "realdeg.seeds",
         "realdeg.atomic",
         "realdeg.settings",
+        "realdeg.typed",
         "realdeg.identity",
         "realdeg.terminal",
         "realdeg.ipp",

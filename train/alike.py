@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,8 @@ import numpy.typing as npt
 
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
+from realdeg.io.arrays import Npz, Unreadable
+from realdeg.records import SHA256
 from train.pairs import Pair
 
 SIDE = 16
@@ -130,17 +133,25 @@ def stacked(small: Sequence[Thumbnails]) -> Thumbnails:
 def load(path: Path) -> dict[str, Thumbnails]:
     """Thumbnails by hash; none where the file is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            names, small = stored["sha256"], stored["thumbnails"]
-    except (OSError, ValueError, KeyError, EOFError):
-        return {}
-    except Exception as error:  # zipfile and zlib have errors of their own
-        if type(error).__module__ not in ("zipfile", "zlib"):
-            raise
+        with Npz(path) as stored:
+            names, small = hashes(stored["sha256"]), stored["thumbnails"]
+    except (OSError, Unreadable):
         return {}
     if small.dtype != np.uint8 or small.shape != (len(names), len(CUTS), SIDE, SIDE):
         return {}
-    return {name.decode(): one for name, one in zip(names, small, strict=True)}
+    return dict(zip(names, small, strict=True))
+
+
+def hashes(array: npt.NDArray[Any]) -> list[str]:
+    """SHA-256 hashes of an array of such texts.
+
+    Raises:
+        Unreadable: it holds something else.
+    """
+    found = [one.decode("latin-1") for one in array] if array.dtype.kind == "S" and array.ndim == 1 else None
+    if found is None or not all(map(SHA256.fullmatch, found)):
+        raise Unreadable("holds no hashes")
+    return found
 
 
 def packed(known: Mapping[str, Thumbnails], marks: Iterable[str] = ()) -> bytes:

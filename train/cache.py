@@ -11,13 +11,16 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from realdeg.atomic import whole_file, write_text
 from realdeg.errors import UserError
 from realdeg.identity import Reading, place, state_of
+from realdeg.io.arrays import Unreadable, map_npy
 from realdeg.records import fingerprint
+from realdeg.typed import Mistyped, read_json
 
 INDEX = "index.json"
 Say = Callable[[str], None]
@@ -108,22 +111,25 @@ def _array(folder: Path, digest: str) -> Path:
 def _map(path: Path) -> np.ndarray | None:
     """The array, or None where it is absent, cut short, or not what this module writes."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        array = map_npy(path)
+    except (OSError, Unreadable):
         return None
     whole = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3
     # np.memmap is asked for each slice's type again and again; a plain view of it is 3 times faster.
     return np.asarray(array) if whole else None
 
 
+class _Older(TypedDict):
+    sha256: str
+
+
 def _read_index(folder: Path) -> dict[str, str]:
     """SHA-256 by file; entries of earlier versions, which also held size and date, too."""
     try:
-        index = json.loads((folder / INDEX).read_text())
-        found = {str(name): one["sha256"] if isinstance(one, dict) else one for name, one in index.items()}
-    except (OSError, ValueError, AttributeError, KeyError):
+        index: dict[str, str | _Older] = read_json(folder / INDEX, dict[str, str | _Older])
+    except (OSError, Mistyped):
         return {}
-    return {name: digest for name, digest in found.items() if isinstance(digest, str)}
+    return {name: one if isinstance(one, str) else one["sha256"] for name, one in index.items()}
 
 
 def _drop(stale: set[str], folder: Path) -> None:

@@ -9,13 +9,24 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict
 
 from realdeg.atomic import writing
 from realdeg.errors import UserError
 from realdeg.identity import FileState, Reading, is_same, place, state_of
+from realdeg.typed import Mistyped, parsed
 
 JOURNAL = ".realdeg-upscale.jsonl"
+
+
+class _Entry(TypedDict, total=False):
+    """A line of the journal: `output` alone where it was begun."""
+
+    output: Required[str]
+    made_with: str
+    source: str
+    read: tuple[str, int, int]
+    file: tuple[str, int, int]
 
 
 @dataclass
@@ -31,7 +42,7 @@ class Enlarged:
 
     out: Path
     made_with: str
-    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known: dict[str, _Entry] = field(default_factory=dict)
     there: int = 0
     _torn: bool = False
 
@@ -46,19 +57,18 @@ class Enlarged:
         journal._torn = bool(text) and not text.endswith("\n")
         for line in text.split("\n"):
             try:
-                entry = json.loads(line)
-                journal.known[entry["output"]] = entry
-            except (ValueError, KeyError, TypeError):
+                entry = parsed(line, _Entry)
+            except Mistyped:
                 continue
+            journal.known[entry["output"]] = entry
         return journal
 
     def has(self, source: Path, target: Path) -> bool:
         """Whether `target` is what this model makes of `source`."""
-        entry = self.known.get(self._name(target), {})
-        try:
-            where, of_source, of_file = entry["source"], FileState(*entry["read"]), FileState(*entry["file"])
-        except (KeyError, TypeError):
+        entry = self.known.get(self._name(target))
+        if entry is None or not {"source", "read", "file"} <= set(entry):  # it was begun, or is damaged
             return False
+        where, of_source, of_file = entry["source"], FileState(*entry["read"]), FileState(*entry["file"])
         if entry.get("made_with") != self.made_with:
             return False
         if where != place(source):
@@ -93,15 +103,15 @@ class Enlarged:
         self._add(
             {
                 "output": self._name(target), "made_with": self.made_with, "source": where,
-                "read": [read.sha256, read.size, read.mtime_ns],
-                "file": [made.sha256, made.size, made.mtime_ns],
+                "read": (read.sha256, read.size, read.mtime_ns),
+                "file": (made.sha256, made.size, made.mtime_ns),
             }
         )  # fmt: skip
 
     def _name(self, target: Path) -> str:
         return target.relative_to(self.out).as_posix()
 
-    def _add(self, entry: dict[str, Any]) -> None:
+    def _add(self, entry: _Entry) -> None:
         path = self.out / JOURNAL
         with writing(path):
             self.out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.atomic import write_bytes
-from train.alike import Thumbnails, like_any, load, packed, stacked, thumbnails
+from realdeg.io.arrays import Npz, Unreadable
+from train.alike import Thumbnails, hashes, like_any, load, packed, stacked, thumbnails
 from train.pairs import Pair
 
 FILE = "learned.npz"
@@ -66,15 +67,16 @@ def note_learned(out: Path, pairs: Sequence[Pair], small: Mapping[str, Thumbnail
 def read_learned(run: Path) -> Learned | None:
     """What a run has learned from; None where it does not say (an older version's, or weights alone)."""
     path = run / FILE
-    small = load(path)
-    if not small:
+    small, marks = load(path), read_marks(path)
+    if not small or not marks:
         return None
-    return Learned(read_marks(path), stacked(list(small.values())))
+    return Learned(marks, stacked(list(small.values())))
 
 
 def read_marks(path: Path) -> frozenset[str]:
     """Hashes in a file of this module; none where it is absent or damaged."""
-    if not load(path):
+    try:
+        with Npz(path) as stored:
+            return frozenset(hashes(stored["marks"]))
+    except (OSError, Unreadable):
         return frozenset()
-    with np.load(path, allow_pickle=False) as stored:
-        return frozenset(mark.decode() for mark in stored["marks"])

@@ -11,10 +11,12 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypedDict
 
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
 from realdeg.identity import FileState, is_same, place, state_of
+from realdeg.typed import Mistyped, read_json
 from train.cache import first_of
 from train.guides import Pictures
 
@@ -88,13 +90,17 @@ def _begin(pictures: Pictures, out: Path) -> Pictures:
     return pictures
 
 
+class _List(TypedDict):
+    pictures: list[tuple[str, str, int, int]]
+
+
 def _read(path: Path) -> list[tuple[str, FileState]] | None:
     """The list with places and states, or None where there is none that is whole."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["pictures"]
-        return [(str(name), FileState(*state)) for name, *state in rows] or None
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = read_json(path, _List)["pictures"]
+    except (OSError, Mistyped):
         return None
+    return [(name, FileState(sha, size, time)) for name, sha, size, time in rows] or None
 
 
 def _by_content(paths: Sequence[Path], known: dict[str, FileState]) -> dict[str, Path]:

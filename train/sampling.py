@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import to_uint, write_image
 from realdeg.report.evaluation import heat
+from realdeg.typed import read_json
 from train.guides import named
 from train.memory import enough_memory
 from train.restore.enforced import How, enforced
@@ -122,14 +123,18 @@ def _name(seed: int) -> str:
     return f"seed_{seed}.png"
 
 
+class _Record(TypedDict):
+    sha256: dict[str, str]
+
+
 def _done(out: Path, record: Mapping[str, Any]) -> bool:
     """Whether an earlier call has made the same, and it is still there."""
     try:
-        found = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        found: dict[str, Any] = dict(read_json(out / RECORD, _Record, more=True))
         # Where the model lies is no matter, and what it holds is told by its hash.
         same = all(found.get(name) == value for name, value in record.items() if name != "model")
         return same and all(file_hash(out / name) == wanted for name, wanted in found["sha256"].items())
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError):
         return False
 
 

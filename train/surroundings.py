@@ -18,6 +18,7 @@ import torch
 
 import train
 from realdeg.atomic import write_text
+from realdeg.typed import Json, Mistyped, read_json
 from train.machine import Machine
 
 FILE = "environment.json"
@@ -33,8 +34,8 @@ def note_surroundings(out: Path, machine: Machine, processes: int, step: int) ->
         step: at which this start goes on.
     """
     starts: list[Any] = []
-    with suppress(OSError, ValueError):
-        starts = list(json.loads((out / FILE).read_text(encoding="utf-8")))
+    with suppress(OSError, Mistyped):
+        starts = read_json(out / FILE, list[Json])
     starts.append({"step": step, "processes": processes, **surroundings(machine)})
     write_text(out / FILE, json.dumps(starts, indent=2) + "\n")
 

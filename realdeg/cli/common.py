@@ -252,13 +252,39 @@ def _use_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     from realdeg.settings import read_yaml
 
     values = read_yaml(path)
-    names = [p.name for p in ctx.command.params if p.name and p.name not in ("config", "debug")]
+    options = {p.name: p for p in ctx.command.params if p.name and p.name not in ("config", "debug")}
     for name in values:
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        if name not in options:
+            near = difflib.get_close_matches(str(name), options, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(options)}"
             raise UserError(path, f"unknown option {name!r}", hint, exit_code=EXIT_USAGE)
-    ctx.default_map = {**(ctx.default_map or {}), **values}
+    told = {n: _as_typed(path, options[n], value) for n, value in values.items() if value is not None}
+    ctx.default_map = {**(ctx.default_map or {}), **told}
+
+
+def _as_typed(path: Path, option: click.Parameter, value: object) -> bool | str | list[str]:
+    """A value of a file as it would be typed, so that click checks both alike.
+
+    Raises:
+        UserError: a list where one value is meant, what nobody could type, or no true or false for a flag.
+    """
+
+    def wrong(meant: str) -> UserError:
+        problem = f"{option.name}: {str(value)[:40]!r} is not what is meant"
+        return UserError(path, problem, meant, exit_code=EXIT_USAGE)
+
+    def text(one: object) -> str:
+        if isinstance(one, bool) or not isinstance(one, (str, int, float)) or "\0" in str(one):
+            raise wrong("give a number or a text")
+        return str(one)
+
+    if isinstance(option, click.Option) and option.is_flag:
+        if not isinstance(value, bool):
+            raise wrong("give true or false")
+        return value
+    if option.multiple or option.nargs != 1:
+        return [text(one) for one in (value if isinstance(value, list) else [value])]
+    return text(value)
 
 
 def pick(kind: type[T], params: dict[str, Any]) -> T:

@@ -112,7 +112,7 @@ def command_of(dataset: Path) -> list[str]:
     again = "run the command that made it again"
     if not path.is_file():
         raise UserError(dataset, f"has no {RUN_FILE} that says how it was made", again)
-    heading = re.match(r"# realdeg ([a-z]+)( --train)?;", path.read_text(encoding="utf-8"))
+    heading = re.match(r"# realdeg ([a-z]+)( --train)?;", path.read_text(encoding="utf-8", errors="replace"))
     if heading is None or heading[1] not in (
         "align",
         "degrade",

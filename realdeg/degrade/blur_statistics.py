@@ -27,6 +27,7 @@ REACH = 6  # steps of a profile to each side
 EDGES = 4000  # that profiles are taken of
 STRONG = 0.98  # quantile of differences that edges are above
 STRAIGHT = 0.5  # most change along an edge, for what there is across
+COUNT = 616  # of all statistics
 LEAST = 1e-3  # 8-bit levels squared: under that energies are those of rounding
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Required, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ from scipy import ndimage, special
 
 from realdeg.atomic import write_bytes
 from realdeg.degrade import kernel_zoo
-from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.degrade.blur_statistics import COUNT
+from realdeg.errors import EXIT_USAGE, Unfit, UserError
 from realdeg.imaging.kernels import centre_of_mass, in_middle
+from realdeg.io.arrays import Npz, Unreadable
+from realdeg.typed import Json, Mistyped, parsed
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +36,7 @@ LAYERS = ("first", "second", "last", "doubt")
 FAR = 5.0  # standard deviations that a statistic is cut at
 COARSEST = 32  # side of kernels; larger ones are learned at half the resolution
 NOTHING = 2e-3  # of the largest weight
+MOST_DOUBT = 100.0  # logarithm of a variance: nobody trusts a kernel so far before that
 FILE = "realdeg_kernel_estimator"
 VERSION = 1
 
@@ -91,16 +95,21 @@ class Estimator:
 
         Args:
             seen: (f,) of `blur_statistics.statistics`.
+
+        Raises:
+            Unfit: weights that are no network's give no kernel.
         """
         z = (seen - self.mean) / self.spread
         unusual = float((np.abs(z) > FAR).mean())
         x = _gelu(self._layer("first", z.clip(-FAR, FAR) @ self.axes))
         x = x + _gelu(self._layer("second", x))
         weights = self._layer("last", x)
-        doubt = float(self._layer("doubt", x)[0])
+        doubt = float(self._layer("doubt", x)[0].clip(-MOST_DOUBT, MOST_DOUBT))
         kernel = np.tensordot(weights.astype(np.float64), self.basis, 1) + self.middle
         side = kernel_zoo.grid(self.scale)
         error = math.exp(doubt / 2) * (len(kernel) / side) ** 2  # of one of the weights that were summed
+        if not (np.isfinite(kernel).all() and kernel.sum() > NOTHING and math.isfinite(doubt)):
+            raise Unfit("weights", "give no kernel of it", "train the weights again, or leave --weights out")
         kernel = without_specks(finer(kernel, side))
         moved = math.dist(centre_of_mass(kernel), [(len(kernel) - 1) / 2] * 2)
         return Estimate(in_middle(kernel, len(kernel)), error, unusual, moved)
@@ -204,18 +213,56 @@ def _gelu(x: Array) -> Array:
     return result
 
 
+class Head(TypedDict, total=False):
+    """What a file of weights says of itself."""
+
+    kind: Required[Literal["realdeg_kernel_estimator"]]
+    version: Required[Literal[1]]
+    scale: Required[int]
+    about: Required[dict[str, Json]]
+
+
 def _parsed(content: bytes, name: str) -> Estimator:
     remedy = "give a file that `realdeg kernels --train` has written"
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            head = json.loads(str(archive["head"]))
-            if head.get("kind") != FILE or head.get("version") != VERSION:
-                raise ValueError("no weights of this kind")
-            arrays = {key: archive[key].astype(np.float32) for key in archive.files if key != "head"}
-        layers = {layer: (arrays[f"{layer}_weight"], arrays[f"{layer}_bias"]) for layer in LAYERS}
-        basis, middle = arrays["basis"].astype(np.float64), arrays["middle"].astype(np.float64)
-        made = (int(head["scale"]), arrays["mean"], arrays["spread"], arrays["axes"])
-        return Estimator(*made, layers, basis, middle, head["about"])
-    except Exception as error:  # np.load raises anything at all on broken files
-        text = " ".join(str(error).split())[:80]
-        raise UserError(name, f"cannot be read as weights ({text})", remedy) from None
+        with Npz(content) as archive:
+            head: Head = parsed(archive.text("head"), Head)
+            arrays = {key: archive[key] for key in archive if key != "head"}
+        return _fitted(head, arrays)
+    except (Unreadable, Mistyped) as error:
+        raise UserError(name, f"cannot be read as weights ({error})", remedy) from None
+
+
+def _fitted(head: Head, arrays: Mapping[str, Array]) -> Estimator:
+    """The network of its arrays, whose shapes have to fit each other.
+
+    Raises:
+        Unreadable: they do not, or one is missing or not finite.
+    """
+    side = kernel_zoo.grid(head["scale"]) if 2 <= head["scale"] <= 16 else 0
+    if not side:
+        raise Unreadable(f"is for the scale {head['scale']}, not 2 to 16")
+    sizes = {"f": COUNT, "1": 1}
+
+    def of(name: str, *shape: str) -> Array:
+        """An array as float32; each letter of a shape means the same size everywhere."""
+        if name not in arrays:
+            raise Unreadable(f"holds no array {name!r}")
+        array = arrays[name]
+        known = [sizes.setdefault(axis, size) for axis, size in zip(shape, array.shape, strict=False)]
+        if array.ndim != len(shape) or list(array.shape) != known or not array.size:
+            raise Unreadable(f"its array {name!r} is {array.shape}, which does not fit the others")
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise Unreadable(f"its array {name!r} holds other than finite numbers")
+        return array.astype(np.float32)
+
+    mean, spread, axes = of("mean", "f"), of("spread", "f"), of("axes", "f", "d")
+    shapes = {"first": "dh", "second": "hh", "last": "ho", "doubt": "h1"}
+    layers = {
+        layer: (of(f"{layer}_weight", *shapes[layer]), of(f"{layer}_bias", shapes[layer][1]))
+        for layer in LAYERS
+    }
+    basis, middle = of("basis", *"omm").astype(np.float64), of("middle", *"mm").astype(np.float64)
+    if not (spread > 0).all() or sizes["m"] != (side if side <= COARSEST else side // 2):
+        raise Unreadable("its arrays do not belong to each other")
+    return Estimator(head["scale"], mean, spread, axes, layers, basis, middle, head["about"])

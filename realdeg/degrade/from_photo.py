@@ -16,6 +16,7 @@ from realdeg.degrade import blur_statistics
 from realdeg.degrade.estimator import Estimate, estimator
 from realdeg.degrade.kernel_files import Kernel, cells, told, with_cells, with_kernels
 from realdeg.degrade.kernel_settings import KernelSettings
+from realdeg.errors import Unfit
 from realdeg.identity import state_of
 from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.imaging.detail import busiest
@@ -86,7 +87,10 @@ def _by_estimator(
         part = worth_seeing(photo.pixels[at])
         if reason := unusable(part / np.float32(np.iinfo(part.dtype).max), blur_statistics.MIN_SIDE):
             return reason
-        estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
+        try:
+            estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
+        except Unfit as error:
+            return f"gets no kernel from {settings.weights or 'the weights'}; {error.remedy}"
         return doubtful(estimate, settings) or (estimate.kernel, figures_of(estimate))
 
     return with_cells(job, record, *cells(settings.grid, photo.pixels.shape[:2], kernel_of))

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+LONGEST = 200  # letters of an expression: longer ones only take time
 DIGITS = 6  # of drawn numbers behind the point or the first digit: what the plan says is what is applied
 RANGES = ("uniform", "integers", "odd", "log10", "sqrt", "reciprocal")
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
@@ -185,7 +186,11 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 
 def _number(value: int | float | str) -> Number:
+    if isinstance(value, int) and abs(value) > 1e300:
+        raise LawError("a whole number of usual size is meant")
     text = value.strip() if isinstance(value, str) else repr(value)
+    if len(text) > LONGEST:
+        raise LawError(f"{_short(text)} is no number, nor an expression in s of at most {LONGEST} letters")
     try:
         result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
     except (SyntaxError, ArithmeticError, RecursionError, MemoryError):

@@ -11,18 +11,23 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
+from realdeg.io.arrays import Npz, Unreadable, read_npy
 from realdeg.io.find import natural
+from realdeg.io.header import Unsupported
+from realdeg.io.matlab import read_mat
+from realdeg.typed import Json, Mistyped, parsed
 
 Array = npt.NDArray[Any]
 ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
 HEADER = "realdeg_pool"
+REMEDY = "restore it or remove it"
 SAME_DAY = (1980, 1, 1, 0, 0, 0)  # in the zip archive: equal pools give equal bytes
 
 
@@ -70,27 +75,30 @@ def arrays(file: Path) -> list[tuple[str, Array]]:
     """
     try:
         if file.suffix.lower() == ".npy":
-            return [("", np.load(file, allow_pickle=False))]
+            return [("", read_npy(file))]
         if file.suffix.lower() == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                names = [name for name in archive.files if name != HEADER]
+            with Npz(file) as archive:
+                names = [name for name in archive if name != HEADER]
                 return [(name if len(names) > 1 else "", archive[name]) for name in names]
-        from scipy.io import loadmat
-
-        content = {k: v for k, v in loadmat(file).items() if not k.startswith("__")}
-    except NotImplementedError:
-        raise UserError(file, "is a MATLAB 7.3 file", "save it with -v7, or as .npz") from None
-    except Exception as error:  # loadmat and np.load raise anything at all on broken files
-        text = " ".join(str(error).split())[:100]
-        if "pickle" in text:  # so NumPy calls whatever it does not know
-            text = "no array of numbers"
-        raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None
+        content = read_mat(file)
+    except Unsupported as error:
+        raise UserError(file, str(error), "save it with -v7, or as .npz") from None
+    except (Unreadable, OSError) as error:
+        raise _unreadable(file, error) from None
     if "Kernel" in content:
         content = {"": content["Kernel"]}
     return [("" if len(content) == 1 else name, value) for name, value in content.items()]
 
 
-def header(file: Path, kind: str) -> dict[str, Any] | None:
+class Head(TypedDict, total=False):
+    """Header of a pool that is written here."""
+
+    kind: Required[str]
+    names: Required[list[str]]
+    about: dict[str, Json]
+
+
+def header(file: Path, kind: str) -> Head | None:
     """The header of a pool written here; None for any other file.
 
     Raises:
@@ -99,23 +107,40 @@ def header(file: Path, kind: str) -> dict[str, Any] | None:
     if file.suffix.lower() != ".npz" or not file.is_file():
         return None
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if HEADER not in archive.files:
+        with Npz(file) as archive:
+            if HEADER not in archive:
                 return None
-            head = json.loads(str(archive[HEADER]))
-            names = head["names"]
-            if len(names) != len(archive.files) - 1 or len(set(names)) < len(names):
-                raise ValueError("its header lists other arrays than it holds")
-            if not all(isinstance(name, str) and is_place(name) for name in names):
-                raise ValueError("its header holds names that lead out of it")
-            if not isinstance(head.get("about", {}), dict):
-                raise ValueError("its header is damaged")
-    except Exception as error:
-        text = " ".join(str(error).split())[:100]
-        raise UserError(file, f"cannot be read as a pool ({text})", "restore it or remove it") from None
-    if head.get("kind") != kind:
-        raise UserError(file, f"is a pool of {head.get('kind')}s, not of {kind}s", "give the other pool")
-    return dict(head)
+            head: Head = parsed(archive.text(HEADER), Head)
+            count = len(archive) - 1
+    except (Unreadable, OSError) as error:
+        raise _unreadable(file, error) from None
+    except Mistyped as error:
+        raise _unreadable(file, f"its header is damaged: {error}") from None
+    if len(head["names"]) != count or len(set(head["names"])) < count:
+        raise _unreadable(file, "its header lists other arrays than it holds")
+    if not all(map(is_place, head["names"])):
+        raise _unreadable(file, "its header holds names that lead out of it")
+    if head["kind"] != kind:
+        raise UserError(file, f"is a pool of {head['kind']}s, not of {kind}s", "give the other pool")
+    return head
+
+
+def kind_of(file: Path) -> str | None:
+    """What a pool written here says that it holds; None for any other file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with Npz(file) as archive:
+            return parsed(archive.text(HEADER), Head)["kind"] if HEADER in archive else None
+    except (Unreadable, Mistyped, OSError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, why: str | Exception) -> UserError:
+    text = getattr(why, "strerror", None) or str(why)
+    return UserError(file, f"cannot be read as a pool ({text})", REMEDY)
 
 
 def write_pool(

@@ -25,6 +25,9 @@ Array = npt.NDArray[Any]
 Pool = TypeVar("Pool", "KernelPool", "NoisePool")
 
 SUM_TOLERANCE = 0.01
+LARGEST_KERNEL = 1024  # px a side
+MOST = 100_000  # kernels or patches of a pool: every one is an object, and has a name
+ALL_KERNELS = 128 << 20  # bytes of all kernels, which are kept as float64: 17,000 of 31 x 31 px
 KERNELGAN_NAME = re.compile(r"_kernel_x(\d+)$")
 
 
@@ -57,6 +60,7 @@ class KernelPool:
         """
         if head := header(path, "kernel"):
             content = tuple(_checked(array, path) for _, array in arrays(path))
+            _few(content, path)
             if not content:
                 raise UserError(path, "holds no kernel", "give .mat, .npy or .npz files with kernels")
             return cls(tuple(head["names"]), content, head.get("about", {}))
@@ -71,6 +75,7 @@ class KernelPool:
                 kernels = _stack(array, file)
                 for index, kernel in enumerate(kernels):
                     _add(found, _name(name, part, index, len(kernels)), _checked(kernel, file), file)
+                _few(tuple(found.values()), file)
         if not found:
             problem = "holds no kernel"
             if others:
@@ -193,6 +198,8 @@ class NoisePool:
                         raise UserError(
                             file, f"holds no noise patches but {array.shape}", "(n, h, w, 3) is meant"
                         )
+                    if len(stack) > MOST:
+                        raise UserError(file, f"holds {len(stack):,} patches", f"give at most {MOST:,}")
                     for index, patch in enumerate(stack):
                         _add(found, _name(name, part, index, len(stack)), _noise(patch, file), file)
             else:
@@ -405,16 +412,30 @@ def _stack(array: Array, file: Path) -> list[Array]:
         return [np.asarray(cell) for cell in array.ravel()]
     if array.ndim == 2:
         return [array]
-    if array.ndim == 3 and array.dtype.kind in "fiu":
+    if array.ndim == 3 and array.dtype.kind in "fiu" and min(array.shape):
+        if (count := max(array.shape[0], array.shape[2])) > MOST:
+            raise UserError(file, f"holds {count:,} kernels", f"give at most {MOST:,}")
         # NumPy stacks along the first axis, MATLAB along the last: where the sums are 1.
         off = [np.abs(array.sum(axes, dtype=np.float64) - 1).max(initial=0.0) for axes in ((1, 2), (0, 1))]
         return list(array if off[0] <= off[1] else np.moveaxis(array, -1, 0))
     raise UserError(file, f"holds no kernel but an array of shape {array.shape}", "2-D kernels are meant")
 
 
+def _few(kernels: tuple[Array, ...], file: Path) -> None:
+    """Refuse more kernels than memory is meant for."""
+    if len(kernels) > MOST:
+        raise UserError(file, f"holds {len(kernels):,} kernels", f"give at most {MOST:,}")
+    if (total := sum(one.nbytes for one in kernels)) > ALL_KERNELS:
+        problem = f"holds kernels of {total >> 20} MB in all"
+        raise UserError(file, problem, f"give some of them, {ALL_KERNELS >> 20} MB at most")
+
+
 def _checked(kernel: Array, file: Path) -> Array:
     if kernel.ndim != 2 or kernel.dtype.kind not in "fiu" or min(kernel.shape) < 1:
         raise UserError(file, f"holds no kernel but {kernel.shape} {kernel.dtype}", "2-D kernels are meant")
+    if max(kernel.shape) > LARGEST_KERNEL:
+        problem = f"holds a kernel of {kernel.shape[1]}x{kernel.shape[0]} px"
+        raise UserError(file, problem, f"kernels have at most {LARGEST_KERNEL} px a side")
     values = kernel.astype(np.float64)
     if not np.isfinite(values).all():
         raise UserError(file, "holds a kernel that is not finite", "estimate it again or remove it")
@@ -436,7 +457,7 @@ def _noise(patch: Array, file: Path) -> Array:
     if patch.dtype.kind != "f" and patch.dtype not in (np.uint8, np.uint16):
         # The type says what white is: 200 is all but black in int64, NumPy's type of whole numbers.
         raise UserError(file, f"holds {patch.dtype}", "pixel values are uint8 or uint16, residuals float")
-    if patch.dtype.kind == "f" and not np.abs(patch).max() <= 1:  # also where it is not a number
+    if patch.dtype.kind == "f" and not (patch.min() >= -1 and patch.max() <= 1):  # also where it is no number
         what = "a patch that is not finite" if not np.isfinite(patch).all() else "floats beyond 1"
         raise UserError(file, f"holds {what}", "floats are residuals of images in [0, 1]; divide by 255")
     return patch
@@ -450,5 +471,5 @@ def _digest(*arrays: Array) -> str:
     total = hashlib.blake2b(digest_size=8)
     for array in arrays:
         total.update(f"{array.shape}{array.dtype}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        total.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return total.hexdigest()

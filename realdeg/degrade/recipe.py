@@ -52,6 +52,8 @@ OPS: dict[str, type[Op]] = {
 
 COLOURS = ("gamma", "linear")
 KEYS = ("name", "about", "source", "colour", "border", "hr", "define", "steps")
+LARGEST = 128 << 10  # letters of a file: Real-ESRGAN's has 3 kB
+LONGEST = 2000  # letters of a line: a name of many parts takes tomllib the square of their number
 MAX_DEPTH = 12
 MAX_OPS = 2000  # with all that `use` brings in: no recipe needs them, and a bomb would
 
@@ -180,7 +182,8 @@ def read_recipe(name: str | Path) -> Recipe:
         return from_text(text, str(name))
     path = Path(name)
     try:
-        return from_text(path.read_text(encoding="utf-8"), str(path))
+        with path.open(encoding="utf-8") as file:
+            return from_text(file.read(LARGEST + 1), str(path))
     except (FileNotFoundError, NotADirectoryError):
         problem = "is no preset and no file"
         raise UserError(str(name), problem, suggest(str(name), PRESETS), exit_code=EXIT_USAGE) from None
@@ -200,6 +203,9 @@ def from_text(text: str, where: str) -> Recipe:
     Raises:
         UserError: not TOML, an unknown key or name (with the nearest known one), a value that is not meant.
     """
+    if len(text) > LARGEST or max(map(len, text.split("\n"))) > LONGEST:
+        most = f"more than {LARGEST >> 10} kB, or a line of more than {LONGEST:,} letters"
+        raise _wrong(where, f"is not TOML that is read: {most}")
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits

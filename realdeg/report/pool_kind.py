@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
-
-from realdeg.degrade.pool_files import ARRAY_SUFFIXES, HEADER, arrays, files
+from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, kind_of
 from realdeg.degrade.pools import KERNELGAN_NAME, KernelPool, NoisePool
-from realdeg.errors import UserError
 from realdeg.records import MANIFEST
 
 DEFAULT_SCALE = 4
@@ -42,12 +38,7 @@ def read_pool(path: Path) -> KernelPool | NoisePool:
 
 
 def _kind(file: Path) -> str:
-    if file.suffix.lower() == ".npz":
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                if HEADER in archive.files:
-                    return str(json.loads(str(archive[HEADER])).get("kind"))
-        except Exception:
-            raise UserError(file, "cannot be read as a pool", "restore it or remove it") from None
+    if file.suffix.lower() == ".npz" and (told := kind_of(file)) is not None:
+        return told
     shapes = [array.shape for _, array in arrays(file)]
     return "noise" if shapes and len(shapes[0]) in (3, 4) and shapes[0][-1] == 3 else "kernel"

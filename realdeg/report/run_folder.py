@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from realdeg.errors import UserError
+from realdeg.report.certificate import finite
 from realdeg.settings import RUN_FILE, read_yaml
+from realdeg.typed import Mistyped, read_json
 
 MAX_POINTS = 400
 
@@ -26,6 +27,10 @@ class Evaluated:
     def gain(self) -> float:
         """PSNR-Y above bicubic, dB."""
         return self.figures.get("psnr_y", math.nan) - self.figures.get("psnr_y_bicubic", math.nan)
+
+
+class _Summary(TypedDict):
+    split: str
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class Run:
     def split(self) -> str:
         """Split that was evaluated, or ""."""
         try:
-            return str(json.loads((self.folder / "evaluation" / "summary.json").read_text())["split"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return read_json(self.folder / "evaluation" / "summary.json", _Summary)["split"]
+        except (OSError, Mistyped):
             return ""
 
 
@@ -73,7 +78,7 @@ def read_run(folder: Path) -> Run:
     validation = _series(folder / "validation.csv")
     evaluation = []
     for row in _rows(folder / "evaluation" / "table.csv"):
-        figures = {name: value for name, text in row.items() if (value := _number(text)) is not None}
+        figures = {name: value for name, text in row.items() if (value := finite(text)) is not None}
         evaluation.append(Evaluated(row.get("key", ""), figures))
     if not losses and not evaluation:
         raise UserError(
@@ -100,16 +105,9 @@ def _series(path: Path) -> dict[str, list[tuple[float, float]]]:
     stride = max(1, len(rows) // MAX_POINTS)
     found: dict[str, list[tuple[float, float]]] = {}
     for row in rows[::stride]:
-        step = _number(row.get("step", ""))
+        step = finite(row.get("step", ""))
         for name, text in row.items():
-            value = _number(text)
+            value = finite(text)
             if name != "step" and step is not None and value is not None:
                 found.setdefault(name, []).append((step, value))
     return found
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

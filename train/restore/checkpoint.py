@@ -14,7 +14,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Required, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +22,31 @@ from torch import Tensor, nn
 from realdeg.atomic import write_bytes, write_text
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 from realdeg.identity import file_hash
+from realdeg.typed import Mistyped, checked, parsed, read_json
 
 FOLDER = "checkpoints"
 KEPT = 2
 HEADER = "realdeg"
+
+
+class About(TypedDict, total=False):
+    """What a program stores of itself; further keys of its own are kept."""
+
+    kind: Required[str]
+    scale: Required[int]
+    settings: Required[dict[str, Any]]
+    data: str
+    pairs: str
+    stages: list[int]
+
+
+class _Header(About, total=False):
+    step: Required[int]
+
+
+class _Voucher(_Header, total=False):
+    weights_sha256: Required[str]
+    state_sha256: Required[str]
 
 
 class Stateful(Protocol):
@@ -66,25 +87,32 @@ class Checkpoint:
         """
         if name not in self.about:
             raise UserError(self.weights, f"holds no model {name!r}", "it was made by another version")
-        return Checkpoint(self.step, dict(self.about[name]), self.weights, None, f"{self.within}{name}.")
+        try:
+            about = checked(self.about[name], About, more=True)
+        except Mistyped as error:
+            problem = f"its header tells nothing of the model {name!r} ({error})"
+            raise UserError(self.weights, problem, "use another checkpoint") from None
+        return Checkpoint(self.step, dict(about), self.weights, None, f"{self.within}{name}.")
 
     def load_weights(self, parts: Mapping[str, nn.Module]) -> None:
         """Put the stored weights into networks by name.
 
         Raises:
-            UserError: the file lacks a network's weights or holds others.
+            UserError: the file lacks a network's weights, or holds others, or what is not finite.
         """
-        from safetensors.torch import load_file
-
-        stored = load_file(self.weights)
+        stored = _tensors(self.weights)
         for name, part in parts.items():
             own = f"{self.within}{name}."
             mine = {key.removeprefix(own): t for key, t in stored.items() if key.startswith(own)}
+            problem = _unlike(part.state_dict(), mine)
             try:
-                part.load_state_dict(mine)
+                if not problem:
+                    part.load_state_dict(mine)
             except RuntimeError as error:
-                problem = f"does not fit the network {name!r} ({str(error).splitlines()[-1].strip()})"
-                raise UserError(self.weights, problem, "it was made by another version") from None
+                problem = str(error).splitlines()[-1].strip()
+            if problem:
+                problem = f"does not fit the network {name!r} ({problem})"
+                raise UserError(self.weights, problem, "it was made by another version, or is damaged")
 
     def restore(self, parts: Mapping[str, Stateful]) -> None:
         """Put weights, optimisers and random state back as they were after `step`.
@@ -198,10 +226,9 @@ def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    from safetensors.torch import load_file
     from safetensors.torch import save as as_bytes
 
-    stored = load_file(found.weights)
+    stored = _tensors(found.weights)
     averaged = {key.split(".")[0] for key in stored if average and key.split(".")[0].endswith(average)}
     if averaged:
         # What was averaged makes the images, alone or on a model that it holds; all else served to learn.
@@ -249,11 +276,48 @@ def open_file(path: Path) -> Checkpoint:
 
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})[HEADER])
-        return Checkpoint(int(about.pop("step")), about, path, None)
-    except (SafetensorError, OSError, KeyError, ValueError):
-        problem = "is not a checkpoint of ours"
-        raise UserError(path, problem, "give a .safetensors file from RUN/checkpoints") from None
+            text = (file.metadata() or {}).get(HEADER)
+    except (SafetensorError, OSError):
+        text = None
+    remedy = "give a .safetensors file from RUN/checkpoints"
+    if text is None:
+        raise UserError(path, "is not a checkpoint of ours", remedy)
+    try:
+        about: dict[str, Any] = dict(parsed(text, _Header, more=True))
+    except Mistyped as error:
+        raise UserError(path, f"its header is damaged ({error})", remedy) from None
+    return Checkpoint(about.pop("step"), about, path, None)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        why = " ".join(str(error).split())[:100]
+        raise UserError(path, f"is damaged ({why})", "use another checkpoint of the run") from None
+
+
+def _unlike(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> str:
+    """In which way stored tensors cannot be a network's, where torch would not say; "" where they may.
+
+    Torch puts any number into any tensor: bytes that are read as another type would become weights.
+    """
+    for name, tensor in stored.items():
+        if name not in wanted:
+            continue
+        if tensor.is_floating_point() != wanted[name].is_floating_point():
+            return f"{name} is {tensor.dtype}, {wanted[name].dtype} is meant".replace("torch.", "")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            return f"{name} holds other than finite numbers"
+    return ""
 
 
 def _stems(folder: Path) -> list[str]:
@@ -265,11 +329,11 @@ def _whole(folder: Path, stem: str) -> Checkpoint | str:
     voucher = folder / f"{stem}.json"
     weights, state = folder / f"{stem}.safetensors", folder / f"{stem}.state.pt"
     try:
-        about = json.loads(voucher.read_text())
-        hashes = {weights: about.pop("weights_sha256"), state: about.pop("state_sha256")}
-        step = int(about.pop("step"))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        about: dict[str, Any] = dict(read_json(voucher, _Voucher, more=True))
+    except (OSError, Mistyped):
         return f"{voucher} is damaged"
+    hashes = {weights: about.pop("weights_sha256"), state: about.pop("state_sha256")}
+    step = about.pop("step")
     for path, expected in hashes.items():
         if not path.is_file() or file_hash(path) != expected:
             return f"{path} is damaged or missing"
