@@ -112,4 +112,6 @@ def _colours(bits: Bits, profile: int, height: int, width: int) -> Coded:
     primaries = transfer = NOT_STATED
     if bits.flag():
         primaries, transfer = bits.number(8), bits.number(8)
-    return Coded(height, width, depth, grey, primaries, transfer)
+        bits.number(8)
+    narrow = grey and not bits.flag()
+    return Coded(height, width, depth, grey, primaries, transfer, narrow=narrow)

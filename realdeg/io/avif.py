@@ -17,7 +17,8 @@ import numpy as np
 from realdeg.io.boxes import Items, read_items
 from realdeg.io.header import Broken, Header, Unsupported, damaged_inside
 from realdeg.io.heif import BAND, full_range, opacity_of, unmultiplied
-from realdeg.io.heif_parts import clean_part, stated_size
+from realdeg.io.heif_colours import is_narrow
+from realdeg.io.heif_parts import clean_part, parts_of, stated_size
 
 Array = np.ndarray[Any, Any]
 
@@ -37,12 +38,14 @@ def decode_avif(path: Path, header: Header) -> tuple[Array, str]:
     if header.channels == 2 and opacity is not None:  # two channels are none of OpenCV's
         alone = (_hidden(core, items, b"auxl"), _shown(core, items, opacity))
         pixels = np.concatenate([_decoded(one, size_hw, header.depth)[..., :1] for one in alone], axis=2)
-        if items.references.get((items.primary, b"prem")):
-            pixels = unmultiplied(pixels)
     else:
         pixels = _decoded(core, size_hw, header.depth)
+    if header.channels <= 2 and is_narrow(items, parts_of(io.BytesIO(data), items, items.primary)):
+        pixels[..., 0] = _widened(pixels[..., 0], header.depth)  # OpenCV takes grey as it is coded
     if pixels.shape[2] != header.channels:
         raise Broken("decodes to other channels than its header says")
+    if header.channels == 2 and items.references.get((items.primary, b"prem")):
+        pixels = unmultiplied(pixels)
     pixels = pixels[clean_part(items, items.primary)]
     return pixels, ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
 
@@ -72,6 +75,15 @@ def _decoded(data: bytes, size_hw: tuple[int, int], depth: int) -> Array:
             band = cv2.cvtColor(band, orders[band.shape[2]])
         pixels[top : top + BAND] = band
     return pixels
+
+
+def _widened(grey: Array, depth: int) -> Array:
+    """Narrow range to full range (ITU-T H.273, 8.3); `grey` is spread over its whole type already."""
+    top, unit = np.iinfo(grey.dtype).max, 1 << (depth - 8)
+    scale = top / (2**depth - 1)
+    black, white = 16 * unit * scale, 235 * unit * scale
+    wide = (grey.astype(np.float32) - black) * (top / (white - black))
+    return np.rint(wide).clip(0, top).astype(grey.dtype)
 
 
 def _core(data: bytes, items: Items) -> bytes:

@@ -44,6 +44,15 @@ def colours_of(items: Items, parts: Parts) -> tuple[bytes | None, tuple[str, ...
     return icc, notes if icc is None else ("colours as its codec states them", *notes)
 
 
+def is_narrow(items: Items, parts: Parts) -> bool:
+    """Whether grey runs from 16 to 235 in place of 0 to 255; the container supersedes the codec here too."""
+    for item in (items.primary, parts.items[0]):
+        for name, body in items.properties.get(item, []):
+            if name == b"colr" and body[:4] == b"nclx" and len(body) > 10:
+                return not body[10] & 0x80
+    return parts.coded[0].narrow
+
+
 def _by_container(items: Items, item: int) -> Stated | None:
     bodies = [body for name, body in items.properties.get(item, []) if name == b"colr"]
     for body in bodies:

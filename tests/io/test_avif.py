@@ -118,6 +118,20 @@ def test_cropped_by_its_header(tmp_path, picture):
     assert_array_equal(photo.pixels, whole[4:24, 2:42])
 
 
+@pytest.mark.parametrize("in_container", [True, False])
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_grey_of_narrow_range(tmp_path, picture, mode, in_container):
+    """Black is 16 and white 235, as the container says or the codec alone."""
+    bands = [Image.fromarray(np.ascontiguousarray(picture[..., 0]))]
+    bands += [Image.fromarray(np.full(picture.shape[:2], 200, np.uint8))] * (mode == "LA")
+    data = avif(Image.merge(mode, bands), subsampling="4:0:0", range="limited")
+    if not in_container:
+        data = data.replace(b"colrnclx", b"freenclx")
+    photo = read(put(tmp_path / "a.avif", data))
+    assert np.abs(photo.pixels.astype(int) - shown(data)).max() <= 1
+    assert photo.pixels.min() < 16 or mode == "LA"
+
+
 # Damage and lies.
 
 
