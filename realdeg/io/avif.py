@@ -64,7 +64,7 @@ def _decoded(data: bytes, size_hw: tuple[int, int], depth: int) -> Array:
     if pixels is None:
         if not _opencv_knows_avif():
             raise Unsupported("is an AVIF photo, which the OpenCV installed here cannot read")
-        raise damaged_inside("libaom cannot decode its pixels")
+        raise damaged_inside("libavif with libaom cannot decode it")
     if pixels.shape[:2] != size_hw or pixels.dtype.itemsize != (2 if depth > 8 else 1):
         raise Broken("decodes to another size or depth than its header says")
     pixels = pixels.reshape(*size_hw, -1)
