@@ -38,6 +38,11 @@ def to_rgb(
         pixels, opacity = pixels[..., :-1], pixels[..., -1:]
         if opacity.min() == np.iinfo(opacity.dtype).max:
             opacity = None
+        elif not opacity.any():
+            if header.kind != "BMP":
+                raise UserError(path, "is transparent everywhere", "flatten it, or take it out")
+            opacity = None  # programs that know of no opacity leave it 0
+            notes.append("opacity of 0 everywhere taken for none")
         elif alpha == "refuse":
             raise UserError(path, "has transparent pixels", "flatten it, or choose a background colour")
     if header.palette:

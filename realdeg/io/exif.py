@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import IO, Any
 ORIENTATION, MAKE, MODEL, EXIF_IFD, INTEROP_IFD = 0x0112, 0x010F, 0x0110, 0x8769, 0xA005
 ISO, FOCAL, FOCAL_35MM, DIGITAL_ZOOM, COLOUR_SPACE = 0x8827, 0x920A, 0xA405, 0xA404, 0xA001
 TAKEN, TAKEN_SUBSEC, TAKEN_OFFSET = 0x9003, 0x9291, 0x9011
+
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([2-8])")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ def read_facts(source: bytes | IO[bytes]) -> Facts:
         adobe_rgb=inner.get(COLOUR_SPACE) == 2 or "R03" in _text(interop.get(1)),
         taken=_taken(inner),
     )
+
+
+def heeded(source: bytes, xmp: bytes) -> tuple[Facts, tuple[str, ...]]:
+    """Facts from EXIF, and a note where XMP alone says that the photo is turned, which few readers heed."""
+    facts = read_facts(source)
+    stated = XMP_ORIENTATION.search(xmp)
+    if stated is None or facts.orientation != 1:
+        return facts, ()
+    return facts, (f"orientation {stated[1].decode()} of XMP alone ignored",)
 
 
 def seconds_apart(a: datetime, b: datetime) -> float:

@@ -98,6 +98,8 @@ def sniff(start: bytes) -> str:
         return "HEIF"
     if start[:2] == b"BM" and len(start) == 16 and start[14] in BMP_HEADERS and start[15] == 0:
         return "BMP"
+    if start[:4] == b"\x28\0\0\0" and start[12:14] == b"\1\0":
+        raise Unsupported("is a BMP without its file header (DIB), which is not read")
     for mark, at, name in OTHERS:
         if start[at : at + len(mark)] == mark:
             raise Unsupported(f"is a {name} file, which is not read")

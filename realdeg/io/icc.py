@@ -50,8 +50,10 @@ def to_srgb(pixels: Array, icc: bytes) -> tuple[Array, str, tuple[str, ...]]:
     except Exception as error:  # PyCMSError, OSError, and others on mutilated profiles
         raise BadProfile(f"embedded colour profile is damaged ({error})") from None
     channels = pixels.shape[2]
+    notes: tuple[str, ...] = ()
     if space == "RGB" and channels == 1:
         pixels, channels = np.repeat(pixels, 3, axis=2), 3
+        notes = (f"profile {name} for colours applied to grey",)
     mode = {("GRAY", 1): "L", ("RGB", 3): "RGB", ("CMYK", 4): "CMYK"}.get((space, channels))
     if mode is None:
         raise BadProfile(f"embedded {space} profile does not fit {channels}-channel pixels")
@@ -64,13 +66,13 @@ def to_srgb(pixels: Array, icc: bytes) -> tuple[Array, str, tuple[str, ...]]:
     if mode != "CMYK" and _is_identity(transform, channels):
         return pixels, "sRGB", ()
     if pixels.dtype == np.uint8:
-        return _by_lcms(pixels, transform, mode), name, ()
+        return _by_lcms(pixels, transform, mode), name, notes
     try:
-        return _in_float(pixels, icc), name, ()
+        return _in_float(pixels, icc), name, notes
     except BadProfile:
         eight = np.rint(pixels / 257).astype(np.uint8)
         converted = _by_lcms(eight, transform, mode).astype(np.uint16) * 257
-        return converted, name, (f"profile {name} converted at 8 bits",)
+        return converted, name, (*notes, f"profile {name} converted at 8 bits")
 
 
 def _is_identity(transform: Any, channels: int) -> bool:

@@ -14,13 +14,16 @@ from typing import IO, Any
 
 import numpy as np
 
-from realdeg.io.exif import read_facts
+from realdeg.io.exif import heeded
 from realdeg.io.header import ENDED, Broken, Header, Unsupported, damaged_inside, exactly
 
 Array = np.ndarray[Any, Any]
 SEGMENT_IN_SCAN = re.compile(rb"\xff+([\xc4\xd9-\xdd\xe0-\xef\xfe])", re.DOTALL)
 """What may end the entropy-coded data of a scan; libjpeg shall see and refuse any other marker there."""
+METADATA = (*range(0xE1, 0xEE), 0xEF, 0xFE)
+"""Segments that no pixel hangs on, though libjpeg may complain of them; APP0 and APP14 name the colours."""
 SEGMENT = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 CODINGS = {
     **{0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical lossless"},
@@ -37,7 +40,7 @@ MIN_WORK = 2_000_000_000  # pixels times scans that any photo may take: some 20 
 def jpeg_header(file: IO[bytes]) -> Header:
     """Header of a JPEG, from the segments before the first scan."""
     file.seek(2)
-    exif, icc, frame = b"", {}, None
+    exif, xmp, icc, frame = b"", b"", {}, None
     while (marker := _next_marker(file)) != 0xDA:
         if marker in (0xD8, 0x01, *range(0xD0, 0xD8)):
             continue
@@ -50,9 +53,10 @@ def jpeg_header(file: IO[bytes]) -> Header:
             raise Broken(ENDED)
         if marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC):
             frame = struct.unpack(">BHHB", exactly(file, length)[:6])
-        elif marker == 0xE1 and not exif:
+        elif marker == 0xE1:
             body = exactly(file, length)
-            exif = body if body.startswith(b"Exif\0\0") else b""
+            exif = exif or (body if body.startswith(b"Exif\0\0") else b"")
+            xmp = xmp or (body if body.startswith(XMP) else b"")
         elif marker == 0xE2:
             body = exactly(file, length)
             if body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
@@ -67,7 +71,8 @@ def jpeg_header(file: IO[bytes]) -> Header:
     if height == 0 and width:
         raise Unsupported("is a JPEG that states its height behind the pixels (DNL), which is not read")
     profile = b"".join(part for _, part in sorted(icc.items())) or None
-    return Header("JPEG", height, width, 8, channels, read_facts(exif), profile)
+    facts, notes = heeded(exif, xmp)
+    return Header("JPEG", height, width, 8, channels, facts, profile, notes=notes)
 
 
 def decode_jpeg(path: Path, header: Header) -> tuple[Array, str]:
@@ -106,7 +111,7 @@ def decode_stream(data: bytes, height: int, width: int, model: str) -> Array:
 
 
 def jpeg_core(data: bytes) -> tuple[bytes, int]:
-    """A JPEG up to its end marker, without stray bytes between segments, and the number of its scans.
+    """A JPEG up to its end marker, without metadata and stray bytes; and the number of its scans.
 
     A second picture (Ultra HDR, MPF) may follow the end marker.
 
@@ -128,6 +133,9 @@ def jpeg_core(data: bytes) -> tuple[bytes, int]:
         if marker in (0xD8, 0x01, *range(0xD0, 0xD8)):
             continue
         position += struct.unpack_from(">H", data, position)[0]
+        if marker in METADATA:
+            kept.append(data[start : found.start()])
+            start = position
         in_scan = marker == 0xDA
         scans += in_scan
     return b"".join([*kept, data[start:position]]), scans

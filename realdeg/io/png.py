@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from realdeg.io.cicp import profile_of
-from realdeg.io.exif import read_facts
+from realdeg.io.exif import heeded
 from realdeg.io.header import (
     ENDED,
     MAX_ICC_BYTES,
@@ -28,6 +28,11 @@ DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 1
 """Bits a sample by colour type (PNG 3rd edition, table 12)."""
 PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 KEPT = (b"iCCP", b"eXIf", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"acTL", b"cICP")
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+XMP = b"XML:com.adobe.xmp"
+RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
+"""Where ImageMagick and others kept EXIF before PNG had a chunk for it."""
+MAX_TEXT_BYTES = 1 << 20
 SRGB_CORNERS = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)  # white, red, green, blue; x, y
 MODELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -45,6 +50,7 @@ def png_header(file: IO[bytes]) -> Header:
     end = file.seek(0, 2)
     file.seek(33)
     kept: dict[bytes, bytes] = {}
+    texts: dict[bytes, bytes] = {}
     while name != b"IEND":
         length, name = struct.unpack(">I4s", exactly(file, 8))
         if file.tell() + length + 4 > end:
@@ -54,12 +60,18 @@ def png_header(file: IO[bytes]) -> Header:
             checksum = int.from_bytes(exactly(file, 4), "big")
             if name != b"eXIf" and zlib.crc32(kept[name], zlib.crc32(name)) != checksum:
                 raise Broken(f"is damaged (a checksum differs, of its chunk {name.decode()})")
+        elif name in TEXTS and length <= MAX_TEXT_BYTES:
+            keyword, _, body = exactly(file, length).partition(b"\0")
+            if keyword in (XMP, *RAW_PROFILES):
+                texts[keyword] = _text(name, body)
+            file.seek(4, 1)
         else:
             file.seek(length + 4, 1)
     icc, notes = _colours(kept)
     if b"acTL" in kept:
         notes = ("first picture of an animation", *notes)
-    facts = read_facts(kept.get(b"eXIf", b""))
+    facts, doubts = heeded(kept.get(b"eXIf") or _raw_profile(texts), texts.get(XMP, b""))
+    notes = (*notes, *doubts)
     channels = CHANNELS[colour] + (b"tRNS" in kept and colour in (0, 2))
     return Header("PNG", height, width, depth, channels, facts, icc, colour == 3, notes)
 
@@ -78,7 +90,9 @@ def decode_png(path: Path, header: Header) -> tuple[Array, str]:
     try:
         with quiet():  # "too much image data" is no damage
             pixels: Array = imagecodecs.png_decode(core)
-    except imagecodecs.PngError as error:
+    except UnicodeDecodeError:  # libpng's words begin with the name of a chunk, which may be anything
+        raise damaged_inside("libpng cannot decode its pixels") from None
+    except (imagecodecs.PngError, ValueError) as error:
         raise damaged_inside(str(error)) from None
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     deep = 16 if header.depth == 16 else 8
@@ -114,6 +128,30 @@ def png_core(data: bytes) -> bytes:
             parts.append(chunk)
         position = end
     return b"".join(parts)
+
+
+def _text(name: bytes, body: bytes) -> bytes:
+    """Text of a chunk behind its keyword; b"" where it is damaged."""
+    compressed = name == b"zTXt"
+    if name == b"iTXt":
+        compressed, body = body[:1] == b"\1", (body[2:].split(b"\0", 2) + [b""] * 3)[2]
+    elif compressed:
+        body = body[1:]
+    if not compressed:
+        return body
+    try:
+        return zlib.decompressobj().decompress(body, MAX_TEXT_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _raw_profile(texts: dict[bytes, bytes]) -> bytes:
+    """EXIF that a text holds in hexadecimal digits, behind lines with its name and length."""
+    text = next((texts[name] for name in RAW_PROFILES if name in texts), b"")
+    try:
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    except ValueError:
+        return b""
 
 
 def _in_depth(samples: bytes, depth: int) -> bytes:

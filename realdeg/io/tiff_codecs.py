@@ -42,8 +42,6 @@ from realdeg.io.tiff_picture import (
 Array = np.ndarray[Any, Any]
 FULL = ("INSUFFICIENT_SPACE", "OUTPUT_TOO_SMALL", "Destination buffer is too small")
 """What libdeflate, imagecodecs and zstd say where the buffer does not suffice; the others stop silently."""
-SURPLUS = 64
-"""Bytes behind the pixels of a strip that are left aside: some writers end each with a few."""
 HEADROOM = 1 << 16
 """Bytes of a strip beyond twice its pixels: tables of JPEG, blocks that do not compress."""
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
@@ -53,7 +51,7 @@ ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 def room_for(picture: Picture) -> bytearray:
     """Room for a decompressed strip or tile, and a little more, so that more is seen."""
     compressed = picture.compression in BYTEWISE.keys() - {PLAIN}
-    return bytearray(picture.bytes_of(picture.segment_hw[0]) + SURPLUS + 1 if compressed else 0)
+    return bytearray(picture.bytes_of(picture.segment_hw[0]) + 1 if compressed else 0)
 
 
 def longest(picture: Picture) -> int:
@@ -105,7 +103,7 @@ def _inflated(compression: int, data: bytes, room: bytearray) -> bytes | memoryv
     """Decompressed bytes, no more than there is room for."""
     if compression == PLAIN:
         return data
-    bound = len(room) - SURPLUS - 1
+    bound = len(room) - 1
     too_much = damaged_inside(f"a strip or tile holds more than the {bound} bytes that the header states")
     decode = _decoders()[compression]
     try:
@@ -114,7 +112,7 @@ def _inflated(compression: int, data: bytes, room: bytearray) -> bytes | memoryv
         if any(words in str(error) for words in FULL):
             raise too_much from None
         raise damaged_inside(str(error)) from None
-    if len(inflated) > bound + SURPLUS:
+    if len(inflated) > bound:
         raise too_much
     return inflated
 
@@ -143,7 +141,10 @@ def _unpacked(picture: Picture, stored: bytes | memoryview, needed: int) -> Arra
         return samples.astype(np.uint16, copy=False)
     kind = np.uint8 if picture.bits < 8 else np.uint16
     a_row = picture.segment_hw[1] * picture.channels_in_segment
-    return imagecodecs.packints_decode(bytes(stored[:needed]), kind, picture.bits, runlen=a_row)
+    try:
+        return imagecodecs.packints_decode(bytes(stored[:needed]), kind, picture.bits, runlen=a_row)
+    except (RuntimeError, ValueError):
+        raise damaged_inside(f"samples of {picture.bits} bits do not fill their rows") from None
 
 
 def _fax(picture: Picture, data: bytes, rows: int) -> Array:

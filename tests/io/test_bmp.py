@@ -147,3 +147,21 @@ def test_text_that_begins_like_one_is_no_image(tmp_path):
     (tmp_path / "a.bmp").write_bytes(b"BM is how this sentence about pictures begins" * 4)
     with pytest.raises(UserError, match="is not an image"):
         read(tmp_path / "a.bmp")
+
+
+def test_opacity_that_a_program_left_0_is_none(tmp_path, picture):
+    """Else the picture would be a white page."""
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    (tmp_path / "a.bmp").write_bytes(bmp(packed(picture, masks[:3]), 32, masks=masks, header=108))
+    photo = read(tmp_path / "a.bmp")
+    assert_array_equal(photo.pixels, picture)
+    assert photo.notes == ("opacity of 0 everywhere taken for none",)
+
+
+def test_a_bmp_without_its_file_header_is_named(tmp_path, picture):
+    Image.fromarray(picture).save(tmp_path / "a.bmp")
+    (tmp_path / "a.dib").write_bytes((tmp_path / "a.bmp").read_bytes()[14:])
+    with pytest.raises(
+        UserError, match=r"is a BMP without its file header \(DIB\), which is not read; convert"
+    ):
+        read(tmp_path / "a.dib")

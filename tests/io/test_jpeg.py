@@ -176,3 +176,37 @@ def test_thousands_of_scans_are_refused_before_they_are_decoded(tmp_path, large)
     (tmp_path / "a.jpg").write_bytes(patched(many, height=8000, width=8000))
     with pytest.raises(UserError, match=r"has 10\d\d scans of 64 million pixels each, which take minutes"):
         read(tmp_path / "a.jpg")
+
+
+def test_metadata_in_disorder_costs_no_pixel(tmp_path, large, capfd):
+    """A profile behind the frame header, numbered wrongly: libjpeg warns, and the picture is whole."""
+    data = jpeg(large, "baseline")
+    body = b"ICC_PROFILE\0" + bytes((7, 3)) + b"no profile"
+    segment = b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
+    at = data.index(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(data)
+    (tmp_path / "b.jpg").write_bytes(data[:at] + segment + data[at:])
+    np.testing.assert_array_equal(read(tmp_path / "b.jpg").pixels, read(tmp_path / "a.jpg").pixels)
+    assert "embedded colour profile is damaged" in read(tmp_path / "b.jpg").notes[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def xmp(orientation: int, style: str) -> bytes:
+    stated = f'tiff:Orientation="{orientation}"' if style == "attribute" else ""
+    inner = f"<tiff:Orientation>{orientation}</tiff:Orientation>" if style == "element" else ""
+    return f"<x:xmpmeta><rdf:Description {stated}>{inner}</rdf:Description></x:xmpmeta>".encode()
+
+
+@pytest.mark.parametrize("style", ["attribute", "element"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_an_orientation_of_xmp_alone_is_said(tmp_path, large, png, suffix, style):
+    for orientation, notes in ((6, ("orientation 6 of XMP alone ignored",)), (1, ())):
+        if suffix == ".jpg":
+            body = b"http://ns.adobe.com/xap/1.0/\0" + xmp(orientation, style)
+            data = jpeg(large, "baseline")
+            data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+        else:
+            data = png(large, 2, 8, iTXt=b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(orientation, style))
+        (tmp_path / f"a{suffix}").write_bytes(data)
+        photo = read(tmp_path / f"a{suffix}")
+        assert (photo.size_hw, photo.notes) == ((240, 320), notes)

@@ -199,3 +199,38 @@ def test_a_profile_of_its_own_is_still_heeded(tmp_path, picture):
     Image.fromarray(picture).save(buffer, "PNG", icc_profile=lab.tobytes())
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
     assert_array_equal(read(tmp_path / "a.png").pixels, picture)
+
+
+@pytest.mark.parametrize("name", ["Raw profile type exif", "Raw profile type APP1"])
+@pytest.mark.parametrize("chunk", ["tEXt", "zTXt"])
+def test_exif_in_a_text_as_imagemagick_wrote_it(tmp_path, picture, png, name, chunk):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    block = exif.tobytes()
+    digits = block.hex()
+    lines = "\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
+    text = f"\nexif\n{len(block):8}\n{lines}\n".encode()
+    body = name.encode() + b"\0" + (b"\0" + zlib.compress(text) if chunk == "zTXt" else text)
+    (tmp_path / "a.png").write_bytes(png(picture, 2, 8, **{chunk: body}))
+    photo = read(tmp_path / "a.png")
+    assert (photo.orientation, photo.camera) == (6, "Maker")
+    assert_array_equal(photo.pixels, np.rot90(picture, -1))
+    (tmp_path / "b.png").write_bytes(png(picture, 2, 8, tEXt=name.encode() + b"\0\nexif\n 7\nno digits"))
+    assert_array_equal(read(tmp_path / "b.png").pixels, picture)
+
+
+def test_a_picture_that_is_transparent_everywhere_is_none(tmp_path, picture, png):
+    four = np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=2)
+    (tmp_path / "a.png").write_bytes(png(four, 6, 8))
+    with pytest.raises(UserError, match=r"a\.png: is transparent everywhere; flatten it"):
+        read(tmp_path / "a.png")
+
+
+def test_a_profile_for_colours_on_grey_is_said(tmp_path, picture, matrix_profile):
+    wide = matrix_profile(
+        np.array([[0.61, 0.2, 0.15], [0.31, 0.63, 0.06], [0.02, 0.06, 0.74]]), 1.0, "Linear"
+    )
+    Image.fromarray(picture[..., 0]).save(tmp_path / "a.png", icc_profile=wide)
+    photo = read(tmp_path / "a.png")
+    assert photo.notes == ("profile Linear for colours applied to grey", "grey expanded to RGB")
+    assert photo.profile == "Linear"
