@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from realdeg import atomic
 from realdeg.degrade.image import APPLY, apply
 from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
+from realdeg.degrade.sizes import sizes
 from realdeg.degrade.stored_pools import KERNELS, NOISES
+from realdeg.degrade.words import told
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
 from realdeg.io.photo import read
@@ -23,8 +25,12 @@ from realdeg.jobs import JobReport, Progress, Running
 from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.settings import RUN_FILE, read_yaml
+from realdeg.typed import parsed
 from realdeg.workers import results
 
+LENGTHS = ("size", "radius", "length")  # of kernels in a plan, px
+LONGEST = 1000  # px
+MOST_PIXELS = 64  # that a step may make of one of HR: recipes enlarge by 2 or so
 CLOSE = 1  # levels: what rounding may differ by on another machine
 
 
@@ -109,16 +115,28 @@ def plan_of(record: PairRecord) -> list[dict[str, Any]]:
         UserError: there is none, or it is damaged.
     """
     try:
-        plan = json.loads(str(record.detail.get("plan", "")))
-        if not isinstance(plan, list) or not all(
-            isinstance(step, dict) and step["op"] in APPLY for step in plan
-        ):
-            raise ValueError("not a list of known steps")
-    except (ValueError, KeyError, TypeError) as error:
+        plan = parsed(str(record.detail.get("plan", "")), list[dict[str, Any]])
+        for step in plan:
+            told(step)  # in words it needs the numbers that it is applied with, and says which are no such
+            if step["op"] not in APPLY or any(_is_absurd(step.get(name)) for name in LENGTHS):
+                raise ValueError(f"{step['op']} with numbers that no recipe draws")
+    except ValueError as error:
         raise UserError(
             record.key, f"its plan in the manifest is damaged ({error})", "restore the manifest"
         ) from None
     return plan
+
+
+def _is_absurd(length: object) -> bool:
+    """Whether a kernel would be larger than any that is drawn; `size` of a resize is a list."""
+    return not isinstance(length, list) and length is not None and not 0 < float(str(length)) <= LONGEST
+
+
+def _fits(plan: list[dict[str, Any]], hr: npt.NDArray[Any]) -> bool:
+    """Whether no step makes an image so large that memory would be gone before anyone sees it."""
+    height, width = hr.shape[:2]
+    after = [size for size in sizes(plan, (height, width)) if size]
+    return all(h * w <= MOST_PIXELS * height * width for h, w in after)
 
 
 def _run(work: Callable[[Row], PairRecord], rows: list[Row], running: Running) -> JobReport:
@@ -148,13 +166,16 @@ def _again(row: Row, out: Path | None, pools: Replayed) -> PairRecord:
     noises = pools.noise_file.pool() if pools.noise_file else None
     plan = plan_of(record)
     try:
+        if not _fits(plan, hr):
+            raise ValueError("it makes an image of absurd size")
         lr = apply(plan, hr, kernels=kernels, noises=noises)
     except UserError as error:
         raise UserError(record.key, f"{error.subject}: {error.problem}", error.remedy) from None
     except MemoryError:
         raise
     except Exception as error:  # numbers that no recipe draws end in any of a dozen
-        problem = f"its plan in the manifest does not fit the image ({type(error).__name__}: {error})"
+        text = " ".join(str(error).split())[:80]
+        problem = f"its plan in the manifest does not fit the image ({text})"
         raise UserError(record.key, problem, "restore the manifest and HR") from None
     detail: Mapping[str, Any] = {}
     path = dataset / record.lr
@@ -191,7 +212,7 @@ def _pools(
     if wants_noise and noise_pool is None:
         if not run.get("noise_pool"):
             raise UserError(dataset, "its noise pool is not known", "give --noise-pool")
-        noise_pool = Path(str(run["noise_pool"]))
+        noise_pool = Path(str(run["noise_pool"]).replace("\0", ""))
         if not noise_pool.exists():  # too large to be stored, or of an earlier version
             problem = f"its noise pool {noise_pool} is not there"
             raise UserError(dataset, problem, "give --noise-pool, or run where the dataset was made")
