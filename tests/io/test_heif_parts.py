@@ -363,3 +363,21 @@ def test_a_flat_end_is_no_damage(tmp_path, scene):
             options = {"tile_size": tile} if tile else {}
             put(tmp_path / "a.heic", heif(flat, quality=50, chroma=420, **options))
             assert np.abs(read(tmp_path / "a.heic").pixels[200:].astype(int) - grey).max() <= 3
+
+
+@pytest.mark.parametrize("erased", [b"\0", b"\0\0\1", b"\0\0\3\x99"])
+def test_bytes_that_no_coded_picture_holds(tmp_path, scene, erased):
+    """A sector that a disk lost, on a smooth picture, where the end of the data tells nothing."""
+    smooth = cv2.GaussianBlur(scene, (0, 0), 6)
+    data = heif(smooth, quality=95)
+    items = read_items(io.BytesIO(data))
+    at, length = items.extents[items.primary][0]
+    start = at + length // 2
+    lost = (erased * 64)[:64]
+    put(tmp_path / "a.heic", data)
+    assert read(tmp_path / "a.heic").size_hw == scene.shape[:2]
+    put(tmp_path / "b.heic", data[:start] + lost + data[start + 64 :])
+    with pytest.raises(
+        UserError, match="is damaged inside: its coded picture holds bytes that none can hold"
+    ):
+        read(tmp_path / "b.heic")
