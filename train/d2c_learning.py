@@ -148,4 +148,4 @@ def _perceptual(s: D2CSettings, machine: Machine) -> Callable[[Tensor, Tensor], 
         return None
     from train.losses.perceptual import VGGDistance
 
-    return machine.place(VGGDistance(s.vgg_weights))
+    return machine.place(VGGDistance(s.vgg_weights, trust=s.trust_weights))

@@ -310,6 +310,7 @@ def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
 )
 @click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
+@click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
 @finding_options
 @model_options
@@ -330,6 +331,7 @@ def main(
     reference: str | None,
     cem: bool,
     vgg_weights: Path | None,
+    trust_weights: bool,
     out: Path | None,
     prefer: str | None,
     follow_links: bool,
@@ -361,7 +363,8 @@ def main(
             raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
         model = load(
             run, checkpoint=checkpoint, device=device, precision=precision, tile=tile,
-            project=project and not space, vgg_weights=vgg_weights, say=click.echo,
+            project=project and not space, vgg_weights=vgg_weights, trust_weights=trust_weights,
+            say=click.echo,
         )  # fmt: skip
     net = None
     if lpips != "off":
@@ -369,7 +372,7 @@ def main(
         from train.pretrained import at_hand
 
         if lpips == "on" or alexnet or lpips_heads or at_hand(*LPIPS_FILES):
-            net = LPIPS(alexnet, lpips_heads)
+            net = LPIPS(alexnet, lpips_heads, trust=trust_weights)
     with Show("evaluating", 1, 0) as show:
         table = evaluate(
             run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,

@@ -130,8 +130,11 @@ def _quiet() -> Any:
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="FILE.onnx or FILE.safetensors."
 )
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
+@click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-def main(run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, out: Path) -> None:
+def main(
+    run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, trust_weights: bool, out: Path
+) -> None:
     """Write a trained network to one file.
 
     .safetensors: weights and settings for --checkpoint, averaged weights where the run has them. .onnx: for
@@ -153,7 +156,14 @@ def main(run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, ou
     if out.suffix != ".onnx":
         problem = f"is neither .onnx nor .safetensors but {out.suffix or 'without ending'}"
         raise UserError(out, problem, "choose one of them", exit_code=EXIT_USAGE)
-    model = load(run, checkpoint=checkpoint, device="cpu", vgg_weights=vgg_weights, say=click.echo)
+    model = load(
+        run,
+        checkpoint=checkpoint,
+        device="cpu",
+        vgg_weights=vgg_weights,
+        trust_weights=trust_weights,
+        say=click.echo,
+    )
     difference = export_onnx(model, out)
     size = out.stat().st_size / 1e6
     click.echo(f"{out}: x{model.scale}, {size:.1f} MB; onnxruntime differs by {difference:.1e} of [0, 1]")

@@ -27,6 +27,7 @@ class Use:
         project: make images agree with LR.
         ensemble: mean over eight orientations: eight times the work.
         vgg_weights: torchvision's VGG-19, for models that look at images through it.
+        trust_weights: also such that aren't the published ones.
     """
 
     device: str = "auto"
@@ -35,6 +36,7 @@ class Use:
     project: bool = False
     ensemble: bool = False
     vgg_weights: Path | None = None
+    trust_weights: bool = False
 
 
 def load(

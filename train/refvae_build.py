@@ -54,18 +54,21 @@ def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
         return net, PatchGAN() if judged else None
 
 
-def seen_through(s: RefVAESettings, wanted: tuple[str, ...], path: Path | None) -> Features:
+def seen_through(
+    s: RefVAESettings, wanted: tuple[str, ...], path: Path | None, *, trust: bool = False
+) -> Features:
     """The frozen network that images are seen through: VGG-19, or one of its shape with random weights.
 
     Args:
         wanted: names of ReLUs, see `train.nets.trunks.RELU`.
         path: torchvision's weights; None: torch's cache, or fetched.
+        trust: also weights that aren't the published ones.
 
     Raises:
         UserError: the weights are not to be had.
     """
     features = Features(wanted)
-    known = weights("vgg19", path) if s.trunk == "vgg19" else seeded(features.trunk, 0)
+    known = weights("vgg19", path, trust=trust) if s.trunk == "vgg19" else seeded(features.trunk, 0)
     try:
         features.trunk.take(known)
     except (KeyError, RuntimeError):
@@ -83,7 +86,7 @@ def restored(found: Checkpoint, use: Use) -> RefVAE:
     s = from_mapping(RefVAESettings, told, str(found.weights))
     net, _ = build(s)
     found.load_weights({f"net{following(found)}": net})
-    features = seen_through(s, ("4_1",), use.vgg_weights)
+    features = seen_through(s, ("4_1",), use.vgg_weights, trust=use.trust_weights)
     machine = choose(use.device, use.precision)
     return RefVAE(
         machine.place(net), machine.place(features), int(found.about["scale"]), machine, s.side, use.tile,

@@ -42,7 +42,7 @@ class Learning:
         assert s.scale is not None
         self.settings, self.machine = s, machine
         self.pair = Adversaries(*build(s), s, machine, ranks)
-        self.features = machine.place(seen_through(s, STYLE, s.vgg_weights))
+        self.features = machine.place(seen_through(s, STYLE, s.vgg_weights, trust=s.trust_weights))
         self.enlarge, self.reduce = BicubicBase(s.scale), BicubicReduction(s.scale)
         self.lpips = _lpips(s, machine)
 
@@ -157,4 +157,4 @@ def _lpips(s: RefVAESettings, machine: Machine) -> Callable[[Tensor, Tensor], Te
         return None
     from train.losses.perceptual import LPIPS
 
-    return machine.place(LPIPS(s.alexnet, s.lpips_heads))
+    return machine.place(LPIPS(s.alexnet, s.lpips_heads, trust=s.trust_weights))

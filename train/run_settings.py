@@ -19,6 +19,7 @@ from train.settings import check_limits, setting
 FREE = frozenset(
     (
         *("data", "extra", "out", "cache", "device", "precision", "track", "compile", "vgg_weights"),
+        "trust_weights",
         *("lr", "warmup", "clip", "batch", "accumulate"),
         *("epochs", "steps", "check_every", "check_images", "save_every", "log_every"),
     )
@@ -59,6 +60,9 @@ class RunSettings:
     vgg_weights: Path | None = setting(
         None, "torchvision's VGG-19 weights; default: torch's cache, or fetched once."
     )
+    trust_weights: bool = setting(
+        False, "Use weights of VGG-19, or LPIPS, that are not the published ones by their SHA-256."
+    )
     check_every: int = setting(2500, "Steps between validations.", low=1)
     check_images: int = setting(0, "Validation pairs to use, evenly spread; 0 = all.", low=0)
     save_every: int = setting(1000, "Steps between checkpoints; the newest two are kept.", low=1)
@@ -80,6 +84,6 @@ def portable(settings: RunSettings) -> dict[str, Any]:
     local = {
         f.name
         for f in dataclasses.fields(settings)
-        if Path in (hints[f.name], *typing.get_args(hints[f.name]))
+        if Path in (hints[f.name], *typing.get_args(hints[f.name])) or f.name == "trust_weights"
     }
     return {name: value for name, value in to_mapping(settings).items() if name not in local}

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @finding_options
 @click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
+@click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
@@ -63,6 +64,7 @@ def main(
     prefer: str | None,
     follow_links: bool,
     vgg_weights: Path | None,
+    trust_weights: bool,
     device: str,
     precision: str,
 ) -> int:
@@ -97,7 +99,7 @@ def main(
     made = [folder / name for _, folder in photos for name in files(wish)]
     refuse_replacing(made, [*(path for path, _ in photos), *pictures])
     found = opened(run, checkpoint, click.echo)
-    use = Use(device=device, precision=precision, vgg_weights=vgg_weights)
+    use = Use(device=device, precision=precision, vgg_weights=vgg_weights, trust_weights=trust_weights)
     model = sampled(restored(found, use))
     click.echo(f"device: {model.machine.why}")
     if model.machine.device.type == "cpu":

@@ -41,7 +41,9 @@ from train.surroundings import note_surroundings
 S = TypeVar("S", bound=RunSettings)
 Nets = Mapping[str, nn.Module]
 Step = Callable[[int, Any], Mapping[str, "Tensor | float"]]
-ELSEWHERE = frozenset(("out", "data", "extra", "cache", "device", "track", "vgg_weights"))  # where, not what
+ELSEWHERE = frozenset(
+    ("out", "data", "extra", "cache", "device", "track", "vgg_weights", "trust_weights")
+)  # where, not what
 
 
 @dataclass(frozen=True)

@@ -117,4 +117,4 @@ def _perceptual(s: VSpSRSettings, machine: Machine) -> Callable[[Tensor, Tensor]
     from train.losses.perceptual import VGGDistance
     from train.nets.trunks import RELU
 
-    return machine.place(VGGDistance(s.vgg_weights, RELU["5_4"], squared=True))
+    return machine.place(VGGDistance(s.vgg_weights, RELU["5_4"], squared=True, trust=s.trust_weights))

@@ -338,7 +338,7 @@ def test_the_vgg_term_moves_the_fusion_alone(make_dataset, tiny, tmp_path):
     data = make_dataset()
     torch.save(seeded(vgg19([34]), 0), tmp_path / "vgg.pth")
     plain = train(tiny, data, tmp_path / "plain")
-    run = train(tiny, data, tmp_path / "run", vgg=0.1, vgg_weights=tmp_path / "vgg.pth")
+    run = train(tiny, data, tmp_path / "run", vgg=0.1, vgg_weights=tmp_path / "vgg.pth", trust_weights=True)
     assert float(rows(run / "metrics.csv")[0]["VGG_C"]) > 0
     one, other = weights(plain), weights(run)
     moved = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +54,7 @@ def test_lpips_is_that_of_torchmetrics(files, monkeypatch):
     net = theirs._LPIPS(pretrained=False, net="alex", use_dropout=True, eval_mode=True)
     for i, head in enumerate(torch.load(files / "heads.pth", weights_only=True).values()):
         getattr(net, f"lin{i}").model[1].weight.data = head
-    ours = LPIPS(files / "alex.pth", files / "heads.pth")
+    ours = LPIPS(files / "alex.pth", files / "heads.pth", trust=True)
     for size in ((64, 64), (37, 90)):
         one, other = images(*size)
         with torch.no_grad():
@@ -66,7 +68,7 @@ def test_lpips_is_that_of_torchmetrics(files, monkeypatch):
 
 
 def test_the_map_is_zero_between_equal_images_and_symmetric(files):
-    net = LPIPS(files / "alex.pth", files / "heads.pth")
+    net = LPIPS(files / "alex.pth", files / "heads.pth", trust=True)
     one, other = images(48, 40)
     assert net(one, one).abs().max() == 0
     torch.testing.assert_close(net(one, other), net(other, one))
@@ -99,7 +101,7 @@ def test_parameters_are_those_of_the_classifiers():
 
 
 def test_the_vgg_distance_moves_the_image_and_not_the_network(files):
-    net = VGGDistance(files / "vgg.pth")
+    net = VGGDistance(files / "vgg.pth", trust=True)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     image, wanted = images(32, 32)
     image.requires_grad_(True)
@@ -125,11 +127,11 @@ def test_what_is_not_to_be_had_is_one_line(files, tmp_path, monkeypatch):
     assert error.value.exit_code == 3
     (files / "junk.pth").write_bytes(b"not weights")
     with pytest.raises(UserError, match="does not hold"):
-        weights("vgg19", files / "junk.pth")
+        weights("vgg19", files / "junk.pth", trust=True)
     with pytest.raises(UserError, match="does not hold alexnet's weights"):
-        LPIPS(files / "vgg.pth", files / "heads.pth")
+        LPIPS(files / "vgg.pth", files / "heads.pth", trust=True)
     with pytest.raises(UserError, match="linear layers"):
-        LPIPS(files / "alex.pth", files / "vgg.pth")
+        LPIPS(files / "alex.pth", files / "vgg.pth", trust=True)
 
 
 def test_what_was_fetched_is_kept_and_a_wrong_hash_is_not(tmp_path, monkeypatch):
@@ -141,14 +143,55 @@ def test_what_was_fetched_is_kept_and_a_wrong_hash_is_not(tmp_path, monkeypatch)
     torch.save({"lin0": torch.ones(2)}, tmp_path / "there.pth")
     digest = hashlib.sha256((tmp_path / "there.pth").read_bytes()).hexdigest()
     address = (tmp_path / "there.pth").as_uri()
-    good = dataclasses.replace(PUBLISHED["lpips_alex"], address=address, sha256=digest[:16])
-    monkeypatch.setitem(PUBLISHED, "lpips_alex", dataclasses.replace(good, sha256="0" * 16))
+    good = dataclasses.replace(PUBLISHED["lpips_alex"], address=address, sha256=digest)
+    monkeypatch.setitem(PUBLISHED, "lpips_alex", dataclasses.replace(good, sha256="0" * 64))
     with pytest.raises(UserError, match="cannot be fetched"):
         weights("lpips_alex")
     assert not at_hand("lpips_alex")
     monkeypatch.setitem(PUBLISHED, "lpips_alex", good)
     assert torch.equal(weights("lpips_alex")["lin0"], torch.ones(2))
     assert at_hand("lpips_alex")
+
+
+def test_published_weights_are_known_by_their_whole_hash(tmp_path, monkeypatch):
+    """Also out of torch's cache; any others only where the user says so, and then their hash has been told."""
+    import hashlib
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    for known in PUBLISHED.values():
+        assert re.fullmatch("[0-9a-f]{64}", known.sha256)
+    for name in ("vgg19", "alexnet"):  # torchvision publishes eight digits, in the name
+        assert PUBLISHED[name].file.removesuffix(".pth").split("-")[-1] == PUBLISHED[name].sha256[:8]
+    given, cached = tmp_path / "vgg.pth", PUBLISHED["vgg19"].cached
+    cached.parent.mkdir(parents=True)
+    for path, words in ((given, {"path": given}), (cached, {})):
+        torch.save({"w": torch.ones(2)}, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with pytest.raises(UserError) as caught:
+            weights("vgg19", **words)
+        line = str(caught.value)
+        assert line.startswith(
+            f"{path}: is not the published file of VGG-19's ImageNet weights: its SHA-256 is "
+        )
+        assert digest in line
+        assert line.endswith("or use it all the same with --trust-weights")
+        assert torch.equal(weights("vgg19", trust=True, **words)["w"], torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [1],
+        {1: torch.ones(1)},
+        {"w": 1},
+        {"w": torch.ones(1, dtype=torch.int64)},
+        {"w": torch.tensor([math.nan])},
+    ],
+)
+def test_trusted_weights_are_finite_numbers_by_name(tmp_path, odd):
+    torch.save(odd, tmp_path / "odd.pth")
+    with pytest.raises(UserError, match=r"odd\.pth: does not hold VGG-19's ImageNet weights"):
+        weights("vgg19", tmp_path / "odd.pth", trust=True)
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
@@ -163,7 +206,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Evil()))
     for name in ("evil.pth", "plain.pth"):
         with pytest.raises(UserError, match="does not hold"):
-            weights("vgg19", tmp_path / name)
+            weights("vgg19", tmp_path / name, trust=True)
     assert not (tmp_path / "ran").exists()
 
 
@@ -197,7 +240,7 @@ def test_maps_are_those_of_lpips_itself(golden, tmp_path):
         drawn[name] = torch.tensor(values.astype(np.float32))
         drawn[name.replace("weight", "bias")] = torch.zeros(shape[0])
     torch.save(drawn, tmp_path / "alex.pth")
-    net = LPIPS(tmp_path / "alex.pth", heads)
+    net = LPIPS(tmp_path / "alex.pth", heads, trust=True)
     stored = np.load(golden / "images.npz")
     hr, *srs = (
         torch.tensor(stored[name]).permute(2, 0, 1)[None] / 255

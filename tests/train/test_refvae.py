@@ -286,11 +286,11 @@ def test_published_weights_are_asked_for_in_one_line(make_dataset, pictures, tmp
         train(data=make_dataset(), out=tmp_path / "run", references=pictures, trunk="vgg19")
     assert caught.value.exit_code == EXIT_MISSING_RESOURCE
     torch.save(seeded(vgg19([RELU["4_1"]]), 5), tmp_path / "vgg.pth")
-    words = {"trunk": "vgg19", "vgg_weights": tmp_path / "vgg.pth"}
+    words = {"trunk": "vgg19", "vgg_weights": tmp_path / "vgg.pth", "trust_weights": True}
     run = train(data=make_dataset(), out=tmp_path / "run", references=pictures, **words)
     with pytest.raises(UserError, match="cannot be fetched"):
         load(run)
-    assert load(run, vgg_weights=tmp_path / "vgg.pth").scale == 2
+    assert load(run, vgg_weights=tmp_path / "vgg.pth", trust_weights=True).scale == 2
 
 
 def test_references_are_needed(make_dataset, tmp_path):

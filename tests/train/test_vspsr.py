@@ -142,7 +142,10 @@ def test_the_critic_and_vgg_are_learned_from_and_left_alone(tmp_path):
     """After 100 steps of both optimisers VGG-19 is what it was: its weights are in neither."""
     stored = seeded(vgg19([35]), 0)
     torch.save(stored, tmp_path / "vgg.pth")
-    learning = Learning(settings(scale=2, vgg=0.01, vgg_weights=tmp_path / "vgg.pth"), choose("cpu", "fp32"))
+    learning = Learning(
+        settings(scale=2, vgg=0.01, vgg_weights=tmp_path / "vgg.pth", trust_weights=True),
+        choose("cpu", "fp32"),
+    )
     vgg = learning.perceptual.trunk
     before = {name: tensor.clone() for name, tensor in vgg.state_dict().items()}
     held = {id(p) for o in learning.pair.optimisers.values() for g in o.param_groups for p in g["params"]}

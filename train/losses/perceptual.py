@@ -26,6 +26,7 @@ class VGGDistance(nn.Module):
 
     Args:
         path: torchvision's weights; None: torch's cache, or fetched.
+        trust: also weights that aren't the published ones.
         layer: of the features, see `train.nets.trunks.vgg19`.
         squared: the square in place of the absolute difference.
     Shape:
@@ -38,10 +39,12 @@ class VGGDistance(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, path: Path | None = None, layer: int = CONV5_4, *, squared: bool = False) -> None:
+    def __init__(
+        self, path: Path | None = None, layer: int = CONV5_4, *, squared: bool = False, trust: bool = False
+    ) -> None:
         super().__init__()
         self.squared = squared
-        self.trunk = _filled(vgg19([layer]), "vgg19", path)
+        self.trunk = _filled(vgg19([layer]), "vgg19", path, trust)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -59,6 +62,7 @@ class LPIPS(nn.Module):
     Args:
         trunk: AlexNet's weights; None: torch's cache, or fetched.
         heads: the linear layers; likewise.
+        trust: also weights that aren't the published ones.
     Shape:
         two (B, 3, H, W), RGB in [0, 1] -> (B, 1, H, W) >= 0; its mean is the distance. H and W at least 31.
 
@@ -69,10 +73,10 @@ class LPIPS(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, trunk: Path | None = None, heads: Path | None = None) -> None:
+    def __init__(self, trunk: Path | None = None, heads: Path | None = None, *, trust: bool = False) -> None:
         super().__init__()
-        self.trunk = _filled(alexnet(), "alexnet", trunk)
-        found = weights("lpips_alex", heads)
+        self.trunk = _filled(alexnet(), "alexnet", trunk, trust)
+        found = weights("lpips_alex", heads, trust=trust)
         self.heads = nn.ParameterList()
         for i, channels in enumerate((64, 192, 384, 256, 256)):
             head = found.get(f"lin{i}.model.1.weight")
@@ -103,9 +107,9 @@ def _unit(features: Tensor) -> Tensor:
     return features / (features.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
 
-def _filled(trunk: Trunk, name: str, path: Path | None) -> Trunk:
+def _filled(trunk: Trunk, name: str, path: Path | None, trust: bool) -> Trunk:
     try:
-        trunk.take(weights(name, path))
+        trunk.take(weights(name, path, trust=trust))
     except (KeyError, RuntimeError):
         raise UserError(path or name, f"does not hold {name}'s weights", "give another file") from None
     return trunk
