@@ -183,6 +183,7 @@ def test_plain_yaml_is_read(tmp_path):
         ("recipe: 2024-01-01", "recipe: '2024-01-01' is not what is meant"),
         ('recipe: "a\\0b"', "is not what is meant"),
         ("kernel_pool: 3000000000", "3000000000"),
+        ("recipe: " + "y" * 300, "recipe: 'y+' is not what is meant; give at most 255 letters"),
         ("resume: 1", "resume: '1' is not what is meant; give true or false"),
         ("quiet: x", "quiet: 'x' is not what is meant; give true or false"),
         ("hr: [[a]]", "hr: .* is not what is meant; give a number or a text"),

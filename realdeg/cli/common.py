@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 FOLDER = click.Path(path_type=Path)
 ITEM_SECONDS = 3600  # kernels of one photo by kernelgan take minutes on a slow core
+LONGEST_NAME = 255  # bytes that a file name may have; no other option takes as many
 JOB_NAMES = (
     "out",
     "workers",
@@ -276,6 +277,8 @@ def _as_typed(path: Path, option: click.Parameter, value: object) -> bool | str 
     def text(one: object) -> str:
         if isinstance(one, bool) or not isinstance(one, (str, int, float)) or "\0" in str(one):
             raise wrong("give a number or a text")
+        if max(len(part.encode("utf-8", "replace")) for part in str(one).split("/")) > LONGEST_NAME:
+            raise wrong(f"give at most {LONGEST_NAME} letters")
         return str(one)
 
     if isinstance(option, click.Option) and option.is_flag:

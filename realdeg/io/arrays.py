@@ -35,10 +35,9 @@ def room(size: int) -> int:
     return max(ROOM, RATIO * size)
 
 
-def too_much(wanted: int, size: int) -> Unreadable:
-    """The error for a file of `size` bytes that would take `wanted` bytes."""
-    limit = room(size) >> 20
-    return Unreadable(f"its {size >> 10} kB would take {wanted >> 20} MB, more than {limit} MB")
+def too_much(size: int) -> Unreadable:
+    """The error for a file of `size` bytes whose arrays would take more than its `room`."""
+    return Unreadable(f"its {size >> 10:,} kB would take more than {room(size) >> 20:,} MB")
 
 
 def read_npy(path: Path) -> Array:
@@ -94,7 +93,7 @@ class Npz:
         elif len(self._members) < len(members):
             problem = Unreadable("holds two arrays of one name")
         elif wanted > room(size):
-            problem = too_much(wanted, size)
+            problem = too_much(size)
         if problem:
             self._zip.close()
             raise problem

@@ -90,7 +90,7 @@ def _inflated(content: bytes, left: int, size: int) -> bytes:
     stream = zlib.decompressobj()
     whole = stream.decompress(content, left + 1)
     if len(whole) > left:
-        raise too_much(len(whole), size)
+        raise too_much(size)
     if not stream.eof:
         raise Unreadable("is cut short or damaged")
     return whole
@@ -155,7 +155,7 @@ class _Reader:
         dtype = np.dtype(CLASSES[kind])
         self.left -= len(found) * dtype.itemsize
         if self.left < 0:  # whole numbers of 8 bits may stand for numbers of 64
-            raise too_much(len(found) * dtype.itemsize, self.size)
+            raise too_much(self.size)
         return found.astype(dtype).reshape(shape, order="F")
 
     def _cells(self, parts: Iterator[tuple[int, bytes]], shape: tuple[int, ...], depth: int) -> Array:

@@ -145,7 +145,7 @@ def test_zeros_for_gigabytes_are_refused_by_the_directory_before_they_inflate(tm
         for _ in range(140):
             file.write(bytes(1_000_000))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(Unreadable, match=r"its 1\d\d kB would take 133 MB, more than 128 MB"):
+    with pytest.raises(Unreadable, match=r"its 1\d\d kB would take more than 128 MB"):
         Npz(tmp_path / "bomb.npz")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
 

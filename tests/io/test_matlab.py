@@ -127,12 +127,12 @@ def test_what_inflates_to_gigabytes_is_refused(tmp_path):
     path = tmp_path / "bomb.mat"
     zeros = struct.pack("<II", 2, 130 << 20) + bytes(130 << 20)
     path.write_bytes(deflated(matrix(9, (130 << 20, 1), zeros)))
-    with pytest.raises(Unreadable, match="would take 128 MB, more than 128 MB"):
+    with pytest.raises(Unreadable, match="would take more than 128 MB"):
         read_mat(path)
     path.write_bytes(deflated(matrix(CLASS_OF_CELLS, (1, 1_000_000), struct.pack("<II", 14, 0) * 1_000_000)))
     with pytest.raises(Unreadable, match="holds more than 100,000 cells"):
         read_mat(path)
     small = struct.pack("<II", 2, 20 << 20) + bytes(20 << 20)
     path.write_bytes(deflated(matrix(6, (20 << 20, 1), small)))
-    with pytest.raises(Unreadable, match="would take 160 MB, more than 128 MB"):
+    with pytest.raises(Unreadable, match="would take more than 128 MB"):
         read_mat(path)
