@@ -17,7 +17,6 @@ class Coded:
         depth: bits per sample.
         grey: there are no colours.
         primaries, transfer: code points of ITU-T H.273; 2 = not stated.
-        cut: less is given out than is coded.
         narrow: black and white are 16 and 235 (times 2 for each bit above 8); known of AV1's grey only.
     """
 
@@ -27,5 +26,4 @@ class Coded:
     grey: bool
     primaries: int = NOT_STATED
     transfer: int = NOT_STATED
-    cut: bool = False
     narrow: bool = False

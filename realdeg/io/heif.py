@@ -7,7 +7,6 @@ that obey both turn twice. Here the container alone counts (ISO/IEC 23008-12, 6.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +19,7 @@ from realdeg.io.exif import Facts, read_facts
 from realdeg.io.header import Broken, Header, Unsupported, damaged_inside
 from realdeg.io.heif_colours import colours_of
 from realdeg.io.heif_parts import clean_part, parts_of, stated_size
-from realdeg.io.heif_tail import Region, marks_of, tails_of
+from realdeg.io.heif_units import check_coded
 from realdeg.io.orientation import orientation_of
 
 Array = np.ndarray[Any, Any]
@@ -72,16 +71,12 @@ def decode_heif(path: Path, header: Header) -> tuple[Array, str]:
         remedy = "pip install 'realdeg[heif]'"
         raise UserError(path, problem, remedy, exit_code=EXIT_MISSING_RESOURCE) from None
     data = path.read_bytes()
-    tails = tails_of(data)
-    changed = _marks(tails.other, tails.regions, header)  # first, so that no two pictures lie in memory
+    check_coded(data)
     image, stored = _opened(data, header)
     if not image.info["primary"]:  # it gives the first picture in place of a primary one that it cannot read
         raise Unsupported("is HEIF of a kind that libheif does not read")
     if int(image.info["bit_depth"]) != header.depth:
         raise Broken("decodes to another size or depth than its header says")
-    marks = marks_of(stored, header.facts.orientation, tails.regions)
-    if any(mark is not None and mark == other for mark, other in zip(marks, changed, strict=True)):
-        raise damaged_inside("its pixels are complete before its data end")
     if header.channels == 2 and stored.shape[2] == 4:  # libheif makes RGBA of grey with transparency
         stored = stored[..., ::3]
     if stored.shape[2] != header.channels:
@@ -109,14 +104,6 @@ def _opened(data: bytes, header: Header) -> tuple[Any, Array]:
     if stored.shape[:2] != (size_hw[::-1] if header.facts.orientation >= 5 else size_hw):
         raise Broken("decodes to another size or depth than its header says")
     return image, stored.reshape(*stored.shape[:2], -1)
-
-
-def _marks(other: bytes, regions: tuple[Region | None, ...], header: Header) -> list[int | None]:
-    """Checksums of tiles with changed ends; None for all where libheif minds the change."""
-    if any(region is not None for region in regions):
-        with contextlib.suppress(Broken):
-            return marks_of(_opened(other, header)[1], header.facts.orientation, regions)
-    return [None] * len(regions)
 
 
 def full_range(pixels: Array, depth: int) -> Array:

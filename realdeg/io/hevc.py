@@ -62,7 +62,6 @@ def sequence_header(unit: bytes) -> Coded:
     if chroma == 3:
         bits.number(1)
     width, height = bits.golomb(), bits.golomb()
-    coded = (width, height)
     if bits.flag():  # the conformance window, in chroma samples (table 6-1)
         left, right, top, bottom = (bits.golomb() for _ in range(4))
         width -= (left + right) * (2 if chroma in (1, 2) else 1)
@@ -73,7 +72,7 @@ def sequence_header(unit: bytes) -> Coded:
     bits.golomb()
     _skip_coding_tools(bits, layers)
     primaries, transfer = _colours(bits)
-    return Coded(height, width, depth, chroma == 0, primaries, transfer, (width, height) != coded)
+    return Coded(height, width, depth, chroma == 0, primaries, transfer)
 
 
 def _skip_profile(bits: Bits, layers: int) -> None:

@@ -20,18 +20,13 @@ def turned(pixels: Array, orientation: int) -> Array:
     Returns:
         (H, W, ...) or, from 5 on, (W, H, ...); contiguous.
     """
-    return np.ascontiguousarray(turned_view(pixels, orientation))
-
-
-def turned_view(pixels: Array, orientation: int) -> Array:
-    """The same without a copy."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return pixels
+    return np.ascontiguousarray(pixels)
 
 
 def orientation_of(moves: Iterable[tuple[str, int]]) -> int:
