@@ -235,7 +235,7 @@ def test_averages_of_an_older_version_go_on_by_its_count(tmp_path):
     from train.restore.checkpoint import latest
 
     net = torch.nn.Linear(1, 1)
-    save(tmp_path, 7, {"net": net}, {})
+    save(tmp_path, 7, {"net": net}, {"kind": "d2c", "scale": 2, "settings": {}})
     average = Average({"net": net}, 0.9)
     latest(tmp_path).restore({"net": net, "average": average})
     assert average.steps == {"net": 7}

@@ -124,7 +124,9 @@ def test_a_model_without_networks_has_no_onnx_form(program, tmp_path, monkeypatc
 
 
 def test_a_checkpoint_of_an_unknown_kind_is_not_exported(program, tmp_path):
-    weights = save(tmp_path / "run", 1, {"net": nn.Linear(1, 1)}, {"kind": "later", "scale": 2})
+    weights = save(
+        tmp_path / "run", 1, {"net": nn.Linear(1, 1)}, {"kind": "later", "scale": 2, "settings": {}}
+    )
     ended = program("export", "--checkpoint", weights, "-o", tmp_path / "m.onnx")
     assert ended.code == EXIT_SOME_FAILED
     assert ended.line == f"error: {weights}: is of unknown kind 'later'; update realdeg"
