@@ -25,6 +25,7 @@ from realdeg.earlier import Item, Keyed
 from realdeg.errors import DiskFull, UserError
 from realdeg.guard import Stop
 from realdeg.identity import Reading
+from realdeg.io.limits import VARIABLE as MOST_PIXELS
 from realdeg.memory import Most, limited, own_share, ran_out, share
 from realdeg.overtime import Clocks, Watchdog
 from realdeg.records import PairRecord
@@ -317,8 +318,8 @@ def _executor(workers: int, *, fresh: bool = False) -> Executor:
     return get_reusable_executor(  # type: ignore[no-any-return]
         max_workers=workers,
         kill_workers=fresh,
-        reuse=not fresh,
-        env=ONE_THREAD,
+        reuse="auto" if not fresh else False,  # workers of another limit of pixels are no use
+        env=ONE_THREAD | {MOST_PIXELS: os.environ.get(MOST_PIXELS, "")},
         initializer=_start_worker,
         initargs=(os.getpid(),),
     )

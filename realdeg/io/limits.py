@@ -84,7 +84,7 @@ def check_bytes(header: Header, file_bytes: int, most: int) -> None:
             f"{decoded >> 20} MiB, more than {most * BYTES_A_PIXEL >> 20}"
         )
     brings = MOST_FOR_A_BYTE.get(header.kind, 250)
-    if decoded > max(SUSPECT_BYTES, brings * file_bytes) and VARIABLE not in os.environ:
+    if decoded > max(SUSPECT_BYTES, brings * file_bytes) and not os.environ.get(VARIABLE):
         raise TooLarge(
             f"is {file_bytes / 1e6:.1f} MB that decode to {decoded / 1e6:.0f} MB, which no photo does"
         )
