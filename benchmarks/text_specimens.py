@@ -419,7 +419,17 @@ def _of_texts(texts: Path, photos: Path, large: Path) -> list[Specimen]:
 
     def again(at: Path) -> object:
         return command(
-            "degrade", "--config", at / "run.yaml", "-o", at / "out", "-j", "1", "-q", "--exit-zero"
+            "degrade",
+            "--config",
+            at / "run.yaml",
+            "-o",
+            at / "out",
+            "-j",
+            "1",
+            "-q",
+            "--exit-zero",
+            "--limit",
+            "2",
         )
 
     return [

@@ -81,7 +81,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UserError(path, "holds no `name: value` lines", exit_code=EXIT_USAGE)
+    for name, value in values.items():
+        if not _is_plain(value):
+            problem = f"{name}: {str(value)[:40]!r} is no number or text, nor a list of such"
+            raise UserError(path, problem, "put it in quotes", exit_code=EXIT_USAGE)
     return values
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is one that JSON has too: no date, no bytes, no set."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(one) for name, one in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _refuse_odd_yaml(path: Path, text: str) -> None:

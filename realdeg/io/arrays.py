@@ -173,7 +173,7 @@ def _header(file: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]
     except Exception as error:  # NumPy raises anything at all on broken headers
         raise Unreadable(f"is no array ({_text(error)})") from None
     if dtype.kind not in KINDS or (dtype.itemsize < 1 and dtype.kind not in "US"):
-        raise Unreadable("holds no numbers")
+        raise Unreadable("no array of numbers")
     if len(shape) > MOST_AXES or any(not 0 <= side < 2**48 for side in shape):
         raise Unreadable(f"has the shape {str(shape)[:60]}")
     return dtype, shape, fortran, file.tell()
