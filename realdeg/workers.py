@@ -141,7 +141,7 @@ def results(
     outcomes = (
         _serial(work, items, stop, begin, suspects, limits)
         if workers <= 1
-        else _Parallel(work, min(workers, len(items)), stop, limits).outcomes(items)
+        else _Parallel(work, max(min(workers, len(items)), 1), stop, limits).outcomes(items)
     )
     for outcome in outcomes:
         if outcome.vain:

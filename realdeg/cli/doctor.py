@@ -26,6 +26,7 @@ from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK, EXIT_SOME_FAILED
 CORE = {
     "click": "click",
     "filelock": "filelock",
+    "imagecodecs": "imagecodecs",
     "imageio": "imageio",
     "jinja2": "jinja2",
     "kornia": "kornia",
@@ -40,6 +41,7 @@ CORE = {
     "rich": "rich",
     "safetensors": "safetensors",
     "scipy": "scipy",
+    "simplejpeg": "simplejpeg",
     "threadpoolctl": "threadpoolctl",
     "tifffile": "tifffile",
     "torch": "torch",

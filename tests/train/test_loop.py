@@ -51,7 +51,14 @@ class Toy:
 
     def fit(self, out, steps, **more):
         torch.manual_seed(1)  # a resumed run must not see this, but the state it was saved with
-        words = {"about": {}, "save_every": 3, "log_every": 2, "track": "off", "quiet": True, **more}
+        words = {
+            "about": {"kind": "toy", "scale": 2, "settings": {}},
+            "save_every": 3,
+            "log_every": 2,
+            "track": "off",
+            "quiet": True,
+            **more,
+        }
         return fit(self.step, batches, {"net": self.net, "opt": self.opt}, out, steps, **words)
 
     @property
