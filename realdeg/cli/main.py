@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -110,7 +111,10 @@ def run(command: click.Command, name: str) -> NoReturn:
         code = EXIT_INTERRUPTED
     except Exception as error:
         code = EXIT_SOME_FAILED
-        if debugging():
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            long = UserError(str(error.filename)[:40] + "...", "is longer than names may be", "check the path")
+            click.echo(f"error: {long}", err=True)
+        elif debugging():
             traceback.print_exc()
         else:
             click.echo(
