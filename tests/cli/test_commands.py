@@ -347,7 +347,8 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tmp_path):
 
 
 def test_a_name_longer_than_names_may_be(tmp_path):
-    for args in (("degrade", "a" * 300, "--scale", 2), ("align", "--lr", tmp_path, "--hr", "a" * 300)):
+    (tmp_path / "lr").mkdir()
+    for args in (("degrade", "a" * 300, "--scale", 2), ("align", "--lr", tmp_path / "lr", "--hr", "a" * 300)):
         one_line(
             realdeg(*args, "-o", tmp_path / "out", ok=1),
             "aaa...: is longer than names may be; check the path",
