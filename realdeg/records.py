@@ -284,6 +284,7 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
         if None in row or None in row.values():
             raise UserError(where, "has more or fewer cells than the header", "mend or remove the row")
         scale = _scale(where, row["scale"])
+        _check_share(where, row.get("valid") or "1")
         if row["status"] not in STATUSES:
             raise UserError(where, f"unknown status {row['status']!r}", f"one of {', '.join(STATUSES)}")
         if pairs and row["status"] == "ok" and (scale < 1 or not (row["key"] and row["lr"] and row["hr"])):
@@ -303,6 +304,17 @@ def _rows(path: Path, file: IO[str], pairs: bool) -> list[PairRecord]:
         files, sources = _states(where, row)
         records.append(PairRecord(**known, detail=detail, files=files, sources=sources))
     return records
+
+
+def _check_share(where: str, text: str) -> None:
+    """Raises UserError where the valid share of a pair is no number from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        problem = f"column 'valid' holds {text[:40]!r}, no share from 0 to 1"
+        raise UserError(where, problem, "mend or remove the row")
 
 
 def _scale(where: str, text: str) -> int:

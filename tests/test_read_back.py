@@ -173,6 +173,19 @@ def test_plain_yaml_is_read(tmp_path):
     }
 
 
+@pytest.mark.parametrize("cell", ["[[[[", "nan", "2", "-0.5", "1e400"])
+def test_a_valid_share_is_a_share(tmp_path, cell):
+    record = PairRecord("a", "ok", lr="LR/a.png", hr="HR/a.png", scale=2, detail={"valid": "0.97"})
+    write_manifest(tmp_path, [record])
+    assert read_manifest(tmp_path)[0].detail["valid"] == "0.97"
+    path = tmp_path / MANIFEST
+    path.write_text(path.read_text().replace("0.97", cell))
+    with pytest.raises(
+        UserError, match=r"line 2: column 'valid' holds .*, no share from 0 to 1; mend or remove"
+    ):
+        read_manifest(tmp_path)
+
+
 # --config
 
 

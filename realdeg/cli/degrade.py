@@ -50,7 +50,7 @@ from realdeg.io.finding_settings import Finding
 )
 @click.option(
     "--draws",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 10_000),
     default=DegradeSettings.draws,
     help="LR images of each HR image.",
 )

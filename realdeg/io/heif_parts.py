@@ -77,7 +77,10 @@ def stated_size(items: Items, item: int) -> tuple[int, int]:
     Raises:
         Broken: it states none.
     """
-    cursor = Cursor(items.first(item, b"ispe") or b"")
+    stated = items.first(item, b"ispe")
+    if stated is None:
+        raise Broken("does not state the size of its picture")
+    cursor = Cursor(stated)
     cursor.take(4)
     width, height = cursor.number(4), cursor.number(4)
     return height, width

@@ -165,8 +165,8 @@ def _fax(picture: Picture, data: bytes, rows: int) -> Array:
     log.addFilter(complaints)
     try:
         samples = imagecodecs.tiff_decode(around + data, verbose=2)
-    except (RuntimeError, ValueError) as error:
-        raise damaged_inside(str(error)) from None
+    except (RuntimeError, ValueError):
+        raise damaged_inside("libtiff cannot decode a strip of fax") from None
     finally:
         log.removeFilter(complaints)
     if complaints.lines:

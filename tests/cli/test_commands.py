@@ -347,7 +347,7 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tmp_path):
 
 
 def test_a_name_longer_than_names_may_be(tmp_path):
-    (tmp_path / "lr").mkdir()
+    write_image(tmp_path / "lr" / "photo.png", np.full((32, 32, 3), 90, np.uint8))
     for args in (("degrade", "a" * 300, "--scale", 2), ("align", "--lr", tmp_path / "lr", "--hr", "a" * 300)):
         one_line(
             realdeg(*args, "-o", tmp_path / "out", ok=1),
