@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ T = TypeVar("T")
 RUN_FILE = "run.yaml"
 LARGEST_YAML = 128 << 10  # bytes: what is written here has some 2 kB
 DEEPEST_YAML = 20
+HALF_LETTER = re.compile(
+    "[\ud800-\udc7f\udd00-\udfff]"
+)  # the others stand for bytes of names that are no UTF-8
 
 
 def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
@@ -89,12 +93,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is one that JSON has too: no date, no bytes, no set."""
+    """Whether a value is one that JSON and file names have too: no date, no bytes, no half of a letter."""
     if isinstance(value, dict):
         return all(isinstance(name, str) and _is_plain(one) for name, one in value.items())
     if isinstance(value, list):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (str, int, float))
+    if isinstance(value, str):
+        return not HALF_LETTER.search(value)
+    return value is None or isinstance(value, (int, float))
 
 
 def _refuse_odd_yaml(path: Path, text: str) -> None:

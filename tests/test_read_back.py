@@ -198,6 +198,7 @@ def test_a_valid_share_is_a_share(tmp_path, cell):
         ("scale: {a: 1}", "is not what is meant"),
         ("recipe: 2024-01-01", "recipe: '2024-01-01' is no number or text"),
         ('recipe: "a\\0b"', "is not what is meant"),
+        ('recipe: "\\ud800"', "is no number or text"),
         ("kernel_pool: 3000000000", "3000000000"),
         ("recipe: " + "y" * 300, "recipe: 'y+' is not what is meant; give at most 255 letters"),
         ("resume: 1", "resume: '1' is not what is meant; give true or false"),

@@ -112,8 +112,9 @@ def run(command: click.Command, name: str) -> NoReturn:
     except Exception as error:
         code = EXIT_SOME_FAILED
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            long = UserError(str(error.filename)[:40] + "...", "is longer than names may be", "check the path")
-            click.echo(f"error: {long}", err=True)
+            name = f"{str(error.filename)[:40]}..."
+            line = UserError(name, "is longer than names may be", "check the path")
+            click.echo(f"error: {line}", err=True)
         elif debugging():
             traceback.print_exc()
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from realdeg.io.find import Match
 from realdeg.io.pairing import PairSet
 from realdeg.records import PairRecord
 
+SCALE = re.compile("[0-9]{1,2}")
 COLUMNS = ("lr", "hr", "key", "scale", "scene")
 DELIMITERS = ",;\t"  # spreadsheets of half of Europe write semicolons
 
@@ -110,8 +112,10 @@ def _row(
     hr_folders: Sequence[Path],
 ) -> _Row:
     scale = values.get("scale", "").lower().removeprefix("x")
-    if scale and not (scale.isdecimal() and 2 <= int(scale) <= 16):
-        raise UserError(where, f"scale {values['scale']!r} is no whole number from 2 to 16", "mend the line")
+    if scale and not (SCALE.fullmatch(scale) and 2 <= int(scale) <= 16):
+        raise UserError(
+            where, f"scale {values['scale'][:40]!r} is no whole number from 2 to 16", "mend the line"
+        )
     lr, hr = cells["lr"].strip(), cells["hr"].strip()
     stem = PurePosixPath(values["hr"])
     key = values.get("key") or (str(stem.with_suffix("")) if stem.name else values["hr"])
@@ -123,7 +127,7 @@ def _row(
             problem = f"{name} {text!r} leaves its folder; write a path below it, without '..'"
     paths = [_find(text, folders) for text, folders in ((lr, lr_folders), (hr, hr_folders))]
     for name, text, path in zip(("lr", "hr"), (lr, hr), paths, strict=True):
-        if not problem and not path.is_file():
+        if not problem and not _is_file(path):
             problem = f"{name} {text!r} does not exist; mend the path or copy the photo there"
     match = Match(key, paths[0], paths[1], values.get("scene", ""))
     return _Row(line, match, int(scale) if scale else None, problem)
@@ -137,7 +141,14 @@ def _leaves(text: str) -> bool:
 def _find(text: str, folders: Sequence[Path]) -> Path:
     """The first folder's file of this name that exists, else the first folder's."""
     paths = [folder / text for folder in folders]
-    return next((path for path in paths if "\0" not in text and path.is_file()), paths[0])
+    return next((path for path in paths if _is_file(path)), paths[0])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def _without_repeats(rows: list[_Row]) -> list[_Row]:

@@ -406,3 +406,14 @@ def test_tables_that_cannot_be_read(photos):
         read_pairs(table(photos, "lr,hr\nw/1.png,t/Zürich.png\n", "latin-1"))
     with pytest.raises(UserError, match=r"none\.csv: cannot be read"):
         read_pairs(photos / "none.csv")
+
+
+def test_names_and_numbers_beyond_measure(photos):
+    """A name that no file can have fails its line; a scale of 5,000 digits the table."""
+    (pairs,) = read_pairs(table(photos, f"lr,hr\nw/1.png,t/Zürich.png\n{'9' * 300},t/2.png\n"))
+    assert len(pairs.matches) == 1
+    assert "does not exist" in pairs.failed[0].reason
+    with pytest.raises(
+        UserError, match=r"line 2: scale '9{40}' is no whole number from 2 to 16; mend the line"
+    ):
+        read_pairs(table(photos, f"lr,hr,scale\nw/1.png,t/2.png,{'9' * 5000}\n"))
