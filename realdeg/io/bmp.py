@@ -20,7 +20,6 @@ PLAIN, RLE8, RLE4, BIT_FIELDS, ALPHA_FIELDS = 0, 1, 2, 3, 6
 PACKINGS = {4: "JPEG", 5: "PNG", 11: "CMYK", 12: "CMYK with run lengths", 13: "CMYK with run lengths"}
 """Packings that are not read, by their number (MS-WMF, 2.1.1.7)."""
 DEPTHS = {PLAIN: (1, 4, 8, 16, 24, 32), RLE8: (8,), RLE4: (4,), BIT_FIELDS: (16, 32), ALPHA_FIELDS: (16, 32)}
-SRGB_SPACES = (b"BGRs", b" niW")  # "sRGB" and "Win ", the system's default, as 32-bit numbers
 
 
 @dataclass(frozen=True)
