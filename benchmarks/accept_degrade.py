@@ -42,7 +42,7 @@ from commands import (
 from published import RANGES, SHARES, noises, numbers, off_by
 from scipy.io import loadmat
 
-from realdeg.degrade.image import APPLY, Pools, as_float
+from realdeg.degrade.apply.image import APPLY, Pools, as_float
 from realdeg.degrade.settings import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]

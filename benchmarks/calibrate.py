@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 from matched import matched_psnr
 
+from realdeg.calibrate.folder import calibrate
+from realdeg.calibrate.settings import CalibrateSettings
 from realdeg.dataset.adopt import adopt_folders
-from realdeg.degrade.calibrate import calibrate
-from realdeg.degrade.calibrate_settings import CalibrateSettings
-from realdeg.degrade.estimate import estimate_photos
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.kernel_settings import KernelSettings
-from realdeg.degrade.pools import KernelPool
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
+from realdeg.kernels.folder import estimate_photos
+from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import pair_paths
 from realdeg.metrics.domain import domain_distance
 from realdeg.metrics.photo_statistics import describe
+from realdeg.pools.pools import KernelPool
 
 SCALE = 4
 

@@ -28,15 +28,15 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_image, find_sources
-from realdeg.degrade.given import given
-from realdeg.degrade.image import apply
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.recipe.recipe import read_recipe
+from realdeg.degrade.resolved import given
 from realdeg.degrade.settings import PRESETS, DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.pools.pools import KernelPool, NoisePool
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
 HEIGHT, WIDTH, SCALE = 1356, 2040, 4
@@ -174,7 +174,7 @@ def on_device(name: str, image: np.ndarray, repeat: int) -> None:
     """Batches of tensors on a device: pairs a second, 256 px HR crops, x4, JPEG by its model."""
     import torch
 
-    from realdeg.degrade.batch import apply as apply_batch
+    from realdeg.degrade.apply.batch import apply as apply_batch
     from train.degraded import modelled
 
     recipe, size = read_recipe("realesrgan"), 64

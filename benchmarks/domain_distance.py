@@ -27,12 +27,12 @@ from matched import matched_psnr
 from scipy.stats import spearmanr
 
 from realdeg.dataset.adopt import adopt_folders
-from realdeg.degrade.estimate import estimate_pairs
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.kernel_settings import KernelSettings
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
+from realdeg.kernels.folder import estimate_pairs
+from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import pair_paths
 from realdeg.metrics.domain import WEIGHTS, domain_distance
 from realdeg.metrics.photo_statistics import PhotoStatistics, describe

@@ -162,7 +162,7 @@ def precision(device: str, hr: Path | None) -> None:
 
 def kernelgan_time(device: torch.device, image: np.ndarray, iterations: int) -> None:
     """Seconds a photo."""
-    from realdeg.degrade import kernelgan
+    from realdeg.kernels import kernelgan
 
     photo = image[:512, :512].astype(np.float32) / 255
     start = time.perf_counter()

@@ -23,18 +23,18 @@ import cv2
 import numpy as np
 from matched import matched_psnr
 
-from realdeg.degrade import kernel_zoo, kernelgan
-from realdeg.degrade.blur_statistics import MIN_SIDE, grey_of, statistics
-from realdeg.degrade.estimate import find_pairs
-from realdeg.degrade.estimator import Estimator, shipped
-from realdeg.degrade.from_pairs import PairKernel, kernel_of_pair
-from realdeg.degrade.from_photo import one_thread, worth_seeing
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.codec import roundtrip
 from realdeg.imaging.kernels import in_middle
 from realdeg.imaging.resample import cubic, resize
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
+from realdeg.kernels import kernelgan, zoo
+from realdeg.kernels.estimator import Estimator, shipped
+from realdeg.kernels.folder import find_pairs
+from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
+from realdeg.kernels.from_photo import one_thread, worth_seeing
+from realdeg.kernels.statistics import MIN_SIDE, grey_of, statistics
 from realdeg.seeds import stream
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
@@ -79,7 +79,7 @@ def cases(photos, scale, family, spoilt):
     for seed in SEEDS:
         for number, hr in enumerate(photos):
             rng = stream(seed, f"benchmark {number}", family)
-            kernel = kernel_zoo.draw(rng, scale, family)
+            kernel = zoo.draw(rng, scale, family)
             yield (kernel, *photographed(hr, kernel, scale, spoilt, rng), hr)
 
 
@@ -105,7 +105,7 @@ def known_blur(photos, scale, estimator, kernelgans):
     """The table of photos of known blur."""
     print(f"x{scale}, {len(photos)} photos, {len(SEEDS)} kernels each: PSNR of kernels, of re-degradation")
     print(f"  {'':<26} {'mean':>6} {'worst':>6}   {'mean':>6} {'worst':>6}")
-    n = kernel_zoo.grid(scale)
+    n = zoo.grid(scale)
     whole = list(cases(photos, scale, "div2krk", ""))
     variances = np.linspace(0.1, 1.2, 45) * scale**2
     best = max(variances, key=lambda v: np.mean([psnr(gaussian(n, v) - case[0]) for case in whole]))
@@ -131,11 +131,11 @@ def known_blur(photos, scale, estimator, kernelgans):
             expected = [row[3] - row[0] for row in rows]
             print(f"    expected less true PSNR: {np.mean(expected):+.2f} +- {np.std(expected):.2f} dB")
     print("  families in training:")
-    for family in list(kernel_zoo.SHARES)[1:]:
+    for family in list(zoo.SHARES)[1:]:
         line(f"  {family}", judged(photos, scale, estimator, family, ""))
     print("  families kept from it:")
     unseen = []
-    for family in kernel_zoo.UNSEEN:
+    for family in zoo.UNSEEN:
         rows = judged(photos, scale, estimator, family, "")
         unseen += rows
         line(f"  {family}", rows)
@@ -158,7 +158,7 @@ def real_pairs(dataset, scale, estimator):
             reduced(hr, both.kernel, scale),
         ]
         scores = [matched_psnr(one, lr.as_float()) for one in made]
-        n = kernel_zoo.grid(scale)
+        n = zoo.grid(scale)
         gauss = max(
             matched_psnr(reduced(hr, gaussian(n, (v * scale) ** 2), scale), lr.as_float())
             for v in np.linspace(0.2, 1, 17)

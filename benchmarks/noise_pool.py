@@ -28,11 +28,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realdeg.degrade.estimate import job_folder
-from realdeg.degrade.harvest import harvest
-from realdeg.degrade.noise_choice import level_function
-from realdeg.degrade.noise_settings import NoiseSettings
-from realdeg.degrade.noise_spectrum import (
+from realdeg.imaging.isp import Isp, camera_ccm, demosaic, mosaic, process, unprocess
+from realdeg.io.find import find_images
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
+from realdeg.jobs import Running
+from realdeg.kernels.folder import job_folder
+from realdeg.noise.choice import level_function
+from realdeg.noise.folder import harvest
+from realdeg.noise.settings import NoiseSettings
+from realdeg.noise.spectrum import (
     BANDS,
     LOWEST,
     back,
@@ -43,12 +48,7 @@ from realdeg.degrade.noise_spectrum import (
     variance,
     without_shading,
 )
-from realdeg.degrade.pools import NoisePool
-from realdeg.imaging.isp import Isp, camera_ccm, demosaic, mosaic, process, unprocess
-from realdeg.io.find import find_images
-from realdeg.io.photo import read
-from realdeg.io.save import write_image
-from realdeg.jobs import Running
+from realdeg.pools.pools import NoisePool
 
 TILE = 512
 CAMERA = Isp(2.1, 1.7, 1.25, camera_ccm((1, 2, 1, 0.5)))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.degrade.from_pairs import PairKernel, kernel_of_pair
 from realdeg.imaging.blur import Placed, blur_subsample
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
+from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
 
 SCALE, BORDER, PIXELS = 4, 6, 8_000
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

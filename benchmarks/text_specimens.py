@@ -110,7 +110,7 @@ def _photos(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> Path:
 
 
 def _pools(folder: Path) -> None:
-    from realdeg.degrade.pools import KernelPool, NoisePool
+    from realdeg.pools.pools import KernelPool, NoisePool
 
     folder.mkdir(parents=True)
     kernels = []
@@ -130,7 +130,7 @@ def _pools(folder: Path) -> None:
     np.save(folder / "residuals.npy", np.stack(noise).astype(np.float32) / 2550)
     camera = folder / "camera"
     camera.mkdir()
-    from realdeg.degrade.calibrate import recipe_text
+    from realdeg.calibrate.folder import recipe_text
 
     (camera / "camera.toml").write_text(recipe_text("camera", 3, "", True, False))
     shutil.copy(folder / "kernels.npz", camera / "kernels.npz")
@@ -215,7 +215,7 @@ def specimens(root: Path) -> Sequence[Specimen]:
         shutil.copy(photos / "p0.png", texts / name)
     shutil.copy(made / "out" / "run.yaml", texts / "run.yaml")
     shutil.copy(run / "run.yaml", texts / "train.yaml")
-    from realdeg.degrade import estimator
+    from realdeg.kernels import estimator
 
     shutil.copy(Path(estimator.__file__).parent / "weights" / "kernels_x2.npz", texts / "weights.npz")
     import torch
@@ -407,7 +407,7 @@ def _of_texts(texts: Path, photos: Path, large: Path) -> list[Specimen]:
         return read_pairs(at / "pairs.csv")
 
     def weights(at: Path) -> object:
-        from realdeg.degrade.estimator import estimator
+        from realdeg.kernels.estimator import estimator
 
         estimator.cache_clear()
         return command("kernels", large, "--scale", "2", "--weights", at / "weights.npz", "-o", at / "k.npz", "-j", "1", "-q", "--limit", "1")  # fmt: skip

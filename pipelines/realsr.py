@@ -21,12 +21,12 @@ import click
 
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
 from realdeg.cli.finding import finding_options
-from realdeg.degrade.kernel_settings import METHODS, KernelSettings
-from realdeg.degrade.noise_settings import METHODS as NOISE_METHODS
-from realdeg.degrade.noise_settings import NoiseSettings
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.io.finding_settings import Finding
+from realdeg.kernels.settings import METHODS, KernelSettings
+from realdeg.noise.settings import METHODS as NOISE_METHODS
+from realdeg.noise.settings import NoiseSettings
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport
@@ -72,11 +72,11 @@ def realsr(
         UserError: no photos, no kernel, or no window of noise.
     """
     from realdeg.dataset.split import split_dataset
-    from realdeg.degrade.estimate import estimate_photos
     from realdeg.degrade.folder import degrade_folder
-    from realdeg.degrade.harvest import harvest
-    from realdeg.degrade.pools import NoisePool
     from realdeg.jobs import Running
+    from realdeg.kernels.folder import estimate_photos
+    from realdeg.noise.folder import harvest
+    from realdeg.pools.pools import NoisePool
     from realdeg.report.page import build_report
 
     pool, patches = None, out / "noise.npz"

@@ -36,14 +36,22 @@ LEVELS = (
         "realdeg.io",
         "realdeg.imaging",
     },
-    {"realdeg.align", "realdeg.degrade", "realdeg.dataset"},
+    {
+        "realdeg.align",
+        "realdeg.pools",
+        "realdeg.kernels",
+        "realdeg.noise",
+        "realdeg.calibrate",
+        "realdeg.degrade",
+        "realdeg.dataset",
+    },
     {"realdeg.report", "realdeg.metrics"},
     {"realdeg.cli"},
     {"train"},
     {"pipelines"},
 )
 TOGETHER = (
-    LEVELS[0] | LEVELS[2]
+    LEVELS[0] | LEVELS[2] | LEVELS[3] - {"realdeg.align", "realdeg.dataset"}
 )  # rooms of these levels may use their neighbours: atomic <- settings, io <- jobs
 TRAIN = ("nets", "losses", "restore")
 

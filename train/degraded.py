@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realdeg.degrade.given import Given
+from realdeg.degrade.resolved import Given
 from train.batches import Batch, Crops
 
 if TYPE_CHECKING:
     import torch
 
-    from realdeg.degrade.drawing import Plan
+    from realdeg.degrade.recipe.drawing import Plan
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class DegradedCrops:
         batch = self.crops(step)
         if self.grouped:
             return batch
-        from realdeg.degrade.image import apply
+        from realdeg.degrade.apply.image import apply
 
         kernels, noises = self.given.kernels, self.given.noises
         made = [
@@ -87,7 +87,7 @@ class DegradedCrops:
         """
         import torch
 
-        from realdeg.degrade.batch import apply
+        from realdeg.degrade.apply.batch import apply
 
         plans: Sequence[Plan] = self.plans(step)
         with torch.no_grad():

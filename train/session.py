@@ -331,7 +331,7 @@ def _source(s: RunSettings, scale: int, crops: Crops, device: str) -> tuple[Call
     """Where batches come from, and what of it a resumed run must find again."""
     if s.recipe is None:
         return crops, []
-    from realdeg.degrade.given import given
+    from realdeg.degrade.resolved import given
     from realdeg.degrade.settings import DegradeSettings
 
     made_with = given(DegradeSettings(scale, s.kernel_pool, s.noise_pool, s.seed, s.recipe))

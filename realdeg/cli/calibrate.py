@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from realdeg.calibrate.settings import CalibrateSettings
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
-from realdeg.degrade.calibrate_settings import CalibrateSettings
 
 
 @click.command(
@@ -62,8 +62,8 @@ def calibrate(
     OUT/measured/manifest.csv has a row for every pair. `realdeg degrade --recipe OUT` imitates the camera.
     """
     settings = CalibrateSettings(scale, only, size, (grid[0], grid[1]), max_error, patch)
-    from realdeg.degrade.calibrate import MEASURED, chosen
-    from realdeg.degrade.calibrate import calibrate as measure
+    from realdeg.calibrate.folder import MEASURED, chosen
+    from realdeg.calibrate.folder import calibrate as measure
 
     if job.dry_run:
         pairs = chosen(dataset, settings)[: job.limit]

@@ -112,7 +112,7 @@ def degrade(
 
 def _plan(job: JobOptions, settings: DegradeSettings, hr: tuple[Path, ...], finding: Finding) -> None:
     from realdeg.degrade.folder import find_sources
-    from realdeg.degrade.given import given
+    from realdeg.degrade.resolved import given
 
     made_with = given(settings)
     images, twins, left_out = find_sources(hr, settings.draws, finding)

@@ -9,11 +9,11 @@ import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
 from realdeg.cli.finding import finding_options, show_left_out
-from realdeg.degrade.estimator_settings import TrainSettings
-from realdeg.degrade.kernel_settings import METHODS, KernelSettings
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
+from realdeg.kernels.estimator_settings import TrainSettings
+from realdeg.kernels.settings import METHODS, KernelSettings
 
 
 @click.command(
@@ -124,7 +124,7 @@ def kernels(
         min_confidence=min_confidence,
         max_error=max_error,
     )
-    from realdeg.degrade.estimate import check, estimate_pairs, estimate_photos, find_pairs, job_folder
+    from realdeg.kernels.folder import check, estimate_pairs, estimate_photos, find_pairs, job_folder
 
     if job.dry_run:
         from realdeg.io.find import Listing, look
@@ -167,7 +167,7 @@ def _train(
     finding: Finding,
 ) -> None:
     """Weights of an estimator."""
-    from realdeg.degrade.train_kernels import broken_photos, check, train_kernels
+    from realdeg.kernels.training_folder import broken_photos, check, train_kernels
 
     if job.dry_run:
         from realdeg.io.find import look

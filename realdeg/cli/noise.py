@@ -9,8 +9,8 @@ import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
 from realdeg.cli.finding import finding_options, show_left_out
-from realdeg.degrade.noise_settings import METHODS, Method, NoiseSettings
 from realdeg.io.finding_settings import Finding
+from realdeg.noise.settings import METHODS, Method, NoiseSettings
 
 
 @click.command(
@@ -88,10 +88,10 @@ def noise(
     strong. Look at the result with `realdeg report OUT`. OUT is a file (.npz with origin), by the classic
     rule also a folder of PNG; OUT.job/manifest.csv has a row for every photo.
     """
-    from realdeg.degrade.estimate import job_folder
-    from realdeg.degrade.harvest import check, counts, harvest
-    from realdeg.degrade.noise_pool_of_windows import ENOUGH
-    from realdeg.degrade.pools import NoisePool
+    from realdeg.kernels.folder import job_folder
+    from realdeg.noise.folder import check, counts, harvest
+    from realdeg.noise.patches import ENOUGH
+    from realdeg.pools.pools import NoisePool
 
     settings = NoiseSettings(cast(Method, method), size, energy, shape, per_level, max_variance, min_mean)
     finding = Finding(prefer, follow_links)

@@ -47,8 +47,8 @@ def pool(
     With -o it is written anew. With --noisy-suffix and --clean-suffix the noise is the difference of two
     photos: a noisy one, and the mean of many shots.
     """
-    from realdeg.degrade.pools import KernelPool, NoisePool
     from realdeg.layout import refuse_inside, refuse_replacing
+    from realdeg.pools.pools import KernelPool, NoisePool
 
     if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
         remedy = "give --noisy-suffix and --clean-suffix with --kind noise"

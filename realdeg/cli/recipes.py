@@ -22,11 +22,11 @@ def recipes(name: str | None, scale: int, operations: bool, as_json: bool, quiet
     `realdeg recipes bsrgan > mine.toml` gives a file to change and use as `--recipe mine.toml`.
     """
     if operations:
-        from realdeg.degrade.guide import operations as written
+        from realdeg.degrade.recipe.guide import operations as written
 
         click.echo(written())
         return
-    from realdeg.degrade.recipe import read_recipe
+    from realdeg.degrade.recipe.recipe import read_recipe
     from realdeg.degrade.settings import PRESETS
 
     if name is None:

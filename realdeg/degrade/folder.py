@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realdeg.atomic import write_text
-from realdeg.degrade.drawing import Plan
-from realdeg.degrade.given import Given, given
-from realdeg.degrade.image import Image, apply, mod_crop
+from realdeg.degrade.apply.image import Image, apply, mod_crop
+from realdeg.degrade.recipe.drawing import Plan
+from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.stored_pools import pool_places, store_pools
 from realdeg.errors import EXIT_USAGE, UserError

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from realdeg.degrade.apply.image import Image, apply, as_8bit
 from realdeg.degrade.folder import GREY, find_sources, prepared
-from realdeg.degrade.given import Given, given
-from realdeg.degrade.image import Image, apply, as_8bit
+from realdeg.degrade.recipe.captions import tell
+from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.sheet import Cell, contact_sheet
-from realdeg.degrade.words import tell
 from realdeg.errors import UserError
 from realdeg.imaging.detail import busiest
 from realdeg.io.finding_settings import Finding

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg import atomic
-from realdeg.degrade.image import APPLY, apply
-from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
-from realdeg.degrade.sizes import sizes
+from realdeg.degrade.apply.image import APPLY, apply
+from realdeg.degrade.recipe.captions import told
+from realdeg.degrade.recipe.sizes import sizes
 from realdeg.degrade.stored_pools import KERNELS, NOISES
-from realdeg.degrade.words import told
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Progress, Running
 from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
+from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.settings import RUN_FILE, read_yaml
 from realdeg.typed import parsed

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realdeg.degrade.given import Given
-from realdeg.degrade.pool_files import is_written_pool
-from realdeg.degrade.pools import NoisePool
+from realdeg.degrade.resolved import Given
 from realdeg.errors import UserError
 from realdeg.io.save import link_or_copy
+from realdeg.pools.files import is_written_pool
+from realdeg.pools.pools import NoisePool
 
 KERNELS, NOISES = "kernels.npz", "noise.npz"
 LARGEST = 256 << 20  # bytes of noise patches, which hardly compress: 1,300 of 256 x 256 px at 8 bits

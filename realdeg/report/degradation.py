@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from realdeg.degrade.folder import RECIPE
-from realdeg.degrade.recipe import Recipe, read_recipe
+from realdeg.degrade.recipe.recipe import Recipe, read_recipe
 from realdeg.errors import UserError
 from realdeg.imaging.detail import busiest
 from realdeg.records import PairRecord

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.degrade.pools import KernelPool
-from realdeg.degrade.words import plain
+from realdeg.degrade.recipe.captions import plain
 from realdeg.imaging.kernel_shape import KernelShape, kernel_shape
 from realdeg.imaging.kernels import centre_of_mass
+from realdeg.pools.pools import KernelPool
 from realdeg.report.bins import SMALLEST, bins_of
 from realdeg.report.charts import binned
 from realdeg.report.colours import paint

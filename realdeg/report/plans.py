@@ -7,9 +7,9 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from realdeg.degrade.drawing import Plan, Step
-from realdeg.degrade.sizes import Size, sizes, with_factors
-from realdeg.degrade.words import plain, told
+from realdeg.degrade.recipe.captions import plain, told
+from realdeg.degrade.recipe.drawing import Plan, Step
+from realdeg.degrade.recipe.sizes import Size, sizes, with_factors
 from realdeg.records import PairRecord
 
 

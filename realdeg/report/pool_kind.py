@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realdeg.degrade.pool_files import ARRAY_SUFFIXES, arrays, files, kind_of
-from realdeg.degrade.pools import KERNELGAN_NAME, KernelPool, NoisePool
+from realdeg.pools.files import ARRAY_SUFFIXES, arrays, files, kind_of
+from realdeg.pools.pools import KERNELGAN_NAME, KernelPool, NoisePool
 from realdeg.records import MANIFEST
 
 DEFAULT_SCALE = 4

@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from realdeg.degrade.pools import KernelPool
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.pools.pools import KernelPool
 
 
 def command(*args):

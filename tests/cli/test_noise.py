@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from realdeg.degrade.pools import NoisePool
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.pools.pools import NoisePool
 from realdeg.records import read_manifest
 
 

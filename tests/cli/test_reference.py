@@ -15,8 +15,8 @@ from pipelines.d2crealsr import main as d2crealsr
 from pipelines.realsr import main as realsr
 from pipelines.samsung import main as samsung
 from realdeg.cli.main import COMMANDS, cli
-from realdeg.degrade.guide import operations
-from realdeg.degrade.recipe import from_text
+from realdeg.degrade.recipe.guide import operations
+from realdeg.degrade.recipe.recipe import from_text
 from train.d2c import main as d2c
 from train.evaluate import main as evaluate
 from train.export import main as export

@@ -1,4 +1,4 @@
-"""Truth: `realdeg.degrade.image`, which other tests hold against code that is not ours; gradients: torch's own check."""
+"""Truth: `realdeg.degrade.apply.image`, which other tests hold against code that is not ours; gradients: torch's own check."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from realdeg.degrade import batch, image
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import OPS, from_text, read_recipe
+from realdeg.degrade.apply import batch, image
+from realdeg.degrade.recipe.recipe import OPS, from_text, read_recipe
 from realdeg.degrade.settings import PRESETS
 from realdeg.imaging import batched
 from realdeg.imaging.blur import placed
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
+from realdeg.pools.pools import KernelPool, NoisePool
 
 # One recipe for each operation, with all that it can be.
 EACH = {

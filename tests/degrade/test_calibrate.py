@@ -7,21 +7,21 @@ import json
 import numpy as np
 import pytest
 
-from realdeg.degrade.calibrate import calibrate, tone_step
-from realdeg.degrade.calibrate_settings import CalibrateSettings
-from realdeg.degrade.camera_law import by_level, noise_law, prevailing
-from realdeg.degrade.camera_noise import PairNoise
+from realdeg.calibrate.folder import calibrate, tone_step
+from realdeg.calibrate.law import by_level, noise_law, prevailing
+from realdeg.calibrate.pair_noise import PairNoise
+from realdeg.calibrate.settings import CalibrateSettings
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.given import with_camera
-from realdeg.degrade.noise_choice import KNOTS
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.recipe.recipe import read_recipe
+from realdeg.degrade.resolved import with_camera
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.noise.choice import KNOTS
+from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.records import PairRecord, read_manifest, write_manifest
 
 SIGMA, OFFSET, SLOPE = 1.6, 2.0, 0.06

@@ -7,10 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from realdeg.degrade.apply.image import apply, mod_crop
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.image import apply, mod_crop
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample_reference, placed
@@ -18,6 +17,7 @@ from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.records import read_manifest
 
 KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(6 * s + 3, s) for s in (1, 2, 3)))

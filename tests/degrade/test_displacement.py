@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from realdeg.degrade.image import APPLY, Pools, apply
-from realdeg.degrade.ops.blur import KINDS
-from realdeg.degrade.pools import KernelPool
-from realdeg.degrade.recipe import from_text, read_recipe
+from realdeg.degrade.apply.image import APPLY, Pools, apply
+from realdeg.degrade.recipe.ops.blur import KINDS
+from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging.resample import METHODS
+from realdeg.pools.pools import KernelPool
 
 SCALES = (2, 3, 4, 8)
 SIZE = (144, 192)  # a multiple of each scale

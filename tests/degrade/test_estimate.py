@@ -10,17 +10,17 @@ import pytest
 import torch
 from scipy.io import loadmat
 
-from realdeg.degrade import from_photo
-from realdeg.degrade.estimate import estimate_pairs, estimate_photos, job_folder
-from realdeg.degrade.from_photo import unusable
-from realdeg.degrade.kernel_settings import KernelSettings
-from realdeg.degrade.pools import KernelPool
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.kernels import from_photo
+from realdeg.kernels.folder import estimate_pairs, estimate_photos, job_folder
+from realdeg.kernels.from_photo import unusable
+from realdeg.kernels.settings import KernelSettings
+from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, write_manifest
 
 FEW = KernelSettings(2, "kernelgan", iterations=60)

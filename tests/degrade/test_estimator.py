@@ -7,14 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realdeg.degrade import kernel_zoo
-from realdeg.degrade.blur_statistics import MIN_SIDE, grey_of, statistics
-from realdeg.degrade.estimate import estimate_photos
-from realdeg.degrade.estimator import SHIPPED, Estimator, shipped
-from realdeg.degrade.estimator_settings import TrainSettings
-from realdeg.degrade.kernel_settings import KernelSettings
-from realdeg.degrade.pools import KernelPool
-from realdeg.degrade.train_kernels import broken_photos, train_kernels
 from realdeg.errors import UserError
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.kernels import centre_of_mass, in_middle
@@ -22,6 +14,14 @@ from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.kernels import zoo
+from realdeg.kernels.estimator import SHIPPED, Estimator, shipped
+from realdeg.kernels.estimator_settings import TrainSettings
+from realdeg.kernels.folder import estimate_photos
+from realdeg.kernels.settings import KernelSettings
+from realdeg.kernels.statistics import MIN_SIDE, grey_of, statistics
+from realdeg.kernels.training_folder import broken_photos, train_kernels
+from realdeg.pools.pools import KernelPool
 from realdeg.seeds import stream
 
 
@@ -40,16 +40,16 @@ def photos(sample):
     return [read(path).pixels for path in sorted((sample / "clean").glob("*.png"))]
 
 
-@given(st.sampled_from([2, 3, 4, 8]), st.sampled_from(list(kernel_zoo.FAMILIES)), st.integers(0, 2**32))
+@given(st.sampled_from([2, 3, 4, 8]), st.sampled_from(list(zoo.FAMILIES)), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_every_kernel_of_the_zoo_rests_in_the_middle(scale, family, seed):
-    kernel = kernel_zoo.draw(np.random.default_rng(seed), scale, family)
-    side = kernel_zoo.grid(scale)
+    kernel = zoo.draw(np.random.default_rng(seed), scale, family)
+    side = zoo.grid(scale)
     assert kernel.shape == (side, side)
     assert (side + scale) % 2 == 0  # so that LR pixels sit in its middle
     assert kernel.sum() == pytest.approx(1)
     assert np.abs(np.subtract(centre_of_mass(kernel), (side - 1) / 2)).max() < 5e-3
-    again = kernel_zoo.draw(np.random.default_rng(seed), scale, family)
+    again = zoo.draw(np.random.default_rng(seed), scale, family)
     assert np.array_equal(kernel, again)
 
 
@@ -58,7 +58,7 @@ def test_kernels_of_div2krk_are_gaussians_of_their_variances():
     rng = np.random.default_rng(0)
     traces = []
     for _ in range(300):
-        kernel = kernel_zoo.draw(rng, 2, "div2krk")
+        kernel = zoo.draw(rng, 2, "div2krk")
         axis = np.arange(len(kernel)) - (len(kernel) - 1) / 2
         traces.append(((axis[:, None] ** 2 + axis**2) * kernel).sum())
     assert np.mean(traces) == pytest.approx(2 * 2.8, rel=0.06)
@@ -66,13 +66,13 @@ def test_kernels_of_div2krk_are_gaussians_of_their_variances():
 
 @pytest.mark.parametrize("scale", [4, 8])
 def test_reducing_again_is_reducing_by_the_kernel_of_again(photos, scale):
-    kernel = kernel_zoo.draw(np.random.default_rng(1), 2, "gaussian")[3:-3, 3:-3]
+    kernel = zoo.draw(np.random.default_rng(1), 2, "gaussian")[3:-3, 3:-3]
     kernel = kernel / kernel.sum()
     photo = photos[0][:256, :256].astype(np.float32) / 255
     steps = photo
     for _ in range(int(np.log2(scale))):
         steps = blur_subsample(steps, placed(kernel, 2), 2)
-    once = blur_subsample(photo, placed(kernel_zoo.again(kernel, scale), scale), scale)
+    once = blur_subsample(photo, placed(zoo.again(kernel, scale), scale), scale)
     edge = 12
     assert np.abs(steps - once)[edge:-edge, edge:-edge].max() < 1e-4
 
@@ -94,7 +94,7 @@ def test_statistics_of_small_photos_are_refused():
 def test_the_estimator_beats_fixed_kernels(photos, scale):
     """On photos it has not seen: closer to the truth than the best one Gaussian for all of them."""
     net = shipped(scale)
-    side = kernel_zoo.grid(scale)
+    side = zoo.grid(scale)
     axis = np.arange(side) - (side - 1) / 2
     true, mine = [], []
     for number, photo in enumerate(photos):
@@ -102,7 +102,7 @@ def test_the_estimator_beats_fixed_kernels(photos, scale):
             photo = np.concatenate([photo, photo[::-1]])
             photo = np.concatenate([photo, photo[:, ::-1]], axis=1)
         for draw in range(3):
-            kernel = kernel_zoo.draw(stream(draw, str(number), "test"), scale, "div2krk")
+            kernel = zoo.draw(stream(draw, str(number), "test"), scale, "div2krk")
             found = net(statistics(grey_of(reduced(photo, kernel, scale))))
             assert found.kernel.sum() == pytest.approx(1)
             assert 0 < found.confidence < 1
@@ -119,7 +119,7 @@ def test_the_estimator_beats_fixed_kernels(photos, scale):
 @pytest.fixture(scope="module")
 def src(tmp_path_factory, photos):
     folder = tmp_path_factory.mktemp("photos")
-    lr = reduced(photos[0], kernel_zoo.draw(np.random.default_rng(0), 2, "gaussian"), 2)
+    lr = reduced(photos[0], zoo.draw(np.random.default_rng(0), 2, "gaussian"), 2)
     write_image(folder / "a.png", lr)
     write_image(folder / "again.png", lr)
     write_image(folder / "deep.png", lr[::-1].astype(np.uint16) * 257)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from realdeg.degrade.from_pairs import PairKernel, Refused, kernel_of_pair
-from realdeg.degrade.kernel_settings import side
 from realdeg.imaging.blur import Placed, blur_subsample, placed
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
+from realdeg.kernels.from_pairs import PairKernel, Refused, kernel_of_pair
+from realdeg.kernels.settings import side
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from realdeg.degrade.classic_noise import classic
-from realdeg.degrade.harvest import counts, harvest
-from realdeg.degrade.noise_settings import NoiseSettings
-from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.noise.classic import classic
+from realdeg.noise.folder import counts, harvest
+from realdeg.noise.settings import NoiseSettings
+from realdeg.pools.pools import NoisePool
 
 SMALL = NoiseSettings("classic", 32)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realdeg.degrade import blur_statistics, estimator
-from realdeg.degrade.estimator import Estimator
-from realdeg.degrade.pool_files import HEADER, write_pool
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import from_text
+from realdeg.degrade.recipe.recipe import from_text
 from realdeg.degrade.replay import plan_of
 from realdeg.errors import UserError
+from realdeg.kernels import estimator
+from realdeg.kernels import statistics as blur_statistics
+from realdeg.kernels.estimator import Estimator
+from realdeg.pools.files import HEADER, write_pool
+from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.records import PairRecord
 
 KERNEL = np.full((5, 5), 0.04)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from realdeg.degrade.apply.image import APPLY, Pools, apply
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.image import APPLY, Pools, apply
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import from_text, read_recipe
+from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.pools.pools import KernelPool, NoisePool
 
 # Grey levels of 255 by which one step may be off. Float32 and kernels without tails of 1e-6 of their weight make
 # 0.001. Reductions of 8-bit images leave out tails of 4e-5 (0.02) and have weights in steps of 2**-16 (800 of them,

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from realdeg.degrade import kernelgan as kg
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.kernels import centre_of_mass, gaussian
 from realdeg.imaging.resample import resize
+from realdeg.kernels import kernelgan as kg
 from realdeg.seeds import stream
 
 ONE = torch.empty(0, dtype=torch.float64)

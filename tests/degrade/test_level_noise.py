@@ -10,19 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realdeg.degrade import batch, image
+from realdeg.degrade.apply import batch, image
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.given import given as find
-from realdeg.degrade.level_noise import level_noise, matched, tiles_over
-from realdeg.degrade.pools import NoisePool
-from realdeg.degrade.recipe import from_text
+from realdeg.degrade.recipe.captions import told
+from realdeg.degrade.recipe.ops.level_noise import level_noise, matched, tiles_over
+from realdeg.degrade.recipe.recipe import from_text
 from realdeg.degrade.replay import replay
+from realdeg.degrade.resolved import given as find
 from realdeg.degrade.settings import DegradeSettings
-from realdeg.degrade.words import told
 from realdeg.errors import UserError
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.pools.pools import NoisePool
 from realdeg.records import read_manifest
 
 RECIPE = '[[steps]]\nop = "resize"\n[[steps]]\nop = "inject"\nmatch = "level"'

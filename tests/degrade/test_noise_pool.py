@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from realdeg.degrade.estimate import job_folder
-from realdeg.degrade.harvest import counts, harvest
-from realdeg.degrade.noise_choice import KNOTS, LevelFunction, level_function
-from realdeg.degrade.noise_settings import NoiseSettings
-from realdeg.degrade.pools import NoisePool
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.kernels.folder import job_folder
+from realdeg.noise.choice import KNOTS, LevelFunction, level_function
+from realdeg.noise.folder import counts, harvest
+from realdeg.noise.settings import NoiseSettings
+from realdeg.pools.pools import NoisePool
 
 DEFAULT = NoiseSettings()
 MIX = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.5, 0.3, 0.81]])  # rows of length 1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import fft, ndimage
 
-from realdeg.degrade import noise_spectrum as ns
+from realdeg.noise import spectrum as ns
 
 MIX = np.array([[1.0, 0.3, 0.0], [0.2, 1.5, 0.1], [0.0, 0.4, 2.0]])
 SIZES = st.sampled_from([32, 48, 64, 128])

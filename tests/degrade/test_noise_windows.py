@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from realdeg.degrade.noise_spectrum import LOWEST
-from realdeg.degrade.noise_windows import CELL, PER_TONE, blockiness, calm_windows
 from realdeg.imaging.noise import normal
+from realdeg.noise.spectrum import LOWEST
+from realdeg.noise.windows import CELL, PER_TONE, blockiness, calm_windows
 
 
 def photo(rng, height=192, width=256, level=120.0, sigma=3.0):

@@ -13,15 +13,15 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from realdeg.degrade.image import APPLY, Pools, apply
-from realdeg.degrade.ops.blur import kernel_of
-from realdeg.degrade.ops.noise import _covariance
-from realdeg.degrade.pools import KernelPool, kernelgans
-from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.apply.image import APPLY, Pools, apply
+from realdeg.degrade.recipe.ops.blur import kernel_of
+from realdeg.degrade.recipe.ops.noise import _covariance
+from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.imaging import noise
 from realdeg.imaging.blur import Placed, blur, placed
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.imaging.resample import resize as matlab_resize
+from realdeg.pools.pools import KernelPool, kernelgans
 
 FLOAT = 2e-3
 CLIP = {"op": "clip"}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from realdeg.degrade.pools import KernelPool, NoisePool, PoolFile
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
+from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
 
 K = gaussian(9, 1.2)
 

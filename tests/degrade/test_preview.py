@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.image import apply
 from realdeg.degrade.preview import SIDE, write_preview
-from realdeg.degrade.recipe import read_recipe
+from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.sheet import ACROSS, GAP, LETTERS, LINE, Cell, contact_sheet, drawable, wrapped
 from realdeg.errors import UserError

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.image import apply
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import from_text, read_recipe
+from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.settings import PRESETS, DegradeSettings
 from realdeg.errors import UserError
+from realdeg.pools.pools import KernelPool, NoisePool
 
 HR = (1200, 1920)  # large, so that no two sizes are equal by chance; a multiple of 2, 3, 4 and 8
 PLANS = 400

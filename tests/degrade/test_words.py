@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pytest
 
-from realdeg.degrade.image import APPLY
-from realdeg.degrade.pools import KernelPool, NoisePool
-from realdeg.degrade.recipe import from_text, read_recipe
+from realdeg.degrade.apply.image import APPLY
+from realdeg.degrade.recipe.captions import WORDS, plain, tell, told
+from realdeg.degrade.recipe.recipe import from_text, read_recipe
+from realdeg.degrade.recipe.sizes import hr_size, sizes, with_factors
 from realdeg.degrade.settings import PRESETS
-from realdeg.degrade.sizes import hr_size, sizes, with_factors
-from realdeg.degrade.words import WORDS, plain, tell, told
 from realdeg.imaging.kernels import gaussian
+from realdeg.pools.pools import KernelPool, NoisePool
 
 ALL = """
 colour = "linear"

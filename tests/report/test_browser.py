@@ -12,8 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.imaging.kernels import gaussian
+from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
 from realdeg.report.pool_report import build_pool_report

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from realdeg.cli.main import cli
-from realdeg.degrade.pools import KernelPool, NoisePool
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
+from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.report.domain import DomainFigures, domain_section
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import kernel_page

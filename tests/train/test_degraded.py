@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from realdeg.degrade.given import given
-from realdeg.degrade.image import apply
+from realdeg.degrade.apply.image import apply
+from realdeg.degrade.resolved import given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from train.batches import Crops

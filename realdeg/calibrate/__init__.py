@@ -1,0 +1,1 @@
+"""A camera's degradation measured from registered pairs, as a recipe."""

@@ -1,0 +1,1 @@
+"""Plans applied: to one image, and to a batch of tensors."""

@@ -1,0 +1,1 @@
+"""Recipes: what may be drawn, and the plan that is."""

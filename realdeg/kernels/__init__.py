@@ -1,0 +1,1 @@
+"""Blur kernels: estimated from photos, by KernelGAN, and from pairs."""
