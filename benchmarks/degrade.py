@@ -175,7 +175,7 @@ def on_device(name: str, image: np.ndarray, repeat: int) -> None:
     import torch
 
     from realdeg.degrade.apply.batch import apply as apply_batch
-    from train.degraded import modelled
+    from train.data.degraded import modelled
 
     recipe, size = read_recipe("realesrgan"), 64
     crops = [image[i * 7 % 1000 :, i * 13 % 1700 :][:256, :256] for i in range(size)]

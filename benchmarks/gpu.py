@@ -27,15 +27,15 @@ from samples import costs
 from train_step import compare
 
 from realdeg.imaging.resample import resize
-from train.d2c import train_d2c
-from train.d2c_settings import PRESETS, D2CSettings
-from train.refvae import train_refvae
-from train.refvae_settings import PRESETS as REFVAE_PRESETS
-from train.refvae_settings import RefVAESettings
-from train.run_settings import RunSettings
-from train.vspsr import train_vspsr
-from train.vspsr_settings import PRESETS as VSPSR_PRESETS
-from train.vspsr_settings import VSpSRSettings
+from train.d2c.command import train_d2c
+from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.run_settings import RunSettings
+from train.refvae.command import train_refvae
+from train.refvae.settings import PRESETS as REFVAE_PRESETS
+from train.refvae.settings import RefVAESettings
+from train.vspsr.command import train_vspsr
+from train.vspsr.settings import PRESETS as VSPSR_PRESETS
+from train.vspsr.settings import VSpSRSettings
 
 
 def main() -> None:
@@ -150,8 +150,8 @@ def learn(kind: str, size: str, words: dict[str, Any], pictures: Path) -> None:
 
 def precision(device: str, hr: Path | None) -> None:
     """PSNR-Y of the shipped model in both precisions."""
-    from train.evaluate import evaluate
-    from train.models import load
+    from train.evaluate.command import evaluate
+    from train.restore.models import load
 
     folder = hr or Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
     for name in ("fp32", "bf16"):

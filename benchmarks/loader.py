@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from train.batches import Crops, to_device
-from train.cache import decoded
+from train.data.batches import Crops, to_device
+from train.data.cache import decoded
 
 BATCH = 16
 

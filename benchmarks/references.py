@@ -21,15 +21,15 @@ from realdeg.imaging.square import fitted
 from realdeg.metrics.lr_psnr import lr_psnr
 from realdeg.metrics.psnr import psnr_y
 from realdeg.settings import from_mapping
-from train.guides import Pictures, guide
+from train.data.sources import from_hr
 from train.losses.style import STYLE, statistics, style_distance
-from train.models import Use, opened, restored
-from train.refvae_build import seen_through
-from train.refvae_settings import RefVAESettings
+from train.refvae.build import seen_through
+from train.refvae.settings import RefVAESettings
 from train.restore.enforced import How, enforced
+from train.restore.guides import Pictures, guide
 from train.restore.model import tensor, to_uint8
+from train.restore.models import Use, opened, restored
 from train.restore.refvae import RefVAE
-from train.sources import from_hr
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def program(name: str, *words: str | Path) -> object:
     """Run a program of `train` in this process."""
     import importlib
 
-    main = importlib.import_module(f"train.{name}").main
+    main = importlib.import_module(f"train.{name}.command").main
     return main.main([str(word) for word in words], prog_name=name, standalone_mode=False)
 
 
@@ -250,7 +250,7 @@ def specimens(root: Path) -> Sequence[Specimen]:
 
 
 def _journal_of_upscale() -> str:
-    from train.enlarged import JOURNAL
+    from train.upscale.enlarged import JOURNAL
 
     return JOURNAL
 
@@ -286,7 +286,7 @@ def _of_job(made: Path, degrade: Sequence[str | Path]) -> list[Specimen]:
 
 def _of_dataset(base: Path) -> list[Specimen]:
     def learn(at: Path) -> object:
-        from train.pairs import read_pairs, read_split
+        from train.data.pairs import read_pairs, read_split
 
         return read_split(at / "data"), read_pairs(at / "data", "all")
 
@@ -314,12 +314,12 @@ def _of_run(base: Path, run: Path, words: Sequence[str]) -> list[Specimen]:
         return command("report", at / "data", "--run", at / "run", "-q")
 
     def load(at: Path) -> object:
-        from train.models import load
+        from train.restore.models import load
 
         return load(at / "run", device="cpu", say=lambda text: None)
 
     def load_file(at: Path) -> object:
-        from train.models import load
+        from train.restore.models import load
 
         return load(
             checkpoint=at / "run" / "checkpoints" / f"{last}.safetensors", device="cpu", say=lambda t: None
@@ -331,7 +331,7 @@ def _of_run(base: Path, run: Path, words: Sequence[str]) -> list[Specimen]:
         return load_file(at)
 
     def learned(at: Path) -> object:
-        from train.learned import read_learned
+        from train.data.learned import read_learned
 
         return read_learned(at / "run")
 
@@ -413,7 +413,7 @@ def _of_texts(texts: Path, photos: Path, large: Path) -> list[Specimen]:
         return command("kernels", large, "--scale", "2", "--weights", at / "weights.npz", "-o", at / "k.npz", "-j", "1", "-q", "--limit", "1")  # fmt: skip
 
     def heads(at: Path) -> object:
-        from train.pretrained import weights
+        from train.restore.pretrained import weights
 
         return weights("lpips_alex", at / "heads.pth")
 

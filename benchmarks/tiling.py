@@ -70,8 +70,8 @@ def measure(args: argparse.Namespace) -> None:
     """Enlarge, print what it took, and leave the image."""
     import torch
 
-    from train.d2c_build import build
-    from train.d2c_settings import PRESETS, D2CSettings
+    from train.d2c.build import build
+    from train.d2c.settings import PRESETS, D2CSettings
     from train.machine import choose
     from train.restore.model import Model, tensor
     from train.restore.tiling import upscale_tiled

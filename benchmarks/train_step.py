@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from train.d2c_build import build
-from train.d2c_learning import Learning
-from train.d2c_settings import PRESETS, D2CSettings
+from train.d2c.build import build
+from train.d2c.learning import Learning
+from train.d2c.settings import PRESETS, D2CSettings
 from train.machine import choose, hold_memory
 
 

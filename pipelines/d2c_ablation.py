@@ -25,8 +25,8 @@ import click
 from realdeg.atomic import write_text
 from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
-from train.d2c import train_d2c
-from train.d2c_settings import PRESETS, D2CSettings
+from train.d2c.command import train_d2c
+from train.d2c.settings import PRESETS, D2CSettings
 
 ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 WIDTHS = DEPTHS = (1, 2, 3, 4)
@@ -77,7 +77,7 @@ def _of_equal_size(base: D2CSettings, make: Callable[[int], D2CSettings]) -> D2C
 
 
 def _parameters(s: D2CSettings) -> int:
-    from train.d2c_build import build
+    from train.d2c.build import build
 
     nets = build(replace(s, scale=s.scale or 4))
     return sum(p.numel() for net in nets if net is not None for p in net.parameters())
@@ -108,7 +108,7 @@ def ablate(
     Raises:
         UserError: no variant of such a name, or what `train_d2c` and `evaluate` raise.
     """
-    from train.pairs import read_split
+    from train.data.pairs import read_split
 
     base = replace(base, scale=read_split(data, scale=base.scale).scale)
     chosen = {name: made for name, made in variants(base).items() if fnmatchcase(name, only)}
@@ -136,9 +136,9 @@ def _folder(s: D2CSettings, seed: int) -> str:
 
 
 def _judged(settings: D2CSettings, say: Callable[[str], None]) -> dict[str, float]:
-    from train.evaluate import evaluate
-    from train.models import load
+    from train.evaluate.command import evaluate
     from train.restore.model import Model
+    from train.restore.models import load
 
     assert settings.data is not None
     assert settings.out is not None

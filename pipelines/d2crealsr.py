@@ -16,10 +16,10 @@ from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
 from realdeg.cli.finding import finding_options
 from realdeg.io.finding_settings import Finding
-from train.d2c_settings import PRESETS, D2CSettings
+from train.d2c.settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
-    from train.score_table import Table
+    from train.evaluate.score_table import Table
 
 TEST_SCENES = 15  # D2CRealSR: 115 pairs, 100 to train and 15 to test
 
@@ -73,8 +73,8 @@ def d2crealsr(
     from realdeg.dataset.split import split_dataset
     from realdeg.jobs import Running
     from realdeg.report.page import build_report
-    from train.d2c import train_d2c
-    from train.evaluate import evaluate
+    from train.d2c.command import train_d2c
+    from train.evaluate.command import evaluate
 
     stage = Stages.under(out)
     with Teller("pairs registered", quiet=False) as teller:

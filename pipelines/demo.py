@@ -24,10 +24,10 @@ from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Teller, cores
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from train.d2c_settings import PRESETS, D2CSettings
+from train.d2c.settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
-    from train.score_table import Table
+    from train.evaluate.score_table import Table
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 HANDHELD = {"arches": ("JDW_0302.jpg", "JDW_0303.jpg"), "petra": ("DFM_4210_cut.jpg", "DFM_4211_cut.jpg")}
@@ -105,8 +105,8 @@ def _shipped(sample: Path, out: Path, workers: int) -> Table:
     """Degrade a picture by the preset `mild`, enlarge it by the shipped model, and compare with bicubic."""
     from realdeg.degrade.folder import degrade_folder
     from realdeg.jobs import Running
-    from train.evaluate import evaluate
-    from train.models import load
+    from train.evaluate.command import evaluate
+    from train.restore.models import load
 
     clean, pairs = out / "clean", out / "pairs"
     _keep(clean / UNSEEN, partial(_pixels, sample / "clean" / UNSEEN))

@@ -17,13 +17,13 @@ from pipelines.samsung import main as samsung
 from realdeg.cli.main import COMMANDS, cli
 from realdeg.degrade.recipe.guide import operations
 from realdeg.degrade.recipe.recipe import from_text
-from train.d2c import main as d2c
-from train.evaluate import main as evaluate
-from train.export import main as export
-from train.refvae import main as refvae
-from train.sample import main as sample
-from train.upscale import main as upscale
-from train.vspsr import main as vspsr
+from train.d2c.command import main as d2c
+from train.evaluate.command import main as evaluate
+from train.export.command import main as export
+from train.refvae.command import main as refvae
+from train.sample.command import main as sample
+from train.upscale.command import main as upscale
+from train.vspsr.command import main as vspsr
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 RECIPES = PAGE.with_name("recipes.md")

@@ -8,7 +8,7 @@ from realdeg.dataset.tile import tile_dataset
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.records import PairRecord, write_manifest
-from train.pairs import read_split
+from train.data.pairs import read_split
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            run(importlib.import_module(f"train.{name}").main, f"python -m train.{name}")
+            run(importlib.import_module(f"train.{name}.command").main, f"python -m train.{name}")
         assert isinstance(ended.value.code, int)
         return Ended(ended.value.code, *capsys.readouterr())
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from pipelines.d2c_ablation import ablate, main, variants
 from realdeg.errors import UserError
-from train.d2c_build import build
-from train.d2c_settings import PRESETS, D2CSettings
+from train.d2c.build import build
+from train.d2c.settings import PRESETS, D2CSettings
 
 
 @pytest.fixture

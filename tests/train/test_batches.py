@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.batches import Crops, ahead, to_device, turned
+from train.data.batches import Crops, ahead, to_device, turned
 
 
 def numbered(h: int, w: int, scale: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from realdeg.errors import UserError
-from train.cache import INDEX, cache_folder, check_sizes, decoded, large_enough
+from train.data.cache import INDEX, cache_folder, check_sizes, decoded, large_enough
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def test_a_changed_file_is_decoded_again_and_its_old_array_goes(photos, tmp_path
 
 
 def test_files_of_one_content_share_an_array_that_is_written_once(photos, tmp_path, monkeypatch):
-    import train.cache
+    import train.data.cache
 
     copies = [tmp_path / f"{i}.png" for i in range(8)]
     for copy in copies:
         copy.write_bytes(photos[0].read_bytes())
     decodings = []
-    real = train.cache.as_uint8
-    monkeypatch.setattr(train.cache, "as_uint8", lambda path: decodings.append(path) or real(path))
+    real = train.data.cache.as_uint8
+    monkeypatch.setattr(train.data.cache, "as_uint8", lambda path: decodings.append(path) or real(path))
     arrays = decoded(copies, tmp_path / "c")
     assert len(decodings) == len(arrays_in(tmp_path / "c")) == 1
     assert all(np.array_equal(array, real(copies[0])) for array in arrays)
@@ -111,15 +111,15 @@ def test_images_that_hold_a_patch():
 def test_a_file_replaced_while_it_is_decoded_is_not_taken_for_the_one_that_was_hashed(
     photos, tmp_path, monkeypatch
 ):
-    import train.cache
+    import train.data.cache
 
-    real = train.cache.as_uint8
+    real = train.data.cache.as_uint8
 
     def swap(path):
         photos[0].write_bytes(photos[1].read_bytes())
         return real(path)
 
-    monkeypatch.setattr(train.cache, "as_uint8", swap)
+    monkeypatch.setattr(train.data.cache, "as_uint8", swap)
     with pytest.raises(UserError, match="was replaced while it was read"):
         decoded(photos[:1], tmp_path / "c")
     assert not [path for path in (tmp_path / "c").glob("*.npy")]

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 
 from realdeg.errors import UserError
 from realdeg.records import fingerprint
-from train.average import Average
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.history import FILE
-from train.log import Show
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.engine.average import Average
+from train.engine.history import FILE
+from train.engine.log import Show
 from train.restore.checkpoint import open_run, save
 
 
@@ -69,7 +69,7 @@ def test_rate_batch_and_bounds_may_change_and_are_written_down(make_dataset, tin
 
 
 def test_the_advice_after_nan_works(make_dataset, tiny, tmp_path, monkeypatch):
-    from train import d2c_learning
+    from train.d2c.command import learning as d2c_learning
 
     data, real = make_dataset(), d2c_learning.Learning.convergence
 
@@ -145,7 +145,7 @@ def test_a_run_of_an_older_version_that_learned_from_test_pairs_says_so(make_dat
     assert [entry.get("note") for entry in history(run)][-1] == said[said.index(
         "an earlier version also learned from 1 pairs that are held out now"
     )]  # fmt: skip
-    from train.evaluate import evaluate
+    from train.evaluate.command import evaluate
 
     assert evaluate(run, data, out=tmp_path / "scores").seen == ("p2",)
 
@@ -174,7 +174,7 @@ def test_a_stage_that_is_over_is_not_made_longer(make_dataset, tiny, tmp_path, s
 
 def test_the_first_stage_is_made_longer_before_the_second_begins(make_dataset, tiny, tmp_path, monkeypatch):
     from realdeg.errors import Interrupted
-    from train import session
+    from train.engine import session
 
     data = make_dataset()
     tiny |= {"schedule": "paper", "steps": 3, "fusion_steps": 3}

@@ -9,9 +9,9 @@ import torch
 
 from realdeg.imaging.resample import resize
 from realdeg.report.evaluation import heat
-from train.check import Checker
-from train.d2c_build import build
-from train.d2c_settings import D2CSettings
+from train.d2c.build import build
+from train.d2c.settings import D2CSettings
+from train.evaluate.check import Checker
 from train.machine import choose
 from train.restore.model import Model
 

@@ -14,7 +14,7 @@ from realdeg.imaging.resample import resize
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.metrics.lr_psnr import lr_psnr
-from train.published_space import ROWS, published
+from train.evaluate.published_space import ROWS, published
 from train.restore.enforced import HOWS, enforced
 from train.restore.model import to_uint8
 from train.restore.moments import Moments

@@ -17,14 +17,14 @@ import torch
 from safetensors.torch import load_file
 
 from realdeg.errors import UserError
-from train.d2c import alpha_at, learning_rate, train_d2c
-from train.d2c_build import build
-from train.d2c_settings import PRESETS, D2CSettings
-from train.descent import descend, gradient_ratio
-from train.evaluate import evaluate
-from train.models import load
+from train.d2c.build import build
+from train.d2c.command import alpha_at, learning_rate, train_d2c
+from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.descent import descend, gradient_ratio
+from train.engine.surroundings import git_state
+from train.evaluate.command import evaluate
 from train.restore.checkpoint import open_run
-from train.surroundings import git_state
+from train.restore.models import load
 
 
 def settings(tiny, data, out, **more):

@@ -12,10 +12,10 @@ from realdeg.degrade.apply.image import apply
 from realdeg.degrade.resolved import given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from train.batches import Crops
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.degraded import DegradedCrops
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.data.batches import Crops
+from train.data.degraded import DegradedCrops
 
 
 def crops(scale=2, patch=16, size=3):

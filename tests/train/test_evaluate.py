@@ -13,14 +13,14 @@ import pytest
 
 from realdeg.errors import UserError
 from realdeg.records import PairRecord, write_manifest
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.evaluate import evaluate
-from train.look import look, montage
-from train.models import load
-from train.score_table import COLUMNS
-from train.sources import reduced
-from train.upscale import targets, upscale_files, upscale_folder
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.data.sources import reduced
+from train.evaluate.command import evaluate
+from train.evaluate.look import look, montage
+from train.evaluate.score_table import COLUMNS
+from train.restore.models import load
+from train.upscale.command import targets, upscale_files, upscale_folder
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ import torch
 from torch import nn
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
-from train import models
-from train.d2c import train_d2c
-from train.d2c_build import build
-from train.d2c_settings import D2CSettings
-from train.export import export_onnx
+from train.d2c.build import build
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.engine.run_settings import portable
+from train.export.command import export_onnx
 from train.machine import choose
-from train.models import SHIPPED, load
 from train.nets.bicubic import BicubicBase, BicubicConvolution
+from train.restore import models
 from train.restore.checkpoint import open_file, save
 from train.restore.model import Bicubic, Model
-from train.run_settings import portable
+from train.restore.models import SHIPPED, load
 
 LONE = {"host": "vdsr", "depth": 0, "width": 8, "blocks": 1}  # the quickest to export
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_exported_is_one_line(program, tmp_path, monkeypatch, wor
 
 def test_an_onnx_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
-    monkeypatch.setattr("train.export._difference", lambda whole, path: 0.01)
+    monkeypatch.setattr("train.export.command._difference", lambda whole, path: 0.01)
     with pytest.raises(UserError, match=r"m\.onnx: onnxruntime's image is off by 0\.01 of the range"):
         export_onnx(untrained(scale=2, **LONE), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())

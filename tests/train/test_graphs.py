@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from realdeg.errors import UserError
-from train import d2c_build, refvae_build, vspsr_build
-from train.d2c_settings import D2CSettings
-from train.export import export_onnx
+from train.d2c.command import build as d2c_build
+from train.d2c.settings import D2CSettings
+from train.export.command import export_onnx
 from train.machine import choose
-from train.refvae_settings import RefVAESettings
+from train.refvae.command import build as refvae_build
+from train.refvae.settings import RefVAESettings
 from train.restore.graphs import network
 from train.restore.model import Bicubic, Model, tensor
 from train.restore.refvae import RefVAE
 from train.restore.vspsr import VSpSR
-from train.vspsr_settings import VSpSRSettings
+from train.vspsr.command import build as vspsr_build
+from train.vspsr.settings import VSpSRSettings
 
 CPU = choose("cpu", "fp32")
 

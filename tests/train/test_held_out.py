@@ -17,12 +17,12 @@ from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.io.left_out import in_words
 from realdeg.records import PairRecord, read_manifest, write_manifest
-from train.alike import like_any, thumbnails
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.evaluate import evaluate
-from train.learning_set import learning_set
-from train.pairs import counted, read_pairs, read_split, split_to_evaluate
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.data.alike import like_any, thumbnails
+from train.data.learning_set import learning_set
+from train.data.pairs import counted, read_pairs, read_split, split_to_evaluate
+from train.evaluate.command import evaluate
 
 from .conftest import picture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from train import history
+from train.engine import history
 
 
 def test_half_a_letter_in_a_setting_is_noted(tmp_path):

@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from realdeg.errors import UserError
-from train.d2c import train_d2c
-from train.d2c_build import build
-from train.d2c_settings import PRESETS, D2CSettings
-from train.evaluate import evaluate
-from train.models import load
+from train.d2c.build import build
+from train.d2c.command import train_d2c
+from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.settings import resolve
+from train.evaluate.command import evaluate
 from train.nets.edsr import ResidualBlock, edsr_host, srresnet_host
 from train.nets.host import SinglePath
 from train.nets.hosts import HOSTS
@@ -23,8 +23,8 @@ from train.nets.rrdb import RRDB, DenseBlock, rrdb_host
 from train.nets.tree import FusionNet, TreeNet
 from train.nets.vdsr import vdsr_host
 from train.restore.checkpoint import open_run
+from train.restore.models import load
 from train.restore.tiling import upscale_tiled
-from train.settings import resolve
 
 SMALL = D2CSettings(width=8, groups=2, blocks=2, growth=4, fusion_width=8)
 

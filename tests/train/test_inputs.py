@@ -15,12 +15,12 @@ from click.testing import CliRunner, Result
 
 from realdeg.errors import UserError
 from realdeg.io.finding_settings import Finding
-from train.evaluate import evaluate
-from train.evaluate import main as evaluate_program
-from train.guides import Pictures, guide
-from train.photos import photos
-from train.sample import main as sample_program
-from train.upscale import main as upscale_program
+from train.data.photos import photos
+from train.evaluate.command import evaluate
+from train.evaluate.command import main as evaluate_program
+from train.restore.guides import Pictures, guide
+from train.sample.command import main as sample_program
+from train.upscale.command import main as upscale_program
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
 TWIN = "has the same name as two.jpg, so both would be two.png; rename one, or choose by --prefer jpeg or png"
@@ -119,10 +119,12 @@ def test_sample_takes_the_options(folder, tmp_path, monkeypatch):
         machine, scale = Machine, 2
 
     opened = type("Opened", (), {"weights": folder / "one.png"})
-    monkeypatch.setattr("train.models.opened", lambda *_: opened)
-    monkeypatch.setattr("train.models.restored", lambda *_: Model)
-    monkeypatch.setattr("train.models.sampled", lambda model: model)
-    monkeypatch.setattr("train.sampling.sample_photo", lambda model, photo, *_: drawn.append(photo.name) or 1)
+    monkeypatch.setattr("train.restore.models.opened", lambda *_: opened)
+    monkeypatch.setattr("train.restore.models.restored", lambda *_: Model)
+    monkeypatch.setattr("train.restore.models.sampled", lambda model: model)
+    monkeypatch.setattr(
+        "train.sample.sampling.sample_photo", lambda model, photo, *_: drawn.append(photo.name) or 1
+    )
     words = (folder, "-o", tmp_path / "out", "--run", tmp_path)
     result = ran(sample_program, *words, code=1)
     assert drawn == ["one.png"]

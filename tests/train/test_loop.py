@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from realdeg.errors import Interrupted, UserError
-from train.loop import fit
+from train.engine.loop import fit
 from train.restore.checkpoint import FOLDER, latest, open_run
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_SOME_FAILED, Unfit, UserError
-from train import models
 from train.machine import choose
 from train.memory import enough_memory
-from train.models import SHIPPED
+from train.restore import models
 from train.restore.model import Bicubic, Model
-from train.sampling import Wish, sample_photo
-from train.upscale import upscale_files
+from train.restore.models import SHIPPED
+from train.sample.sampling import Wish, sample_photo
+from train.upscale.command import upscale_files
 
 ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from train.d2c_build import build
-from train.d2c_settings import D2CSettings
+from train.d2c.build import build
+from train.d2c.settings import D2CSettings
 from train.nets.blocks import RCAB, ChannelAttention, EnlargingConv, ResidualGroup, initialise, upsampler
 from train.nets.grouped import forward_grouped
 from train.nets.hosts import HOSTS

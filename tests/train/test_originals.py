@@ -11,8 +11,8 @@ import pytest
 
 from realdeg.errors import EXIT_USAGE
 from realdeg.identity import file_hash
-from train.enlarged import JOURNAL
-from train.upscale import upscale_folder
+from train.upscale.command import upscale_folder
+from train.upscale.enlarged import JOURNAL
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def test_a_kill_costs_the_photo_in_hand(program, photos, tmp_path, lines):
 
 
 def test_the_function_knows_what_the_program_made(program, make_dataset, tiny, photos, tmp_path):
-    from train.d2c import train_d2c
-    from train.d2c_settings import D2CSettings
+    from train.d2c.command import train_d2c
+    from train.d2c.settings import D2CSettings
 
     data = make_dataset()
     run = train_d2c(

@@ -9,7 +9,7 @@ import pytest
 
 from realdeg.errors import UserError
 from realdeg.records import read_manifest, write_manifest
-from train.pairs import read_pairs, read_split
+from train.data.pairs import read_pairs, read_split
 
 
 def keys(pairs):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from realdeg.errors import UserError
 from train.losses.perceptual import LPIPS, VGGDistance
 from train.nets.trunks import alexnet, seeded, vgg19
-from train.pretrained import PUBLISHED, at_hand, weights
+from train.restore.pretrained import PUBLISHED, at_hand, weights
 
 CHANNELS = (64, 192, 384, 256, 256)
 

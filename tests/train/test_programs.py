@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE
-from train.batches import Crops
-from train.d2c_learning import Learning
-from train.models import SHIPPED, load
+from train.d2c.learning import Learning
+from train.data.batches import Crops
 from train.restore.checkpoint import FOLDER, open_run
+from train.restore.models import SHIPPED, load
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 

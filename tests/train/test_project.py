@@ -9,12 +9,12 @@ from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.metrics.psnr import psnr_y
 from realdeg.records import PairRecord, write_manifest
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.evaluate import evaluate
-from train.evaluate import main as evaluate_program
-from train.models import load
-from train.upscale import main as upscale_program
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.evaluate.command import evaluate
+from train.evaluate.command import main as evaluate_program
+from train.restore.models import load
+from train.upscale.command import main as upscale_program
 
 
 def bicubic_pairs(sample, folder):

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from realdeg.errors import UserError
-from train.batches import Crops
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
-from train.ranks import Ranks
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.data.batches import Crops
+from train.engine.ranks import Ranks
 from train.restore.checkpoint import latest, open_run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,12 +12,12 @@ from torch import nn
 
 from realdeg.errors import UserError
 from realdeg.identity import file_hash
-from train.alike import hashes, load, packed
-from train.cache import INDEX, _map, _read_index
-from train.enlarged import JOURNAL, Enlarged
-from train.learned import FILE, read_learned, read_marks
-from train.reference_list import _read
+from train.data.alike import hashes, load, packed
+from train.data.cache import INDEX, _map, _read_index
+from train.data.learned import FILE, read_learned, read_marks
+from train.data.reference_list import _read
 from train.restore.checkpoint import latest, open_file, save
+from train.upscale.enlarged import JOURNAL, Enlarged
 
 ABOUT = {"kind": "d2c", "scale": 2, "settings": {"width": 8, "ema": 0.0}}
 

@@ -13,21 +13,21 @@ from safetensors.torch import load_file
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
+from train.data.references import IMAGE, PRIOR, SELF
+from train.engine.settings import resolve
 from train.losses.style import STYLE, statistics, style_distance
 from train.machine import choose
-from train.models import load
 from train.nets import patchgan
 from train.nets.trunks import RELU, seeded, vgg19
-from train.references import IMAGE, PRIOR, SELF
-from train.refvae import learning_rate, train_refvae
-from train.refvae_build import build, seen_through
-from train.refvae_learning import Learning
-from train.refvae_settings import PRESETS, RefVAESettings
+from train.refvae.build import build, seen_through
+from train.refvae.command import learning_rate, train_refvae
+from train.refvae.learning import Learning
+from train.refvae.settings import PRESETS, RefVAESettings
 from train.restore.checkpoint import open_run
 from train.restore.model import tensor
+from train.restore.models import load
 from train.restore.refvae import Drawing, RefVAE
 from train.restore.space import Space
-from train.settings import resolve
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -124,8 +124,8 @@ def test_references_that_come_and_go_do_not_strand_a_run(make_dataset, pictures,
 
 
 def test_the_list_of_references_keeps_its_numbers(pictures, tmp_path):
-    from train.guides import Pictures
-    from train.reference_list import settled
+    from train.data.reference_list import settled
+    from train.restore.guides import Pictures
 
     names = ["r0.png", "r1.png", "r2.png", "r3.png"]
     for i in (2, 3):
@@ -323,7 +323,7 @@ def test_a_bad_reference_is_named(make_dataset, pictures, tmp_path):
 
 
 def test_nan_names_its_files_and_keeps_the_run(make_dataset, pictures, tmp_path, monkeypatch):
-    from train import refvae_learning
+    from train.refvae.command import learning as refvae_learning
 
     data = make_dataset()
     run = train(data=data, out=tmp_path / "run", references=pictures, steps=2)

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from realdeg.errors import Unfit
 from realdeg.imaging.resample import resize
 from realdeg.imaging.square import fitted
-from train.batches import Batch
+from train.data.batches import Batch
+from train.data.references import IMAGE, PRIOR, SELF, WithReferences
 from train.losses.patchgan import fooling_loss, matching_loss, soft_labels, telling_loss
 from train.losses.style import statistics, style_distance, total_variation
 from train.losses.variational import normal_divergence
@@ -22,7 +23,6 @@ from train.nets.bicubic import BicubicReduction
 from train.nets.patchgan import PatchGAN
 from train.nets.refvae import Features, RefVAENet, padded
 from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, seeded
-from train.references import IMAGE, PRIOR, SELF, WithReferences
 
 
 def count(net):

@@ -16,12 +16,12 @@ from PIL import Image
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
 from realdeg.metrics.lr_psnr import lr_psnr
-from train.guides import Pictures, guide, named
 from train.machine import choose
-from train.models import SHIPPED, load, sampled
+from train.restore.guides import Pictures, guide, named
+from train.restore.models import SHIPPED, load, sampled
 from train.restore.space import Space, arc, noise
-from train.sample import _numbers
-from train.sampling import RECORD, Wish, sample_photo
+from train.sample.command import _numbers
+from train.sample.sampling import RECORD, Wish, sample_photo
 
 
 def picture(seed, size_hw):

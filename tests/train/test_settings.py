@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from realdeg.errors import UserError
 from realdeg.settings import from_mapping, read_yaml
-from train.settings import as_text, check_limits, command, resolve, setting
+from train.engine.settings import as_text, check_limits, command, resolve, setting
 
 
 @dataclass(frozen=True)

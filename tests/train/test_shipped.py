@@ -10,8 +10,8 @@ import pytest
 from safetensors import safe_open
 
 from realdeg.errors import UserError
-from train.evaluate import evaluate
-from train.models import SHIPPED, load, opened
+from train.evaluate.command import evaluate
+from train.restore.models import SHIPPED, load, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSEEN = ROOT / "data/sample/clean/chelsea.png"

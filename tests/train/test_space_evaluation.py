@@ -20,15 +20,15 @@ from click.testing import CliRunner
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
 from realdeg.metrics.blockiness import blockiness
-from train import models
-from train.evaluate import evaluate, main
+from train.evaluate.command import evaluate, main
+from train.evaluate.published_space import published
+from train.evaluate.score_table import SPACE_COLUMNS
+from train.evaluate.space_evaluation import Sampling, measure
 from train.losses.perceptual import LPIPS
 from train.machine import Machine, choose
 from train.nets.trunks import alexnet, seeded
-from train.published_space import published
+from train.restore import models
 from train.restore.space import Space, noise
-from train.score_table import SPACE_COLUMNS
-from train.space_evaluation import Sampling, measure
 
 
 @dataclass

@@ -11,19 +11,19 @@ from safetensors.torch import load_file
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
-from train.d2c import train_d2c
-from train.d2c_settings import D2CSettings
+from train.d2c.command import train_d2c
+from train.d2c.settings import D2CSettings
+from train.engine.settings import resolve
 from train.machine import choose
-from train.models import load, opened
 from train.nets.trunks import seeded, vgg19
 from train.restore.checkpoint import hand_on, open_run
+from train.restore.models import load, opened
 from train.restore.space import Space
 from train.restore.vspsr import Drawing, VSpSR
-from train.settings import resolve
-from train.vspsr import learning_rate, train_vspsr
-from train.vspsr_build import build
-from train.vspsr_learning import Learning
-from train.vspsr_settings import PRESETS, VSpSRSettings
+from train.vspsr.build import build
+from train.vspsr.command import learning_rate, train_vspsr
+from train.vspsr.learning import Learning
+from train.vspsr.settings import PRESETS, VSpSRSettings
 
 SMALL = {
     "basis": 8, "patch": 16, "batch": 2, "steps": 6, "lr": 1e-3, "vgg": 0.0, "gan": 0.01, "kl": 0.01,
@@ -208,7 +208,7 @@ def test_a_small_photo_is_one_line(make_dataset, tmp_path):
 
 
 def test_nan_names_its_files_and_keeps_the_run(make_dataset, tmp_path, monkeypatch):
-    from train import vspsr_learning
+    from train.vspsr.command import learning as vspsr_learning
 
     data = make_dataset()
     run = train(data=data, out=tmp_path / "run", steps=3)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from realdeg.errors import UserError
 from train.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk, alexnet, vgg19
-from train.pretrained import weights
+from train.restore.pretrained import weights
 
 CONV5_4 = 34
 LPIPS_FILES = ("alexnet", "lpips_alex")

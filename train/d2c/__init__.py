@@ -1,0 +1,1 @@
+"""D2C-SR: `python -m train.d2c`."""

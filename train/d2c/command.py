@@ -1,0 +1,134 @@
+"""D2C-SR: train a tree of predictions and the network that joins them (Li et al., ECCV 2022).
+
+python -m train.d2c --data PAIRS -o RUN [--preset tiny]
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.settings import command
+
+if TYPE_CHECKING:
+    from train.engine.session import Session
+
+FREE = ("leaves", "fusion_steps", "diagnose_every")  # may differ between the halves of a resumed run
+
+
+def train_d2c(
+    settings: D2CSettings, *, overwrite: bool = False, quiet: bool = False, say: Callable[[str], None] = print
+) -> Path:
+    """Train, or go on training, and return the run folder.
+
+    Args:
+        settings: `data` and `out` are required.
+        overwrite: throw away what an earlier run left in `out`.
+        say: receives lines for the user.
+
+    Raises:
+        UserError: the dataset cannot be trained on, or `out` was made with other settings.
+        Interrupted: Ctrl-C; all is saved.
+    """
+    from train.engine.session import begun
+
+    with begun("d2c", settings, free=FREE, overwrite=overwrite, quiet=quiet, say=say) as session:
+        return _learn(session)
+
+
+def _learn(session: Session[D2CSettings]) -> Path:
+    from train.d2c.learning import Learning
+    from train.engine.session import Nets, Stage
+    from train.restore.model import Model
+
+    s, bring = session.settings, session.bring
+    steps = session.first_end() if s.schedule == "paper" else session.steps
+    assert s.scale is not None
+    scale = s.scale
+    learning = Learning(s, session.machine, session.ranks)
+    rate = functools.partial(learning_rate, s, per_epoch=session.per_epoch)
+    alpha = functools.partial(alpha_at, s, per_epoch=session.per_epoch)
+    sizes = [sum(p.numel() for p in net.parameters()) for net in learning.nets.values()]
+    joined = f", {sizes[1]:,} to join them" if len(sizes) > 1 else ""
+    session.say(f"network: {sizes[0]:,} parameters in {s.children**s.depth} branches{joined}")
+
+    def joint(i: int, batch: Any) -> dict[str, Any]:
+        """The released loop; the second forward pass of the tree is left out, its images are at hand."""
+        lr_image, target = bring(i, batch)
+        pred, told = learning.divergence(lr_image, target, i, rate(i, steps), alpha(i))
+        if learning.fusion is None:
+            return told
+        return {**told, **learning.convergence(pred, target, rate(i, steps))}
+
+    def first(i: int, batch: Any) -> dict[str, Any]:
+        """The paper's first stage."""
+        lr_image, target = bring(i, batch)
+        return learning.divergence(lr_image, target, i, rate(i, steps), alpha(i))[1]
+
+    def second(i: int, batch: Any) -> dict[str, Any]:
+        """The paper's second stage: the tree is frozen."""
+        lr_image, target = bring(i, batch)
+        return learning.convergence(learning.predict(lr_image), target, rate(i - steps, fusion_steps))
+
+    def model(nets: Nets, *, fused: bool) -> Model:
+        tree: Any = nets["tree"]
+        return Model(tree, nets.get("fusion") if fused else None, scale, session.machine.exact())
+
+    mean, whole = (functools.partial(model, fused=fused) for fused in (False, True))
+    if s.schedule == "joint" or learning.fusion is None:
+        stages = [Stage(joint, steps, whole)]
+    else:
+        fusion_steps = s.fusion_steps or max(1, steps // 4)
+        stages = [
+            Stage(first, steps, mean, "divergence", idle=frozenset(["fusion"])),
+            Stage(second, steps + fusion_steps, whole, "convergence"),
+        ]
+    nets = learning.nets
+    return session.learn(stages, nets=nets, optimisers=learning.optimisers, judged=list(nets))
+
+
+def learning_rate(s: D2CSettings, i: int, steps: int, *, per_epoch: int) -> float:
+    """Learning rate of step i."""
+    from train.engine.rates import cosine, risen, stairs
+
+    if s.lr_schedule == "cosine":
+        return s.lr * risen(i, s.warmup) * cosine(i, steps)
+    return s.lr * risen(i, s.warmup) * stairs(i // per_epoch, s.halve_every, 0.5)
+
+
+def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
+    """Weight of the divergence loss at step i."""
+    from train.losses.divergence import alpha_schedule
+
+    return s.alpha if s.alpha_schedule == "constant" else alpha_schedule(i // per_epoch, alpha=s.alpha)
+
+
+def next_command(out: Path, s: D2CSettings) -> str:
+    """The command that measures a run on what it didn't learn from, for a shell."""
+    from train.data.pairs import split_to_evaluate
+    from train.restore.models import opened
+
+    assert s.data is not None
+    split = split_to_evaluate(s.data, int(opened(out, None).about["scale"]))
+    words = ["python", "-m", "train.evaluate", "--run", str(out), "--data", str(s.data)]
+    return shlex.join(words if split == "test" else [*words, "--split", split])
+
+
+@command(D2CSettings, PRESETS, required=("data", "out"))
+@click.option(
+    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
+def main(settings: D2CSettings, resume: bool, quiet: bool) -> None:
+    """Train D2C-SR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
+    say = (lambda text: None) if quiet else click.echo
+    out = train_d2c(settings, overwrite=not resume, quiet=quiet, say=say)
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        say(f"{out}: done; next: {next_command(out, settings)}")

@@ -1,0 +1,1 @@
+"""What is learned from: pairs, photos, references, and batches of them."""

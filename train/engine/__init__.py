@@ -1,0 +1,1 @@
+"""The loop and the run around it: settings, steps, checkpoints in time, ranks, logs."""

@@ -1,0 +1,1 @@
+"""RefVAE: `python -m train.refvae`."""

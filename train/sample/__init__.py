@@ -1,0 +1,1 @@
+"""Many explanations of a photo: `python -m train.sample`."""

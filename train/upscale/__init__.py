@@ -1,0 +1,1 @@
+"""Photos enlarged by a trained network: `python -m train.upscale`."""

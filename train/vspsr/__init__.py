@@ -1,0 +1,1 @@
+"""VSpSR: `python -m train.vspsr`."""

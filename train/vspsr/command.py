@@ -1,0 +1,97 @@
+"""VSpSR: train a network that draws images from the SR space (variational sparse representation, NTIRE 2021).
+
+python -m train.vspsr --data PAIRS -o RUN [--preset tiny]
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from train.engine.settings import command
+from train.vspsr.settings import PRESETS, VSpSRSettings
+
+if TYPE_CHECKING:
+    from train.engine.session import Session
+
+
+def train_vspsr(
+    settings: VSpSRSettings,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, or go on training, and return the run folder.
+
+    Args:
+        settings: `data` and `out` are required.
+        overwrite: throw away what an earlier run left in `out`.
+        quiet: no progress.
+        say: receives lines for the user.
+
+    Raises:
+        UserError: the dataset cannot be trained on, `out` was made with other settings, or a model that is
+            built on cannot be had.
+        Interrupted: Ctrl-C; all is saved.
+    """
+    from train.engine.session import begun
+
+    with begun("vspsr", settings, overwrite=overwrite, quiet=quiet, say=say) as session:
+        return _learn(session)
+
+
+def _learn(session: Session[VSpSRSettings]) -> Path:
+    from train.engine.session import Nets, Stage
+    from train.restore.vspsr import VSpSR
+    from train.vspsr.build import base_of, begin_with, held
+    from train.vspsr.learning import Learning
+
+    s, machine = session.settings, session.machine
+    assert s.scale is not None
+    base, about = (None, None) if s.mu is None else base_of(s.mu, s.scale, s.device)
+    learning = Learning(s, machine, session.ranks, base)
+    pair = learning.pair
+    if s.init is not None:
+        begin_with(s.init, pair.net)
+    session.say(pair.described(f"{s.basis} basis vectors", "critic"))
+
+    def step(i: int, batch: Any) -> Any:
+        lr, hr = session.bring(i, batch)
+        return learning.step(lr, hr, i, learning_rate(s, i, session.steps, per_epoch=session.per_epoch))
+
+    def model(nets: Nets) -> VSpSR:
+        net: Any = nets["net"]
+        return VSpSR(net, base, machine.exact())
+
+    return session.learn(
+        [Stage(step, session.steps, model)], nets=pair.nets, optimisers=pair.optimisers,
+        judged=["net"], frozen=held(base), about=None if about is None else {"mu": about},
+    )  # fmt: skip
+
+
+def learning_rate(s: VSpSRSettings, i: int, steps: int, *, per_epoch: int) -> float:
+    """Learning rate of step i."""
+    from train.engine.rates import cosine, risen, stairs
+
+    if s.lr_schedule == "cosine":
+        return s.lr * risen(i, s.warmup) * cosine(i, steps)
+    return s.lr * risen(i, s.warmup) * stairs(i // per_epoch, s.tenth_every, 0.1)
+
+
+@command(VSpSRSettings, PRESETS, required=("data", "out"))
+@click.option(
+    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
+def main(settings: VSpSRSettings, resume: bool, quiet: bool) -> None:
+    """Train VSpSR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
+    say = (lambda text: None) if quiet else click.echo
+    out = train_vspsr(settings, overwrite=not resume, quiet=quiet, say=say)
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        say(f"{out}: done; next: python -m train.sample PHOTO --run {shlex.quote(str(out))} -o samples")
