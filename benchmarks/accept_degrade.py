@@ -43,7 +43,7 @@ from published import RANGES, SHARES, noises, numbers, off_by
 from scipy.io import loadmat
 
 from realdeg.degrade.apply.image import APPLY, Pools, as_float
-from realdeg.degrade.settings import PRESETS
+from realdeg.degrade.recipe.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ('caf\u00e9|a,b|"|two\nlines| spaces |\u65e5\u672c/\u8a9e|100%#?&<b>|-o|' + "x" * 200).split("|")

@@ -30,9 +30,10 @@ from scipy import ndimage
 
 from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_image, find_sources
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.resolved import given
-from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image

@@ -33,8 +33,6 @@ from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.kernels.folder import job_folder
-from realdeg.noise.choice import level_function
 from realdeg.noise.folder import harvest
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.spectrum import (
@@ -48,6 +46,8 @@ from realdeg.noise.spectrum import (
     variance,
     without_shading,
 )
+from realdeg.pools.found import job_folder
+from realdeg.pools.level_function import level_function
 from realdeg.pools.pools import NoisePool
 
 TILE = 512

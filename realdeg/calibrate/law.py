@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.calibrate.pair_noise import PairNoise
-from realdeg.noise.choice import LevelFunction, level_function
 from realdeg.noise.spectrum import EDGES, coefficients, covariance, transform
+from realdeg.pools.level_function import NoiseLevelFunction, level_function
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +76,7 @@ def _fit(noises: Sequence[PairNoise], channel: int) -> Array | None:
     return result
 
 
-def by_level(noises: Sequence[PairNoise], law: dict[str, Any]) -> LevelFunction | None:
+def by_level(noises: Sequence[PairNoise], law: dict[str, Any]) -> NoiseLevelFunction | None:
     """The level function of windows in which noise prevails, less what their slope accounts for.
 
     Args:

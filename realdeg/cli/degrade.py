@@ -8,7 +8,8 @@ import click
 
 from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, finish, job_options
 from realdeg.cli.finding import finding_options, show_left_out
-from realdeg.degrade.settings import ALPHA, PRESETS, DegradeSettings
+from realdeg.degrade.recipe.presets import PRESETS
+from realdeg.degrade.settings import ALPHA, DegradeSettings
 from realdeg.io.finding_settings import Finding
 
 

@@ -124,7 +124,8 @@ def kernels(
         min_confidence=min_confidence,
         max_error=max_error,
     )
-    from realdeg.kernels.folder import check, estimate_pairs, estimate_photos, find_pairs, job_folder
+    from realdeg.kernels.folder import check, estimate_pairs, estimate_photos, find_pairs
+    from realdeg.pools.found import job_folder
 
     if job.dry_run:
         from realdeg.io.find import Listing, look

@@ -88,9 +88,9 @@ def noise(
     strong. Look at the result with `realdeg report OUT`. OUT is a file (.npz with origin), by the classic
     rule also a folder of PNG; OUT.job/manifest.csv has a row for every photo.
     """
-    from realdeg.kernels.folder import job_folder
     from realdeg.noise.folder import check, counts, harvest
     from realdeg.noise.patches import ENOUGH
+    from realdeg.pools.found import job_folder
     from realdeg.pools.pools import NoisePool
 
     settings = NoiseSettings(cast(Method, method), size, energy, shape, per_level, max_variance, min_mean)

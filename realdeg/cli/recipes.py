@@ -26,8 +26,8 @@ def recipes(name: str | None, scale: int, operations: bool, as_json: bool, quiet
 
         click.echo(written())
         return
+    from realdeg.degrade.recipe.presets import PRESETS
     from realdeg.degrade.recipe.recipe import read_recipe
-    from realdeg.degrade.settings import PRESETS
 
     if name is None:
         found = [read_recipe(preset) for preset in PRESETS]

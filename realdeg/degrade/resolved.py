@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from realdeg.degrade.recipe.ops.level_noise import level_noise
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import Recipe, read_recipe
-from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 ALPHA = ("white", "black", "refuse")
-PRESETS = ("realsr", "samsung", "bsrgan", "bsrgan_plus", "realesrgan", "mild", "bicubic", "bicubic_noise")
 
 
 @dataclass(frozen=True)

@@ -241,3 +241,11 @@ def interpolated(values: Tensor, knots: Sequence[float], curves: Tensor) -> Tens
     flat = upper.flatten(2)
     low, high = (torch.gather(curves, 2, index).view_as(values) for index in (flat - 1, flat))
     return low + share * (high - low)
+
+
+def jpeg_model_of_image(image: np.ndarray, quality: int) -> np.ndarray:
+    """Differentiable JPEG of kornia on one (H, W, 3) float32 image in [0, 1]."""
+    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        made = jpeg_model(tensor, torch.tensor([float(quality)]))
+    return np.ascontiguousarray(made[0].permute(1, 2, 0).numpy())

@@ -27,7 +27,7 @@ from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
 from realdeg.kernels.from_photo import learn_photo
 from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import refuse_inside
-from realdeg.pools.found import Kernel, cells, told, with_cells
+from realdeg.pools.found import Kernel, cells, job_folder, told, with_cells
 from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import to_mapping, versions, write_run
@@ -119,11 +119,6 @@ def check(settings: KernelSettings, out: Path, src: Path, *, pairs: bool = False
         raise UserError(out, problem, "end it in .npz or .mat, or name a folder", exit_code=EXIT_USAGE)
     refuse_inside(job_folder(out), src)
     refuse_inside(out, src)
-
-
-def job_folder(out: Path) -> Path:
-    """Where the state of the job for a pool lies."""
-    return out.with_name(f"{out.stem}.job")
 
 
 @dataclass(frozen=True)

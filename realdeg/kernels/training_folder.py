@@ -25,9 +25,9 @@ from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.kernels import zoo
 from realdeg.kernels.estimator_settings import TrainSettings
 from realdeg.kernels.examples import example, sharp, usable
-from realdeg.kernels.folder import job_folder
 from realdeg.kernels.statistics import grey_of
 from realdeg.layout import refuse_inside
+from realdeg.pools.found import job_folder
 from realdeg.records import PairRecord, fingerprint, with_files
 from realdeg.seeds import stream
 from realdeg.settings import versions, write_run

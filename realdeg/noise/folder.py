@@ -25,13 +25,12 @@ from realdeg.io.find import Found, look
 from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.kernels.folder import job_folder
 from realdeg.layout import refuse_inside
 from realdeg.noise.classic import Classic, classic
 from realdeg.noise.patches import origin, pool_of_windows
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.windows import REASONS, calm_windows
-from realdeg.pools.found import told
+from realdeg.pools.found import job_folder, told
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run

@@ -15,22 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.noise.choice import (
-    KNOTS,
     Choice,
-    LevelFunction,
     Seen,
     choose,
     is_blocky,
     is_coloured,
     least_spectrum,
-    level_function,
     mean_spectrum,
     strengths,
-    unlike,
 )
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.spectrum import drawn_on, made, mended, variance, without_shading
-from realdeg.noise.windows import TONE
+from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord
 from realdeg.seeds import seed_of
@@ -118,7 +114,7 @@ def pool_of_windows(
     return NoisePool(tuple(patches), tuple(patches.values()), told)
 
 
-def set_noise(seen: Seen, choice: Choice) -> tuple[LevelFunction, Array, Array]:
+def set_noise(seen: Seen, choice: Choice) -> tuple[NoiseLevelFunction, Array, Array]:
     """Level function and spectrum of a set, and how each window's noise compares with the function.
 
     The function is that of windows that show noise alone, corrected by what the finest energy of all others
@@ -131,7 +127,7 @@ def set_noise(seen: Seen, choice: Choice) -> tuple[LevelFunction, Array, Array]:
     else:
         spectrum = least_spectrum(seen.bands, seen.size)
         flat = np.broadcast_to(variance(spectrum, seen.size)[:, None], (3, len(KNOTS)))
-        first = LevelFunction(flat, np.zeros((3, len(KNOTS)), int))
+        first = NoiseLevelFunction(flat, np.zeros((3, len(KNOTS)), int))
     values = first(seen.level) * strengths(seen, first, spectrum, is_blocky(seen, choice))[:, None]
     values[alone] = variance(drawn_on(seen.bands[alone]), seen.size)
     law = level_function(seen.level, values)
@@ -164,7 +160,7 @@ def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[Seen, Ar
 def _best(seen: Seen, choice: Choice, most: int) -> Array:
     """Windows that were taken, the best of each range of brightness, in order of photos."""
     kept: list[int] = []
-    tone = np.minimum(seen.level.mean(1) / TONE, 7).astype(int)
+    tone = np.minimum(seen.level.mean(1) / INTENSITY_BIN, 7).astype(int)
     for number in range(8):
         here = np.flatnonzero(choice.taken & (tone == number))
         kept += here[np.argsort(choice.score[here], kind="stable")][:most].tolist()

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.noise.spectrum import BANDS, covariance, transform, without_shading
+from realdeg.pools.level_function import INTENSITY_BIN
 
 Array = npt.NDArray[Any]
 
 CELL = 8  # px
 STRIP = 512  # rows at once, so that what is computed of them fits the cache
-TONE = 32.0  # 8-bit levels: a range of brightness
 PER_TONE = 6  # windows of a photo and a range
 CLIPPED = 0.01  # share of pixels at black or white; noise is cut off there
 CLIPPED_SPARE = 0.1  # in photos that have no better windows
@@ -149,7 +149,7 @@ def _bend(level: Array, side: int) -> Array:
 def _calmest(rank: Array, mean: Array, side: int) -> list[tuple[int, int]]:
     """Places of lowest rank, `PER_TONE` in each range of brightness, none overlapping another."""
     taken: list[tuple[int, int]] = []
-    tone = np.minimum(mean / TONE, 7).astype(int)
+    tone = np.minimum(mean / INTENSITY_BIN, 7).astype(int)
     for number in range(8):
         here = np.where(tone == number, rank, np.inf)
         for row, column in taken:

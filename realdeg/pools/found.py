@@ -20,6 +20,11 @@ Kernel = tuple[Array, dict[str, float]] | str  # with figures; or why there is n
 KERNELS = "kernels"  # folder of a job
 
 
+def job_folder(out: Path) -> Path:
+    """Where the state of the job for a pool lies."""
+    return out.with_name(f"{out.stem}.job")
+
+
 def with_kernels(
     job: Path, record: PairRecord, kernels: Sequence[Array], names: Sequence[str] = ("",)
 ) -> PairRecord:

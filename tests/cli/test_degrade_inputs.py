@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realdeg.degrade.settings import PRESETS
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
 

@@ -28,8 +28,9 @@ from realdeg.atomic import TEMPORARY
 from realdeg.cli.main import main
 from realdeg.degrade import stored_pools
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.replay import replay
-from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
 from realdeg.jobs import Running

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from realdeg.degrade.apply import batch, image
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import OPS, from_text, read_recipe
-from realdeg.degrade.settings import PRESETS
 from realdeg.imaging import batched
 from realdeg.imaging.blur import placed
 from realdeg.imaging.kernels import gaussian

@@ -20,7 +20,7 @@ from realdeg.imaging.blur import blur_subsample_reference, placed
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.noise.choice import KNOTS
+from realdeg.pools.level_function import KNOTS
 from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.records import PairRecord, read_manifest, write_manifest
 

@@ -17,9 +17,10 @@ from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.kernels import from_photo
-from realdeg.kernels.folder import estimate_pairs, estimate_photos, job_folder
+from realdeg.kernels.folder import estimate_pairs, estimate_photos
 from realdeg.kernels.from_photo import unusable
 from realdeg.kernels.settings import KernelSettings
+from realdeg.pools.found import job_folder
 from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, write_manifest
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 from realdeg.degrade.apply.image import APPLY, Pools, apply
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
-from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.degrade.settings import DegradeSettings
 from realdeg.pools.pools import KernelPool, NoisePool
 
 # Grey levels of 255 by which one step may be off. Float32 and kernels without tails of 1e-6 of their weight make

@@ -13,10 +13,10 @@ from scipy import ndimage
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.kernels.folder import job_folder
-from realdeg.noise.choice import KNOTS, LevelFunction, level_function
 from realdeg.noise.folder import counts, harvest
 from realdeg.noise.settings import NoiseSettings
+from realdeg.pools.found import job_folder
+from realdeg.pools.level_function import KNOTS, NoiseLevelFunction, level_function
 from realdeg.pools.pools import NoisePool
 
 DEFAULT = NoiseSettings()
@@ -257,5 +257,5 @@ def test_a_level_function_goes_through_the_variances_that_it_is_given():
     assert np.abs(np.log2(found.variance / law(KNOTS)))[:, inside].max() < 0.2
     assert found.counts.sum() == 1200
     assert np.array_equal(found.variance[:, 0], found.variance[:, 1])  # drawn on from the nearest known
-    line = LevelFunction(np.tile(law(KNOTS), (3, 1)), np.ones((3, len(KNOTS)), int))
+    line = NoiseLevelFunction(np.tile(law(KNOTS), (3, 1)), np.ones((3, len(KNOTS)), int))
     assert np.allclose(line(np.array([[50.0, 100.0, 150.0]])), law(np.array([[50.0, 100.0, 150.0]])))

@@ -14,8 +14,9 @@ from PIL import Image
 
 from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
-from realdeg.degrade.settings import PRESETS, DegradeSettings
+from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.pools.pools import KernelPool, NoisePool
 

@@ -9,9 +9,9 @@ import pytest
 
 from realdeg.degrade.apply.image import APPLY
 from realdeg.degrade.recipe.captions import WORDS, plain, tell, told
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.recipe.sizes import hr_size, sizes, with_factors
-from realdeg.degrade.settings import PRESETS
 from realdeg.imaging.kernels import gaussian
 from realdeg.pools.pools import KernelPool, NoisePool
 

@@ -20,7 +20,7 @@ from train.d2c.command import train_d2c
 from train.d2c.settings import D2CSettings
 from train.engine.average import Average
 from train.engine.history import FILE
-from train.engine.log import Show
+from train.progress import ProgressBar
 from train.restore.checkpoint import open_run, save
 
 
@@ -255,7 +255,7 @@ def test_progress_that_nobody_can_see_stops_nothing(monkeypatch, what):
     if what == "full":
         stream = Path("/dev/full").open("w")  # noqa: SIM115
     monkeypatch.setattr(sys, "stderr", None if what == "none" else stream)
-    with Show("training", 3, 0) as show:
+    with ProgressBar("training", 3, 0) as show:
         assert show.bar is None
         for done in (1, 2, 3):
             show.step(done, {"loss": 0.5})

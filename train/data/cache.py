@@ -19,6 +19,7 @@ from realdeg.atomic import whole_file, write_text
 from realdeg.errors import UserError
 from realdeg.identity import Reading, place, state_of
 from realdeg.io.arrays import Unreadable, map_npy
+from realdeg.metrics.ssim import WINDOW
 from realdeg.records import fingerprint
 from realdeg.typed import Mistyped, read_json
 
@@ -169,3 +170,15 @@ def first_of(names: Sequence[str], count: int = 5) -> str:
 def large_enough(lr: Sequence[np.ndarray], patch: int) -> list[int]:
     """Which LR images hold a patch (LR px), by their places."""
     return [i for i, small in enumerate(lr) if min(small.shape[:2]) >= patch]
+
+
+def check_measurable(key: str, hr: np.ndarray, shave: int) -> None:
+    """Refuse an image that is smaller than the window of SSIM after shaving.
+
+    Raises:
+        UserError: names the pair.
+    """
+    h, w = hr.shape[:2]
+    if min(h, w) - 2 * shave < WINDOW:
+        problem = f"its HR is {w}x{h}, too small to measure SSIM with {shave} px shaved off"
+        raise UserError(key, problem, "give it to split train, or remove its row from manifest.csv")

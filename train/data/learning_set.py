@@ -10,9 +10,8 @@ import numpy as np
 
 from realdeg.errors import UserError
 from train.data.alike import Thumbnails, like_any, of_pairs, stacked
-from train.data.cache import Say, as_uint8, cached, check_sizes, decoded, large_enough
+from train.data.cache import Say, as_uint8, cached, check_measurable, check_sizes, decoded, large_enough
 from train.data.pairs import Pair, Split
-from train.evaluate.check import check_measurable
 
 ALIKE, SMALL = "like a picture held out", "with LR smaller than the patch of {patch}"
 UNMEASURABLE = "too small to be checked on"

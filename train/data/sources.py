@@ -14,9 +14,8 @@ from realdeg.identity import file_hash
 from realdeg.imaging.resample import METHODS, Method, resample, resize
 from realdeg.io.find import Found, look, twin_problem
 from realdeg.io.finding_settings import Finding
-from train.data.cache import as_uint8, check_sizes
+from train.data.cache import as_uint8, check_measurable, check_sizes
 from train.data.pairs import Pair, read_pairs
-from train.evaluate.check import check_measurable
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-SUFFIX = "_average"  # of a network's name in a checkpoint
-
 
 class Average:
     """Averages of networks, networks themselves.

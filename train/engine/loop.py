@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from realdeg.errors import Interrupted, UserError
 from realdeg.guard import stop_signals
 from train.data.batches import ahead
-from train.engine.log import Notes, Show, Window
+from train.engine.log import Notes, Window
 from train.engine.ranks import Ranks
 from train.memory import enough_memory
+from train.progress import ProgressBar
 from train.restore.checkpoint import Stateful, left_off, save
 
 
@@ -99,7 +100,7 @@ def fit(
     if start >= steps:
         return start
     with contextlib.ExitStack() as stack:
-        show = stack.enter_context(Show(what, steps, start, quiet=quiet or not ranks.is_first))
+        show = stack.enter_context(ProgressBar(what, steps, start, quiet=quiet or not ranks.is_first))
         stop = stack.enter_context(stop_signals())
         notes = stack.enter_context(Notes(out, track, start)) if ranks.is_first else None
         if start:

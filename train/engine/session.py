@@ -27,7 +27,7 @@ from train.data.learned import note_learned
 from train.data.learning_set import UNMEASURABLE, LearningSet, learning_set, measurable
 from train.data.pairs import Pair, Split, counted, read_split
 from train.engine import history
-from train.engine.average import SUFFIX, Average
+from train.engine.average import Average
 from train.engine.loop import fit
 from train.engine.ranks import Ranks, joined
 from train.engine.run_settings import FREE, RunSettings, portable
@@ -35,7 +35,7 @@ from train.engine.runs import LearnedFrom, clear, refuse_other_pairs, refuse_oth
 from train.engine.surroundings import note_surroundings
 from train.evaluate.check import checker, spread
 from train.machine import Machine, choose, hold_memory
-from train.restore.checkpoint import Checkpoint, Stateful, latest
+from train.restore.checkpoint import EMA_SUFFIX, Checkpoint, Stateful, latest
 from train.restore.model import Enlarger
 
 S = TypeVar("S", bound=RunSettings)
@@ -150,7 +150,7 @@ class Session(Generic[S]):
         parts: dict[str, Any] = {**nets, **optimisers, **(frozen or {})}
         average = Average({name: nets[name] for name in judged}, s.ema) if s.ema else None
         if average is not None:
-            parts |= {f"{name}{SUFFIX}": net for name, net in average.nets.items()}
+            parts |= {f"{name}{EMA_SUFFIX}": net for name, net in average.nets.items()}
             parts["average"] = average
         shown: Nets = {**nets, **(average.nets if average is not None else {})}
         chosen: Sequence[Pair] = ()

@@ -7,27 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.errors import UserError
 from realdeg.imaging.resample import resize
 from realdeg.metrics.psnr import Convention, psnr_y
-from realdeg.metrics.ssim import WINDOW, ssim_y
-from train.data.cache import check_sizes, decoded
+from realdeg.metrics.ssim import ssim_y
+from train.data.cache import check_measurable, check_sizes, decoded
 from train.data.pairs import Pair
 from train.restore.model import Enlarger
 
 CONVENTIONS = ("standard", "d2c", "no-border")
-
-
-def check_measurable(key: str, hr: np.ndarray, shave: int) -> None:
-    """Refuse an image that is smaller than the window of SSIM after shaving.
-
-    Raises:
-        UserError: names the pair.
-    """
-    h, w = hr.shape[:2]
-    if min(h, w) - 2 * shave < WINDOW:
-        problem = f"its HR is {w}x{h}, too small to measure SSIM with {shave} px shaved off"
-        raise UserError(key, problem, "give it to split train, or remove its row from manifest.csv")
 
 
 def scores(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str = "standard") -> dict[str, float]:

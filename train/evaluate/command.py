@@ -348,7 +348,7 @@ def main(
     the score by squared errors, PSNR-Y and SSIM-Y of mode, mean, samples and the best of them, beside
     published figures. --project belongs to LR that MATLAB's bicubic made.
     """
-    from train.engine.log import Show
+    from train.progress import ProgressBar
     from train.restore.models import load
 
     finding = Finding(prefer, follow_links)
@@ -373,7 +373,7 @@ def main(
 
         if lpips == "on" or alexnet or lpips_heads or at_hand(*LPIPS_FILES):
             net = LPIPS(alexnet, lpips_heads, trust=trust_weights)
-    with Show("evaluating", 1, 0) as show:
+    with ProgressBar("evaluating", 1, 0) as show:
         table = evaluate(
             run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
             model=model, scale=scale, project=project, lpips=net, sampling=sampling, finding=finding,

@@ -24,6 +24,7 @@ from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 from realdeg.identity import file_hash
 from realdeg.typed import Mistyped, checked, parsed, read_json
 
+EMA_SUFFIX = "_average"  # of the name of a network's average in a checkpoint
 FOLDER = "checkpoints"
 KEPT = 2
 HEADER = "realdeg"

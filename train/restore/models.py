@@ -98,6 +98,6 @@ def sampled(model: Trained) -> Space:
 
 def following(found: Checkpoint) -> str:
     """Ending of the names of the networks that make images: of the averaged ones where the run has them."""
-    from train.engine.average import SUFFIX
+    from train.restore.checkpoint import EMA_SUFFIX
 
-    return SUFFIX if found.about["settings"].get("ema") else ""
+    return EMA_SUFFIX if found.about["settings"].get("ema") else ""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, expose_value=False, help="ProgressBar tracebacks.")
 def main(
     inputs: tuple[Path, ...],
     run: Path | None,
@@ -76,8 +76,8 @@ def main(
     """
     from realdeg.identity import file_hash
     from realdeg.layout import refuse_inside, refuse_replacing
-    from train.engine.log import Show
     from train.machine import hold_memory
+    from train.progress import ProgressBar
     from train.restore.guides import Pictures, guide
     from train.restore.models import Use, opened, restored, sampled
     from train.sample.sampling import Wish, files, sample_photo
@@ -114,7 +114,7 @@ def main(
         about["reference_sha256"] = [file_hash(pictures[k % len(pictures)]) for k in wish.seeds]
     failed: list[UserError] = list(named.failed)
     done = 0
-    with Show("sampling", len(photos), 0) as show:
+    with ProgressBar("sampling", len(photos), 0) as show:
         for number, (photo, folder) in enumerate(photos):
             show.step(number, {})
             try:

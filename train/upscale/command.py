@@ -169,7 +169,7 @@ def model_options(function: Callable[..., int]) -> Callable[..., int]:
                 type=click.IntRange(1),
                 help="Side of a tile in HR pixels.",
             ),
-            click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
+            click.option("--debug", is_flag=True, expose_value=False, help="ProgressBar tracebacks."),
         )
     ):
         function = option(function)
@@ -211,7 +211,7 @@ def main(
     Without --run and --checkpoint, by the model for x4 that comes with realdeg. --project belongs to LR that
     MATLAB's bicubic made; on photos of a camera it is off by what that camera's blur differs.
     """
-    from train.engine.log import Show
+    from train.progress import ProgressBar
     from train.restore.model import Bicubic
     from train.restore.models import Use, opened, restored
     from train.upscale.enlarged import Enlarged
@@ -240,7 +240,7 @@ def main(
         weights, scale=scale if bicubic else None, project=project, ensemble=ensemble, precision=lower
     )
     journal = Enlarged.of(out, how)
-    with Show("upscaling", len(pairs), 0) as show:
+    with ProgressBar("upscaling", len(pairs), 0) as show:
         written, failed = upscale_files(
             model, pairs, journal=journal, on_progress=lambda done, total, name: show.step(done, {}),
             say=show.line,

@@ -22,8 +22,7 @@ from realdeg.degrade.recipe.drawing import Plan, Step
 from realdeg.degrade.recipe.ops.blur import kernel_of
 from realdeg.degrade.recipe.ops.level_noise import TONES, checked
 from realdeg.imaging import batched, noise
-from realdeg.noise.choice import KNOTS
-from realdeg.noise.windows import TONE
+from realdeg.pools.level_function import INTENSITY_BIN, KNOTS
 from realdeg.pools.pools import KernelPool, NoisePool
 
 STRUCTURE: dict[str, tuple[str, ...]] = {
@@ -85,14 +84,6 @@ def apply(
         result = torch.cat(parts)[torch.tensor(np.argsort(order), device=images.device)]
     result = result.clamp(0, 1)
     return result if levels is None else _rounded(result, levels)
-
-
-def jpeg_model(image: np.ndarray, quality: int) -> np.ndarray:
-    """Differentiable JPEG of kornia on one (H, W, 3) float32 image in [0, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        made = batched.jpeg_model(tensor, torch.tensor([float(quality)]))
-    return np.ascontiguousarray(made[0].permute(1, 2, 0).numpy())
 
 
 def _structure(step: Step) -> tuple[Any, ...]:
@@ -160,7 +151,7 @@ def _inject(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
 
 def _inject_matched(images: Tensor, steps: Sequence[Step], pools: Pools) -> Tensor:
     levels, size = checked(steps[0], pools.noises), (images.shape[-2], images.shape[-1])
-    place = (images.mean(1, keepdim=True) * (255 / TONE) - 0.5).clamp(0, TONES - 1)
+    place = (images.mean(1, keepdim=True) * (255 / INTENSITY_BIN) - 0.5).clamp(0, TONES - 1)
     noise = torch.zeros_like(images)
     for tone in range(TONES):
         fields = np.stack([levels.field(step, size, tone) for step in steps])

@@ -159,9 +159,9 @@ def window(step: Step, size_hw: tuple[int, ...], noises: NoisePool | None) -> Im
 
 def _codec(image: Image, step: Step, pools: Pools) -> Image:
     if step["format"] == "jpeg_differentiable":
-        from realdeg.degrade.apply.batch import jpeg_model
+        from realdeg.imaging.batched import jpeg_model_of_image
 
-        return jpeg_model(as_float(image), step["quality"])
+        return jpeg_model_of_image(as_float(image), step["quality"])
     from realdeg.imaging.codec import roundtrip
 
     subsampling = step.get("subsampling", "420")

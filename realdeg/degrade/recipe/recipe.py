@@ -25,7 +25,7 @@ from realdeg.degrade.recipe.ops.order import OneOf, Sequence, Shuffle, draw_all
 from realdeg.degrade.recipe.ops.resize import Resize
 from realdeg.degrade.recipe.ops.sharpen import Sharpen
 from realdeg.degrade.recipe.ops.tone import Tone
-from realdeg.degrade.settings import PRESETS
+from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.border import BORDERS
 from realdeg.pools.pools import KernelPool, NoisePool

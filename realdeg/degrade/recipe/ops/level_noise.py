@@ -18,14 +18,13 @@ import numpy.typing as npt
 from realdeg.degrade.recipe.drawing import Step
 from realdeg.errors import UserError
 from realdeg.imaging.noise import bits
-from realdeg.noise.choice import KNOTS, LevelFunction, level_function, unlike
-from realdeg.noise.windows import TONE
+from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import fingerprint
 
 Array = npt.NDArray[Any]
 
-TONES = round(256 / TONE)
+TONES = round(256 / INTENSITY_BIN)
 RAMP = 8  # px over which neighbouring patches are mixed
 LARGEST = 64  # px of a patch that are laid at once: larger patches give several
 SMALLEST = 2 * RAMP
@@ -53,7 +52,7 @@ class LevelNoise:
     level: Array
     sigma: Array
     strength: Array
-    law: LevelFunction
+    law: NoiseLevelFunction
     side: int
     digest: str
     _laid: dict[int, Array] = field(default_factory=dict, init=False, repr=False)
@@ -90,7 +89,7 @@ class LevelNoise:
 
     def _near(self, tone: int, strength: float) -> Array:
         """Patches nearest to a tone in brightness and strength."""
-        middle = np.full(3, (tone + 0.5) * TONE)
+        middle = np.full(3, (tone + 0.5) * INTENSITY_BIN)
         wanted = strength * np.sqrt(self.law(middle)) / 255
         away, _ = unlike(self.level, self.sigma, middle, wanted)
         return np.argsort(away, kind="stable")[:NEAREST]
@@ -138,7 +137,7 @@ def level_noise(pool: NoisePool) -> LevelNoise:
     return LevelNoise(pool, level, sigma, strength, law, side, digest)
 
 
-def _law(pool: NoisePool, level: Array, variance: Array) -> LevelFunction:
+def _law(pool: NoisePool, level: Array, variance: Array) -> NoiseLevelFunction:
     told = pool.about.get("level_function")
     if told is None:
         return level_function(level, variance)
@@ -150,7 +149,7 @@ def _law(pool: NoisePool, level: Array, variance: Array) -> LevelFunction:
     except (TypeError, KeyError, ValueError) as error:
         problem = f"its level function is damaged ({' '.join(str(error).split())[:80]})"
         raise UserError("noise pool", problem, REMEDY) from None
-    return LevelFunction(np.maximum(made, 1e-4), np.zeros(made.shape, int))
+    return NoiseLevelFunction(np.maximum(made, 1e-4), np.zeros(made.shape, int))
 
 
 @lru_cache(maxsize=4)
@@ -178,7 +177,7 @@ def matched(image: Array, step: Step, noises: NoisePool | None) -> Array:
         UserError: another pool, or one that does not tell its brightness.
     """
     levels = checked(step, noises)
-    place = np.clip(image.mean(2) * np.float32(255 / TONE) - np.float32(0.5), 0, TONES - 1)
+    place = np.clip(image.mean(2) * np.float32(255 / INTENSITY_BIN) - np.float32(0.5), 0, TONES - 1)
     noise = np.zeros_like(image)
     for tone in np.flatnonzero(np.bincount(np.r_[np.floor(place), np.ceil(place)].astype(int).ravel())):
         weight = np.cos(np.float32(np.pi / 2) * np.minimum(np.abs(place - np.float32(tone)), 1))
