@@ -16,6 +16,7 @@ LEVELS = (
         "realdeg.seeds",
         "realdeg.atomic",
         "realdeg.settings",
+        "realdeg.options",
         "realdeg.typed",
         "realdeg.identity",
         "realdeg.terminal",

@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from realdeg.errors import UserError
+from realdeg.options import resolve
 from train.d2c.build import build
 from train.d2c.command import train_d2c
 from train.d2c.settings import PRESETS, D2CSettings
-from train.engine.settings import resolve
 from train.evaluate.command import evaluate
 from train.nets.edsr import ResidualBlock, edsr_host, srresnet_host
 from train.nets.host import SinglePath

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
+from realdeg.options import resolve
 from train.data.references import IMAGE, PRIOR, SELF
-from train.engine.settings import resolve
 from train.losses.style import STYLE, statistics, style_distance
 from train.machine import choose
 from train.nets import patchgan

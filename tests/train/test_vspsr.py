@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.resample import resize
+from realdeg.options import resolve
 from train.d2c.command import train_d2c
 from train.d2c.settings import D2CSettings
-from train.engine.settings import resolve
 from train.machine import choose
 from train.nets.trunks import seeded, vgg19
 from train.restore.checkpoint import hand_on, open_run

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from realdeg.options import command
 from train.d2c.settings import PRESETS, D2CSettings
-from train.engine.settings import command
 
 if TYPE_CHECKING:
     from train.engine.session import Session

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from realdeg.options import setting
 from train.engine.run_settings import RunSettings
-from train.engine.settings import setting
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The released training: every field as it stands below.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.options import check_limits, setting
 from realdeg.settings import to_mapping
-from train.engine.settings import check_limits, setting
 
 # What may differ between the two halves of a resumed run. Most of it changes nothing of what a step computes;
 # more steps stretch a cosine schedule, which is what whoever asks for more wants; and a run that went wrong

@@ -15,8 +15,8 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
+from realdeg.options import CONTEXT
 from train.data.photos import finding_options
-from train.engine.settings import CONTEXT
 from train.evaluate.score_table import COLUMNS, SPACE_COLUMNS, Table, tabulate
 from train.upscale.command import model_options
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
-from train.engine.settings import CONTEXT
+from realdeg.options import CONTEXT
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from realdeg.errors import EXIT_USAGE, UserError
-from train.engine.settings import command
+from realdeg.options import command
 from train.refvae.settings import PRESETS, RefVAESettings
 
 if TYPE_CHECKING:

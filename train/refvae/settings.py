@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.options import setting
 from train.engine.run_settings import RunSettings
-from train.engine.settings import setting
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper's training: every field as it stands below.

@@ -13,9 +13,9 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
+from realdeg.options import CONTEXT
 from train.data.photos import finding_options
 from train.data.photos import photos as photos_of
-from train.engine.settings import CONTEXT
 
 if TYPE_CHECKING:
     from train.restore.enforced import How

@@ -14,8 +14,8 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
+from realdeg.options import CONTEXT
 from train.data.photos import Photos, finding_options, photos
-from train.engine.settings import CONTEXT
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from train.engine.settings import command
+from realdeg.options import command
 from train.vspsr.settings import PRESETS, VSpSRSettings
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from realdeg.options import setting
 from train.engine.run_settings import RunSettings
-from train.engine.settings import setting
 
 # The paper's second stage: 100 epochs from a trained #2, which --init names.
 _TUNED: dict[str, Any] = {"epochs": 100, "lr": 1e-5}

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from realdeg.errors import UserError
+from realdeg.options import as_text, check_limits, command, resolve, setting
 from realdeg.settings import from_mapping, read_yaml
-from train.engine.settings import as_text, check_limits, command, resolve, setting
 
 
 @dataclass(frozen=True)
