@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 from realdeg import ipp
 
@@ -19,6 +22,7 @@ settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).resolve().parents[1]
+CROPS = {"coffee": (216, 352), "chelsea": (90, 130), "u76c0g_bliznaca_srgb8": (210, 200)}
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +35,16 @@ def golden() -> Path:
 def sample() -> Path:
     """The bundled photos."""
     return ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def photos(sample: Path) -> list[npt.NDArray[np.uint8]]:
+    """Three 72x96 crops of the bundled photographs, read by Pillow; 72 and 96 are multiples of 2, 3, 4 and 8."""
+    crops = []
+    for name, (top, left) in CROPS.items():
+        with Image.open(sample / "clean" / f"{name}.png") as picture:
+            crops.append(np.asarray(picture.convert("RGB"))[top : top + 72, left : left + 96].copy())
+    return crops
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Code that is not ours, photographs and pools, shared by the tests of degradation."""
+"""Code that is not ours, and pools, shared by the tests of degradation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
 from scipy.io import loadmat
-
-CROPS = {"coffee": (216, 352), "chelsea": (90, 130), "u76c0g_bliznaca_srgb8": (210, 200)}
 
 
 @pytest.fixture(scope="session")
@@ -26,16 +23,6 @@ def independent() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def photos(sample: Path) -> list[npt.NDArray[np.uint8]]:
-    """Three 72x96 crops of the bundled photographs, read by Pillow; 72 and 96 are multiples of 2, 3, 4 and 8."""
-    crops = []
-    for name, (top, left) in CROPS.items():
-        with Image.open(sample / "clean" / f"{name}.png") as picture:
-            crops.append(np.asarray(picture.convert("RGB"))[top : top + 72, left : left + 96].copy())
-    return crops
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from train.data.batches import Crops
 from train.engine.ranks import Ranks
 from train.restore.checkpoint import latest, open_run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def command(tiny, data, out):

@@ -13,7 +13,7 @@ from realdeg.errors import UserError
 from train.evaluate.command import evaluate
 from train.restore.models import SHIPPED, load, opened
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 UNSEEN = ROOT / "data/sample/clean/chelsea.png"
 
 

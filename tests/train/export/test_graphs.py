@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from realdeg.errors import UserError
-from train.d2c.command import build as d2c_build
+from train.d2c import build as d2c_build
 from train.d2c.settings import D2CSettings
 from train.export.command import export_onnx
 from train.machine import choose
-from train.refvae.command import build as refvae_build
+from train.refvae import build as refvae_build
 from train.refvae.settings import RefVAESettings
 from train.restore.graphs import network
 from train.restore.model import Bicubic, Model, tensor
 from train.restore.refvae import RefVAE
 from train.restore.vspsr import VSpSR
-from train.vspsr.command import build as vspsr_build
+from train.vspsr import build as vspsr_build
 from train.vspsr.settings import VSpSRSettings
 
 CPU = choose("cpu", "fp32")

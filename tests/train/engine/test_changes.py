@@ -69,7 +69,7 @@ def test_rate_batch_and_bounds_may_change_and_are_written_down(make_dataset, tin
 
 
 def test_the_advice_after_nan_works(make_dataset, tiny, tmp_path, monkeypatch):
-    from train.d2c.command import learning as d2c_learning
+    from train.d2c import learning as d2c_learning
 
     data, real = make_dataset(), d2c_learning.Learning.convergence
 

@@ -208,7 +208,7 @@ def test_a_small_photo_is_one_line(make_dataset, tmp_path):
 
 
 def test_nan_names_its_files_and_keeps_the_run(make_dataset, tmp_path, monkeypatch):
-    from train.vspsr.command import learning as vspsr_learning
+    from train.vspsr import learning as vspsr_learning
 
     data = make_dataset()
     run = train(data=data, out=tmp_path / "run", steps=3)

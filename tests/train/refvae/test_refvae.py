@@ -323,7 +323,7 @@ def test_a_bad_reference_is_named(make_dataset, pictures, tmp_path):
 
 
 def test_nan_names_its_files_and_keeps_the_run(make_dataset, pictures, tmp_path, monkeypatch):
-    from train.refvae.command import learning as refvae_learning
+    from train.refvae import learning as refvae_learning
 
     data = make_dataset()
     run = train(data=data, out=tmp_path / "run", references=pictures, steps=2)

@@ -77,7 +77,7 @@ def command(tiny, data, out):
 
 
 def start(tiny, data, out):
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return subprocess.Popen(
         command(tiny, data, out), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

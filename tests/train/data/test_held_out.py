@@ -24,7 +24,7 @@ from train.data.learning_set import learning_set
 from train.data.pairs import counted, read_pairs, read_split, split_to_evaluate
 from train.evaluate.command import evaluate
 
-from .conftest import picture
+from ..conftest import picture
 
 
 def keys(pairs):
