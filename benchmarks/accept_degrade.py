@@ -42,8 +42,9 @@ from commands import (
 from published import RANGES, SHARES, noises, numbers, off_by
 from scipy.io import loadmat
 
-from realdeg.degrade.apply.image import APPLY, Pools, as_float
+from realdeg.degrade.apply.image import APPLY, Pools
 from realdeg.degrade.recipe.presets import PRESETS
+from realdeg.imaging.depth import to_float
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ('caf\u00e9|a,b|"|two\nlines| spaces |\u65e5\u672c/\u8a9e|100%#?&<b>|-o|' + "x" * 200).split("|")
@@ -158,7 +159,7 @@ def laws(check: Checks, photos: list[np.ndarray], work: Path) -> None:
         off = (seen - share) / math.sqrt(share * (1 - share) / count)
         figure = f"{seen:.3f} of {count}, meant {share:.3f}, {off:+.1f} standard deviations"
         check(f"{preset}: {what}", abs(off) < 4, figure)
-    photo = as_float(next(iter(crops(photos, 512, 512, 1))))
+    photo = to_float(next(iter(crops(photos, 512, 512, 1))))
     for preset in RANGES:
         steps = [step for plan in drawn[preset][:40] for step in noises(plan)]
         off = max(off_by(step, APPLY["noise"](photo, step, Pools(None, None)), photo) for step in steps)

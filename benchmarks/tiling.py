@@ -62,8 +62,7 @@ def child(way: str, out: Path) -> dict[str, float]:
     """This program again, for one way: seconds; base and rise of memory, GB."""
     words = [sys.executable, *sys.argv, "--way", way, "--out", str(out)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    told: dict[str, float] = json.loads(done.stdout)
-    return told
+    return json.loads(done.stdout)
 
 
 def measure(args: argparse.Namespace) -> None:

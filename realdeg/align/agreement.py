@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 COHERENT_PX = 0.25  # a neighbourhood off by more, and surely so, contradicts the map
 COHERENT_CHI2 = 18.0
@@ -55,8 +55,7 @@ def contradicting(
 
 
 def _solve(matrices: Array, vectors: Array) -> Array:
-    result: Array = np.linalg.solve(matrices, vectors[..., None])[..., 0]
-    return result
+    return np.linalg.solve(matrices, vectors[..., None])[..., 0]
 
 
 def _box_sum(field: Array) -> Array:
@@ -64,5 +63,4 @@ def _box_sum(field: Array) -> Array:
     padded = np.pad(field, [(1, 1), (1, 1)] + [(0, 0)] * (field.ndim - 2))
     rows, columns = field.shape[:2]
     parts = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
-    total: Array = np.sum(parts, axis=0)
-    return total
+    return np.sum(parts, axis=0)

@@ -17,9 +17,8 @@ from scipy.interpolate import PchipInterpolator
 
 from realdeg.align.settings import Brightness
 from realdeg.align.vignetting import TERMS, fields, fit_gain
+from realdeg.arraytypes import Image
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
-
-Image = npt.NDArray[Any]
 
 LEVELS = 1024
 TABLE = 65536  # steps to which a curve is read: those of 16 bits
@@ -224,8 +223,7 @@ def _fit(x: npt.NDArray[Any], y: npt.NDArray[Any], method: Brightness) -> npt.ND
     ):
         slope = (values[inner] - values[end]) / (knots[inner] - knots[end])
         curve += np.clip(slope, 0.5 * line[0], 2 * line[0]) * beyond
-    result: npt.NDArray[Any] = np.clip(curve, 0, 1)
-    return result
+    return np.clip(curve, 0, 1)
 
 
 def _line(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, float]:

@@ -12,11 +12,10 @@ import numpy.typing as npt
 from realdeg.align.pair import Registration
 from realdeg.align.residual import Residual
 from realdeg.align.settings import AlignSettings
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_text
 from realdeg.io.photo import Photo
 from realdeg.settings import versions
-
-Array = npt.NDArray[Any]
 
 FOLDER = "certificates"
 SCHEMA = 1
@@ -240,8 +239,7 @@ def _hr_crop(found: Registration) -> list[int]:
 
 def _knots(curves: Array) -> Array:
     places = np.linspace(0, curves.shape[1] - 1, CURVE_KNOTS).round().astype(int)
-    result: Array = curves[:, places]
-    return result
+    return curves[:, places]
 
 
 def _numbers(values: npt.ArrayLike) -> list[float | None]:

@@ -5,19 +5,15 @@ Kept for comparison and for reproducing its sets; `polish` is several times more
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.brightness import match_brightness
 from realdeg.align.coarse import MIN_INLIERS, matched_points, reduced
 from realdeg.align.crop import Box, common_field
 from realdeg.align.homography import Homography
 from realdeg.align.warp import Warp
-
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 REPROJECTION_PX = 2.0
 CENTRAL = 0.6  # share of the field's sides on which brightness is compared

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness, rough_tone
 from realdeg.align.crop import Box
@@ -15,8 +12,7 @@ from realdeg.align.homography import Homography
 from realdeg.align.scene import Plane, factor_of
 from realdeg.align.settings import AlignSettings
 from realdeg.align.warp import Warp
-
-Image = npt.NDArray[Any]
+from realdeg.arraytypes import Image
 
 ROUGH_BLUR = 1.0  # LR px; more than LR has, so that edges of both look alike
 

@@ -13,21 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from realdeg.align.coarse import reduced
+from realdeg.arraytypes import Array
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.io.find import Found, Match, Side, lonely, look, natural
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, left_out_of, refuse_same_folder
 from realdeg.io.photo import read
 from realdeg.records import PairRecord
-
-Array = npt.NDArray[Any]
 
 LR_THUMBNAIL, LR_LARGE, TILES = 640, 2560, 8  # long sides, px; the large one is cut into TILES x TILES
 HR_THUMBNAILS = (640, 320)
@@ -174,9 +173,7 @@ def _thumbnail(pixels: Array, long_side: int) -> npt.NDArray[np.uint8]:
     small, _ = reduced(pixels, max(pixels.shape[:2]) / long_side)
     if small.ndim == 3:
         small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    if small.dtype == np.uint16:
-        small = (small >> 8).astype(np.uint8)
-    return small
+    return to_8bit(small)
 
 
 def _tiles(grey: Array) -> Iterator[tuple[int, int, Array]]:

@@ -8,15 +8,12 @@ frequencies. So Lanczos it is, and what the rounding left out is added to first 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.warp import Warp
-
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 BLOCK_PIXELS = 400_000
 REACH = 5  # of the Lanczos kernel, and one more

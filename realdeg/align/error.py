@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.crop import Box
 from realdeg.align.fit import Fit
 from realdeg.align.warp import Warp
+from realdeg.arraytypes import Array
 from realdeg.seeds import stream
-
-Array = npt.NDArray[Any]
 
 GRID = 12
 DRAWS = 400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,7 @@ from realdeg.align.homography import Homography
 from realdeg.align.lens import MODELS
 from realdeg.align.tiles import Tiles
 from realdeg.align.warp import Warp
-
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 INFLATION = 1.15  # of predicted standard deviations: what tuning pairs with known truth asked for
 FEW_TILES = 60
@@ -67,8 +65,7 @@ class Fit:
         """(N,) predicted standard deviation of the map at LR points, both components together, LR px."""
         basis = self.basis(points)
         spread = np.einsum("tip,pq,tiq->t", basis, self.covariance, basis)
-        result: Array = np.sqrt(np.maximum(spread, 0))
-        return result
+        return np.sqrt(np.maximum(spread, 0))
 
 
 def fit(
@@ -145,8 +142,7 @@ class _Candidate:
 
     @property
     def normal(self) -> Array:
-        result: Array = self.normals.sum(0)
-        return result
+        return self.normals.sum(0)
 
     def covariance(self, blocks: npt.NDArray[np.int_]) -> Array:
         """(P, P) of the parameters: by the jackknife; where tiles are few, the formal one if larger."""
@@ -227,8 +223,7 @@ def _target(warp: Warp, points: Array, shift: Array) -> Array:
     d = warp.lens.displacement
     columns = [(d(points + e * axis) - d(points - e * axis)) / (2 * e) for axis in np.eye(2)]
     slope = np.stack(columns, axis=-1)
-    result: Array = d(points) + shift + np.einsum("tij,tj->ti", slope, shift)
-    return result
+    return d(points) + shift + np.einsum("tij,tj->ti", slope, shift)
 
 
 def _design(warp: Warp, points: Array, centre: Array, radius: float, parameters: int, model: str) -> Array:
@@ -247,8 +242,7 @@ def _plane_basis(points: Array, parameters: int) -> Array:
         return np.stack([np.stack([one, zero, x, -y], -1), np.stack([zero, one, y, x], -1)], 1)
     horizontal = np.stack([one, zero, x, y, zero, zero, x * x, x * y], -1)
     vertical = np.stack([zero, one, zero, zero, x, y, x * y, y * y], -1)
-    result: Array = np.stack([horizontal, vertical], 1)[:, :, :parameters]
-    return result
+    return np.stack([horizontal, vertical], 1)[:, :, :parameters]
 
 
 def _plane(p: Array, centre: Array, radius: float) -> Homography:

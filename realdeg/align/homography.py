@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +79,7 @@ class Homography:
         """(2, 2) derivative of the map at (x, y)."""
         x, y, w = self.matrix @ np.array([*point, 1.0])
         rows = self.matrix[:2, :2] * w - np.outer([x, y], self.matrix[2, :2])
-        jacobian: Array = rows / w**2
-        return jacobian
+        return rows / w**2
 
     def zoom_at(self, point: tuple[float, float]) -> float:
         """Linear magnification at (x, y): square root of the area ratio."""

@@ -6,12 +6,10 @@ in neighbouring tiles; leaving out whole blocks of them feels that (Kunsch 1989;
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 BLOCKS_A_SIDE = 5
 MIN_BLOCKS = 12
@@ -21,8 +19,7 @@ def blocks_of(grid_hw: tuple[int, int], places: Array) -> npt.NDArray[np.int_]:
     """(N,) number of the block of each tile; `places` are indices into the grid of tiles."""
     rows, columns = grid_hw
     y, x = places // columns * BLOCKS_A_SIDE // rows, places % columns * BLOCKS_A_SIDE // columns
-    result: npt.NDArray[np.int_] = (y * BLOCKS_A_SIDE + x).astype(int)
-    return result
+    return (y * BLOCKS_A_SIDE + x).astype(int)
 
 
 def covariance(normals: Array, rights: Array, prior: Array, blocks: npt.NDArray[np.int_]) -> Array | None:
@@ -46,5 +43,4 @@ def covariance(normals: Array, rights: Array, prior: Array, blocks: npt.NDArray[
         out = blocks == number
         left.append(np.linalg.lstsq(normal - normals[out].sum(0), right - rights[out].sum(0), rcond=None)[0])
     off = np.array(left) - np.mean(left, axis=0)
-    result: Array = (len(numbers) - 1) / len(numbers) * off.T @ off
-    return result
+    return (len(numbers) - 1) / len(numbers) * off.T @ off

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 PRIORS = {
     "radial_lr": 0.02,
@@ -97,5 +95,4 @@ def _displacement(name: str, u: Array, v: Array) -> Array:
         "tilt_x": (x * x, -x * y),
         "tilt_y": (-x * y, y * y),
     }
-    result: Array = np.stack(parts[name], axis=-1)
-    return result
+    return np.stack(parts[name], axis=-1)

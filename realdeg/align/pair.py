@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import cv2
 import numpy as np
@@ -38,9 +37,8 @@ from realdeg.align.settings import AlignSettings
 from realdeg.align.tiles import Tiles
 from realdeg.align.verdict import Rejection
 from realdeg.align.warp import Warp
-
-Image = npt.NDArray[Any]
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array, Image
+from realdeg.imaging.depth import peak, to_8bit
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +192,8 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
     pair_hr = draw_integer(source, hr_from_pair, (height, width), finish)
     pair_lr = np.ascontiguousarray(lr[field.slices])
     if found.adjusted == "lr":
-        peak = np.iinfo(lr.dtype).max
-        pair_lr = np.rint(found.tone(pair_lr.astype(np.float32) / peak) * peak).astype(lr.dtype)
+        white = peak(lr)
+        pair_lr = np.rint(found.tone(pair_lr.astype(np.float32) / white) * white).astype(lr.dtype)
     return pair_lr, pair_hr, replace(found, residual=measure(pair_lr, pair_hr, scale))
 
 
@@ -253,4 +251,4 @@ def _rough_again(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
 def _grey8(image: Image) -> Array:
     """(H, W) uint8 luma."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
+    return to_8bit(grey)

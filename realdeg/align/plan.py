@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from realdeg.align.coarse import MIN_INLIERS, rough
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.io.find import Match
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, pair_by_rule, pair_by_stem, refuse_same_files
@@ -196,4 +197,4 @@ def _zoom(match: Match) -> float | None:
 
 def _grey(photo: Photo) -> npt.NDArray[np.uint8]:
     grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
-    return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
+    return to_8bit(grey)

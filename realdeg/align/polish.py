@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.crop import Box, common_field
 from realdeg.align.fit import Fit, fit
@@ -16,8 +14,6 @@ from realdeg.align.psf import Psf
 from realdeg.align.scene import LR_BLUR, Plane, Scene
 from realdeg.align.tiles import Tiles
 from realdeg.align.warp import Warp
-
-Array = npt.NDArray[Any]
 
 FIELD_MARGIN = 6.0  # HR px to stay away from HR's border: reach of the interpolation
 MIN_LEVEL_SIDE = 160  # smallest side of a reduced LR image, px

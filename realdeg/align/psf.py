@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 WINDOW = 64
 MAX_WINDOWS = 144
@@ -97,5 +95,4 @@ def _windows(image: Array, side: int) -> Array:
     top, left = (image.shape[0] - rows * side) // 2, (image.shape[1] - columns * side) // 2
     cut = image[top : top + rows * side, left : left + columns * side]
     blocks = cut.reshape(rows, side, columns, side).swapaxes(1, 2)
-    result: Array = blocks.reshape(-1, side, side)
-    return result
+    return blocks.reshape(-1, side, side)

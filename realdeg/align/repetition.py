@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import fftconvolve
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 HIGH_PASS = 8.0  # px, for a sharp picture
 SHARP = 0.8  # blur of a picture that resolves its pixels, px

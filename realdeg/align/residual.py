@@ -8,15 +8,12 @@ cross spectrum (phase correlation; Stone et al., IEEE TGRS 2001), which neither 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.resample import resize
-
-Array = npt.NDArray[Any]
 
 WINDOWS = (32, 48, 64, 96)
 WINDOWS_A_SIDE = 16

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from realdeg.align.brightness import Tone
 from realdeg.align.crop import Box
@@ -18,9 +16,9 @@ from realdeg.align.psf import Psf, estimate
 from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.tiles import Tiles, tile_shifts, tile_side
 from realdeg.align.warp import Warp
+from realdeg.arraytypes import Array
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
-
-Array = npt.NDArray[Any]
+from realdeg.imaging.depth import to_8bit
 
 LR_BLUR = 0.45  # HR is blurred by this many LR px before it is drawn on LR's grid
 CLIPPED = (2, 252)  # 8-bit levels beyond which the brightest channel says nothing of the light
@@ -42,7 +40,7 @@ class Plane:
     @classmethod
     def of(cls, image: Array, tone: Tone | None = None) -> Plane:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
-        eight = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+        eight = to_8bit(image)
         low, high = CLIPPED
         brightest = functools.reduce(cv2.max, cv2.split(eight))
         level = np.arange(256)

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Image = npt.NDArray[Any]
+from realdeg.arraytypes import Array, Image
 
 TILES_A_SIDE = 16
 TILE_PX = (12, 96)
@@ -76,8 +75,7 @@ def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
     def total(image: npt.NDArray[Any]) -> Array:
         """(T,) sums over the tiles; OpenCV's area means are exact for whole factors, and fast."""
         mean = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
-        result: Array = mean.astype(np.float64).ravel() * tile**2
-        return result
+        return mean.astype(np.float64).ravel() * tile**2
 
     n = np.maximum(total(weight), 1.0)
     weighted = {name: field * weight for name, field in fields.items()}
@@ -92,8 +90,7 @@ def tile_shifts(fixed: Image, moving: Image, usable: Image) -> Tiles:
         """Covariance of two fields after the moving image's own share is projected out."""
         key = a + b if a + b in c else b + a
         first, second = (c["m" + name] for name in (a, b))
-        result: Array = c[key] - first * second / energy
-        return result
+        return c[key] - first * second / energy
 
     normal = np.stack(
         [beside("x", "x"), beside("x", "y"), beside("x", "y"), beside("y", "y")], axis=-1
@@ -123,5 +120,4 @@ def tile_side(size_hw: tuple[int, ...]) -> int:
 
 def weakest(information: Array) -> Array:
     """(T,) information along the direction that is known least, px^-2."""
-    result: Array = np.linalg.eigvalsh(information)[:, 0]
-    return result
+    return np.linalg.eigvalsh(information)[:, 0]

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.colour import srgb_to_linear
-
-Array = npt.NDArray[Any]
 
 TERMS = 6
 CELLS = 24

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
+from realdeg.arraytypes import Array
 
-Array = npt.NDArray[Any]
 STEP_PX = 0.5
 
 
@@ -52,8 +51,7 @@ class Warp:
         """(...,) positive where a point lies in front of the camera: elsewhere the map is meaningless."""
         lr = self.inner(points)
         lr = lr + self.lens.displacement(lr)
-        result: Array = lr @ self.outer.matrix[2, :2] + self.outer.matrix[2, 2]
-        return result
+        return lr @ self.outer.matrix[2, :2] + self.outer.matrix[2, 2]
 
     def jacobian(self, points: npt.ArrayLike) -> Array:
         """(..., 2, 2) derivative of the map at points (..., 2)."""

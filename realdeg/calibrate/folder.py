@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes, write_text
 from realdeg.calibrate.law import FEWEST, by_level, noise_law, noise_shape, prevailing
 from realdeg.calibrate.pair_noise import BINS, PairNoise, noise_of_pair
@@ -35,8 +35,6 @@ from realdeg.pools.found import cell
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import to_mapping, versions, write_run
-
-Array = npt.NDArray[Any]
 
 KERNELS, NOISE, RECIPE, FIGURES = "kernels.npz", "noise.npz", "camera.toml", "camera.json"
 MEASURED = "measured"

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.calibrate.pair_noise import PairNoise
 from realdeg.noise.spectrum import EDGES, coefficients, covariance, transform
 from realdeg.pools.level_function import NoiseLevelFunction, level_function
-
-Array = npt.NDArray[Any]
 
 FEWEST_LEVELS = 32.0  # 8-bit levels that windows have to span before a slope over brightness is stated
 MOST_CONTENT = 0.5  # of a window's variance, by its slope; windows above tell nothing of noise
@@ -72,8 +70,7 @@ def _fit(noises: Sequence[PairNoise], channel: int) -> Array | None:
             steep = False
             continue
         fitted = used @ found
-    result: Array = found if steep else np.r_[found, 0.0]
-    return result
+    return found if steep else np.r_[found, 0.0]
 
 
 def by_level(noises: Sequence[PairNoise], law: dict[str, Any]) -> NoiseLevelFunction | None:
@@ -103,8 +100,7 @@ def prevailing(noise: PairNoise, law: dict[str, Any]) -> Array:
     """(n,) whether noise prevails in the patches of a pair."""
     content = noise.slopes[:, None] * np.array([k or 0.0 for k in law["content"]])
     power = np.square(255 * noise.patches).mean((1, 2))
-    result: Array = (content <= MOST_CONTENT * power).all(1)
-    return result
+    return (content <= MOST_CONTENT * power).all(1)
 
 
 def noise_shape(patches: Sequence[Array]) -> dict[str, Any]:

@@ -9,13 +9,11 @@ have). What is left of the model's error is seen when many pairs are put togethe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 BINS = 8  # ranges of brightness, of 32 8-bit levels
 FLAT_8BIT = 1.5  # RMS slope of the prediction, levels a LR px, up to which a window is flat
@@ -83,8 +81,7 @@ def noise_of_pair(lr: Array, predicted: Array, patch: int) -> PairNoise:
 
 
 def _bin(levels: Array) -> Array:
-    result: Array = np.clip(levels * BINS / 256, 0, BINS - 1).astype(int)
-    return result
+    return np.clip(levels * BINS / 256, 0, BINS - 1).astype(int)
 
 
 def _kept(slopes: list[float], where: Array) -> Array:
@@ -103,8 +100,7 @@ def _slope(image: Array) -> Array:
     """(h, w) squared slope, 8-bit levels a px, mean of the channels."""
     # A first blur keeps HR's own noise, which the kernel let through, from counting as structure.
     dy, dx = np.gradient(cv2.GaussianBlur(255 * image, (0, 0), 1.0), axis=(0, 1))
-    result: Array = (dx * dx + dy * dy).mean(2)
-    return result
+    return (dx * dx + dy * dy).mean(2)
 
 
 def _without_plane(window: Array) -> Array:
@@ -113,8 +109,7 @@ def _without_plane(window: Array) -> Array:
     norm = side * float(axis @ axis)
     tilt_y = np.einsum("y,yxc->c", axis, window) / norm
     tilt_x = np.einsum("x,yxc->c", axis, window) / norm
-    result: Array = window - window.mean((0, 1)) - axis[:, None, None] * tilt_y - axis[:, None] * tilt_x
-    return result
+    return window - window.mean((0, 1)) - axis[:, None, None] * tilt_y - axis[:, None] * tilt_x
 
 
 def _tone(residual: Array, predicted: Array) -> Array:

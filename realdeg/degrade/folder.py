@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from realdeg.arraytypes import Image
 from realdeg.atomic import write_text
-from realdeg.degrade.apply.image import Image, apply, mod_crop
+from realdeg.degrade.apply.image import apply, mod_crop
 from realdeg.degrade.recipe.drawing import Plan
 from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings

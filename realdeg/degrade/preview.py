@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.degrade.apply.image import Image, apply, as_8bit
+from realdeg.arraytypes import Image
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import GREY, find_sources, prepared
 from realdeg.degrade.recipe.captions import tell
 from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.sheet import Cell, contact_sheet
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.detail import busiest
 from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
@@ -91,11 +93,11 @@ def _cells(
     size_hw, grey = pixels.shape[:2], GREY in photo.notes
     height, width = (min(max(1, SIDE // scale), n // scale) for n in size_hw)
     # HR's detail, to whole LR pixels: noise must not decide where to look.
-    top, left = (n // scale for n in busiest(as_8bit(pixels), height * scale, width * scale))
+    top, left = (n // scale for n in busiest(to_8bit(pixels), height * scale, width * scale))
     zoom = max(1, SIDE // (width * scale))
 
     def crop(image: Image, s: int) -> Image:
-        part = as_8bit(image[s * top : s * (top + height), s * left : s * (left + width)])
+        part = to_8bit(image[s * top : s * (top + height), s * left : s * (left + width)])
         times = scale // s * zoom
         return np.repeat(np.repeat(part, times, 0), times, 1)
 

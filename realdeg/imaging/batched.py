@@ -104,8 +104,7 @@ def resample(
 
 @lru_cache(maxsize=64)
 def _dense(n_in: int, n_out: int, method: Method, antialias: bool, border: Border) -> npt.NDArray[np.float64]:
-    result: npt.NDArray[np.float64] = method_matrix(n_in, n_out, method, antialias, border).toarray()
-    return result
+    return method_matrix(n_in, n_out, method, antialias, border).toarray()
 
 
 def bits(keys: Sequence[int], size_hw: tuple[int, int], grey: Sequence[bool], device: torch.device) -> Tensor:

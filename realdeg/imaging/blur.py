@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.arraytypes import Image
 from realdeg.imaging.border import OPENCV, Border, padded
 from realdeg.imaging.kernels import centre_of_mass, shifted, trimmed
 
-Image = npt.NDArray[Any]
 NEGLIGIBLE_PX = 5e-4
 NEGLIGIBLE_8BIT = 4e-5  # of a kernel's sum: 0.01 levels of 255 at most
 NEGLIGIBLE = 1e-6  # of a kernel's sum: 0.07 levels of 65535 at most
@@ -105,8 +105,7 @@ def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symme
         return _by_blocks(image, at, scale, border) * np.float32(1 / 255)
     blurred = blur(image, at, border)
     first = (scale - 1) // 2
-    result: Image = np.ascontiguousarray(blurred[first::scale, first::scale])
-    return result
+    return np.ascontiguousarray(blurred[first::scale, first::scale])
 
 
 def blur_subsample_reference(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:
@@ -171,8 +170,7 @@ def in_steps(
         places = np.arange(turned.shape[1])
         moment = float(wanted.sum(0) @ places) if centre is None else centre[axis] * float(steps.sum())
         _balance(turned, wanted, places, moment)
-    result: npt.NDArray[Any] = steps * 2.0**-bits
-    return result
+    return steps * 2.0**-bits
 
 
 def _balance(

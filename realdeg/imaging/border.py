@@ -24,8 +24,7 @@ def mirrored(index: npt.NDArray[np.int64], size: int, border: Border) -> npt.NDA
         return np.clip(index, 0, size - 1)
     if border == "reflect" and size > 1:
         period = np.mod(index, 2 * size - 2)
-        result: npt.NDArray[np.int64] = np.where(period < size, period, 2 * size - 2 - period)
-        return result
+        return np.where(period < size, period, 2 * size - 2 - period)
     period = np.mod(index, 2 * size)
     result = np.where(period < size, period, 2 * size - 1 - period)
     return result

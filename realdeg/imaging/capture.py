@@ -124,8 +124,7 @@ def capture(
 
 def _project(matrix: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     mapped = points @ matrix[:, :2].T + matrix[:, 2]
-    result: npt.NDArray[np.float64] = mapped[..., :2] / mapped[..., 2:]
-    return result
+    return mapped[..., :2] / mapped[..., 2:]
 
 
 def _blurred(linear: npt.NDArray[np.float32], camera: Camera, pitch: float) -> npt.NDArray[np.float32]:
@@ -168,5 +167,4 @@ def _weights(t: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
 
 def _mirror(index: npt.NDArray[np.int_], size: int) -> npt.NDArray[np.int_]:
     period = np.mod(index, 2 * size)
-    result: npt.NDArray[np.int_] = np.where(period < size, period, 2 * size - 1 - period)
-    return result
+    return np.where(period < size, period, 2 * size - 1 - period)

@@ -8,17 +8,15 @@ has reduced are met to 42 to 52 dB only; `realdeg.imaging.consistency.project` m
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.border import mirrored
 from realdeg.imaging.resample import cubic
-
-Array = npt.NDArray[Any]
 
 A = -0.75  # of OpenCV's cubic
 PADDING = 36  # samples added to the filter H H' before it is inverted by an FFT

@@ -11,14 +11,13 @@ from typing import Literal, get_args
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, features
 
+from realdeg.arraytypes import Pixels
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 
 Kind = Literal["jpeg", "webp", "avif"]
 Subsampling = Literal["420", "422", "444"]
-Pixels = npt.NDArray[np.uint8]
 
 # libjpeg's JPEG_MAX_DIMENSION lies below the format's own 65535; WebP has 14 bits for a side; libavif writes
 # larger pictures than its decoder takes back (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT and _SIZE_LIMIT).
@@ -113,8 +112,7 @@ def decode(data: bytes) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         raise ValueError(f"broken {kind} data")
-    result: Pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return result
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _kind(data: bytes) -> Kind:

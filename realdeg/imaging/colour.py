@@ -18,8 +18,7 @@ def luma(rgb: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Returns:
         (...) float64 in 16..235 (MATLAB's rgb2ycbcr before rounding).
     """
-    result: npt.NDArray[np.float64] = np.asarray(rgb, dtype=np.float64) @ LUMA_STUDIO + LUMA_OFFSET
-    return result
+    return np.asarray(rgb, dtype=np.float64) @ LUMA_STUDIO + LUMA_OFFSET
 
 
 def srgb_to_linear(encoded: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -27,8 +26,7 @@ def srgb_to_linear(encoded: npt.ArrayLike) -> npt.NDArray[np.float32]:
     v = np.asarray(encoded, dtype=np.float32)
     low = v * np.float32(1 / 12.92)
     high = ((np.maximum(v, 0) + np.float32(0.055)) * np.float32(1 / 1.055)) ** np.float32(2.4)
-    result: npt.NDArray[np.float32] = np.where(v <= 0.04045, low, high)
-    return result
+    return np.where(v <= 0.04045, low, high)
 
 
 def linear_to_srgb(linear: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -36,5 +34,4 @@ def linear_to_srgb(linear: npt.ArrayLike) -> npt.NDArray[np.float32]:
     v = np.asarray(linear, dtype=np.float32)
     low = v * np.float32(12.92)
     high = np.float32(1.055) * np.maximum(v, 0) ** np.float32(1 / 2.4) - np.float32(0.055)
-    result: npt.NDArray[np.float32] = np.where(v <= 0.0031308, low, high)
-    return result
+    return np.where(v <= 0.0031308, low, high)

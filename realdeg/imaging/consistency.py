@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.resample import matrix
-
-Array = npt.NDArray[Any]
 
 BLOCK = 8  # LR px that are reduced by one small dense matrix: faster than a sparse one
 CLOSE = 1e-4  # of white: a residual below is far less than a rounding of 8 bits

@@ -162,8 +162,7 @@ def unprocess(image: Image, isp: Isp) -> Image:
     camera = np.clip(cv2.transform(linear, np.linalg.inv(isp.matrix)), 0, 1)
     alpha = (np.maximum(camera - np.float32(HIGHLIGHT), 0) / np.float32(1 - HIGHLIGHT)) ** 2
     dimmed = camera / isp.gains
-    result: Image = np.minimum(np.maximum(dimmed, (1 - alpha) * dimmed + alpha * camera), 1)
-    return result
+    return np.minimum(np.maximum(dimmed, (1 - alpha) * dimmed + alpha * camera), 1)
 
 
 def process(rgb: Image, isp: Isp) -> Image:
@@ -180,8 +179,7 @@ def process(rgb: Image, isp: Isp) -> Image:
     balanced = np.clip(rgb * isp.gains, 0, 1).astype(np.float32, copy=False)
     linear = np.clip(cv2.transform(balanced, isp.matrix), 0, 1)
     encoded = np.maximum(linear, np.float32(DARKEST)) ** np.float32(1 / GAMMA)
-    result: Image = encoded * encoded * (3 - 2 * encoded)
-    return result
+    return encoded * encoded * (3 - 2 * encoded)
 
 
 def mosaic(rgb: Image, pattern: Pattern) -> Image:
@@ -231,5 +229,4 @@ def demosaic(raw: Image, pattern: Pattern, method: Method = "malvar") -> Image:
     planes[0][green_by_red], planes[2][green_by_red] = across[green_by_red], down[green_by_red]
     planes[0][green_by_blue], planes[2][green_by_blue] = down[green_by_blue], across[green_by_blue]
     planes[1][red], planes[1][blue] = cross[red], cross[blue]
-    result: Image = cv2.merge(list(planes))
-    return result
+    return cv2.merge(list(planes))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-Kernel = npt.NDArray[Any]
+from realdeg.arraytypes import Kernel
 
 ORDER = 5  # of the spline: a cubic one is 4 % off at sigma 1 between pixels
 FINE = 32  # samples a pixel

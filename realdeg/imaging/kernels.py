@@ -7,12 +7,10 @@ what a reduction by an even scale needs, where LR pixels sit between HR pixels. 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Kernel = npt.NDArray[Any]
+from realdeg.arraytypes import Kernel
 
 
 def gaussian(
@@ -172,8 +170,7 @@ def shifted(kernel: Kernel, dx: float, dy: float) -> Kernel:
         by += missing
         moved = ndimage.shift(padded, by[::-1], order=3, mode="constant")
     moved = moved * (padded.sum() / moved.sum())
-    result: Kernel = moved
-    return result
+    return moved
 
 
 def in_middle(kernel: Kernel, n: int) -> Kernel:
@@ -226,10 +223,8 @@ def _distance2(
         raise ValueError(f"no kernel of side {size} and sigma {sigma_x}, {sigma_y}")
     x, y = np.meshgrid(axis, axis)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    result: npt.NDArray[np.float64] = (along / sigma_x) ** 2 + (across / sigma_y) ** 2
-    return result
+    return (along / sigma_x) ** 2 + (across / sigma_y) ** 2
 
 
 def _normed(kernel: Kernel) -> Kernel:
-    result: Kernel = kernel / kernel.sum()
-    return result
+    return kernel / kernel.sum()

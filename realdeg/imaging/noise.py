@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[Any]
+from realdeg.arraytypes import Image
+from realdeg.imaging.depth import to_8bit
+
 Channels = Literal["colour", "grey", "correlated"]
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
 LUMA = (0.299, 0.587, 0.114)  # BT.601, full range: the grey that grey Poisson noise is counted on
@@ -85,15 +87,13 @@ def gaussian(
         z *= np.float32(sigma_8bit / 255)
     if speckle:
         z = z * image
-    result: Image = image + z
-    return result
+    return image + z
 
 
 def mixing(covariance: Sequence[float]) -> npt.NDArray[np.float64]:
     """(3, 3) matrix A with A A' = covariance; symmetric, and also where the covariance is singular."""
     values, vectors = np.linalg.eigh(np.asarray(covariance, float).reshape(3, 3))
-    result: npt.NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return result
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
 def poisson(
@@ -118,8 +118,7 @@ def poisson(
         mean = np.maximum(flat[part], 0) * np.float32(photons)
         counts = poisson_counts(mean, np.take(table, drawn[part], mode="clip"), drawn[part], np)
         noise[part] = (counts - mean) * np.float32(amount / photons)
-    result: Image = image + noise.reshape(signal.shape)
-    return result
+    return image + noise.reshape(signal.shape)
 
 
 def poisson_counts(mean: Any, z: Any, drawn: Any, xp: Any) -> Any:
@@ -191,6 +190,6 @@ def distinct_levels(image: Image) -> int:
 
     For grey noise it is counted on the luma. No physical model: the fewer levels, the noisier the picture.
     """
-    levels = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
+    levels = to_8bit(image)
     count = int(np.count_nonzero(cv2.calcHist([levels.reshape(-1, 1)], [0], None, [256], [0, 256])))
     return int(2 ** int(np.ceil(np.log2(count))))

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.border import Border, mirrored
 
-Array = npt.NDArray[Any]
 Method = Literal["nearest", "bilinear", "bicubic", "lanczos", "area", "matlab_bicubic"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -30,8 +30,7 @@ def cubic(x: npt.NDArray[np.float64], a: float = A) -> npt.NDArray[np.float64]:
     d = np.abs(x)
     inner = (a + 2) * d**3 - (a + 3) * d**2 + 1
     outer = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
-    result: npt.NDArray[np.float64] = np.where(d <= 1, inner, np.where(d < 2, outer, 0.0))
-    return result
+    return np.where(d <= 1, inner, np.where(d < 2, outer, 0.0))
 
 
 def triangle(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -195,8 +194,7 @@ def resample(
         return image
     if method == "nearest":
         rows, columns = nearest_index(image.shape[0], height), nearest_index(image.shape[1], width)
-        picked: Array = image[rows[:, None], columns]
-        return picked
+        return image[rows[:, None], columns]
     reduces = height <= image.shape[0] and width <= image.shape[1]
     if method == "area" and reduces:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.errors import Unfit
+from realdeg.imaging.depth import to_8bit
 
 SMALLEST = 2  # px a side: one pixel has no variance
 
@@ -34,8 +35,6 @@ def fitted(
         raise Unfit("the reference", f"is {width}x{height} px: it shows nothing", "give a picture")
     least = min(height, width)
     top, left = (int(p * (n - least)) for p, n in zip(place, (height, width), strict=True))
-    square = np.ascontiguousarray(picture[top : top + least, left : left + least])
-    if square.dtype == np.uint16:
-        square = (square >> 8).astype(np.uint8)
+    square = to_8bit(np.ascontiguousarray(picture[top : top + least, left : left + least]))
     way = cv2.INTER_AREA if least > side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(square, (side, side), interpolation=way), np.uint8)

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Pixels
 from realdeg.errors import EXIT_MISSING_RESOURCE, UserError
 from realdeg.imaging.border import mirrored
 
@@ -21,7 +21,6 @@ Matrix = Literal["bt601", "bt709"]
 Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
-Pixels = npt.NDArray[np.uint8]
 
 ENCODER = {"h264": "libx264", "hevc": "libx265"}
 # x264's macroblock tree rounds differently on each kind of processor unless it is told not to. x265's
@@ -151,8 +150,7 @@ def last_frame(packets: list[bytes], codec: Codec, *, matrix: Matrix = "bt709") 
     shown += decoder.decode(None)
     if not shown:
         raise ValueError("the packets hold no frame")
-    result: Pixels = _converted(shown[-1], "rgb24", matrix).to_ndarray()
-    return result
+    return _converted(shown[-1], "rgb24", matrix).to_ndarray()
 
 
 def _panned(image: Pixels, dx: int, dy: int) -> Pixels:

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
+
 KINDS = "fiubcUS"  # of dtypes: numbers and text
 ROOM = 128 << 20  # bytes that any file may inflate to
 RATIO = 16  # larger files may inflate to so many times their size: noise to 1.1, kernels to 10

@@ -87,8 +87,7 @@ def _to_d50(corners: tuple[tuple[float, float], ...]) -> np.ndarray:
     rgb = np.stack([_light(xy) for xy in corners], axis=1)
     rgb = rgb * np.linalg.solve(rgb, D65)
     gain = (BRADFORD @ D50) / (BRADFORD @ D65)
-    adapted: np.ndarray = np.linalg.inv(BRADFORD) @ (gain[:, None] * BRADFORD) @ rgb
-    return adapted
+    return np.linalg.inv(BRADFORD) @ (gain[:, None] * BRADFORD) @ rgb
 
 
 def _light(xy: tuple[float, float]) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from realdeg.imaging.depth import to_8bit
+
 Array = np.ndarray[Any, Any]
 D50_FROM_SRGB = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
@@ -70,8 +72,7 @@ def to_srgb(pixels: Array, icc: bytes) -> tuple[Array, str, tuple[str, ...]]:
     try:
         return _in_float(pixels, icc), name, notes
     except BadProfile:
-        eight = np.rint(pixels / 257).astype(np.uint8)
-        converted = _by_lcms(eight, transform, mode).astype(np.uint16) * 257
+        converted = _by_lcms(to_8bit(pixels), transform, mode).astype(np.uint16) * 257
         return converted, name, (*notes, f"profile {name} converted at 8 bits")
 
 

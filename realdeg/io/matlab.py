@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from realdeg.io.arrays import Array, Unreadable, room, too_much
+from realdeg.arraytypes import Array
+from realdeg.io.arrays import Unreadable, room, too_much
 from realdeg.io.header import Unsupported
 
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -172,5 +173,4 @@ class _Reader:
             if isinstance(value, str):
                 raise Unreadable(f"a cell is {value}, no matrix")
             found[place] = value
-        cells: Array = found.reshape(shape, order="F")
-        return cells
+        return found.reshape(shape, order="F")

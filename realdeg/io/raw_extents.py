@@ -123,8 +123,7 @@ def _first(file: IO[bytes], at: int, code: str) -> int:
     (count,) = struct.unpack(">I", _at(file, at, 4))
     if not count:
         return 0
-    value: int = struct.unpack(code, _at(file, at + 4, struct.calcsize(code)))[0]
-    return value
+    return struct.unpack(code, _at(file, at + 4, struct.calcsize(code)))[0]
 
 
 def _first_size(file: IO[bytes], at: int) -> int:

@@ -68,8 +68,7 @@ def to_uint(image: Array, dtype: type[np.uint8] | type[np.uint16] = np.uint8) ->
     if np.isnan(scaled).any():
         raise ValueError("the image holds NaN")
     np.rint(scaled, out=scaled)
-    rounded: Array = scaled.clip(0, top, out=scaled).astype(dtype)
-    return rounded
+    return scaled.clip(0, top, out=scaled).astype(dtype)
 
 
 def link_or_copy(source: Path, path: Path) -> None:

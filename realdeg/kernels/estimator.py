@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Literal, Required, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage, special
 
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import EXIT_USAGE, Unfit, UserError
 from realdeg.imaging.kernels import centre_of_mass, in_middle
@@ -28,8 +28,6 @@ from realdeg.io.arrays import Npz, Unreadable
 from realdeg.kernels import zoo
 from realdeg.kernels.statistics import COUNT
 from realdeg.typed import Json, Mistyped, parsed
-
-Array = npt.NDArray[Any]
 
 SHIPPED = (2, 3, 4, 8)  # scales with weights of our own
 LAYERS = ("first", "second", "last", "doubt")
@@ -125,8 +123,7 @@ class Estimator:
 
     def _layer(self, name: str, x: Array) -> Array:
         weight, bias = self.layers[name]
-        result: Array = x @ weight + bias
-        return result
+        return x @ weight + bias
 
     @classmethod
     def read(cls, path: Path) -> Estimator:
@@ -197,20 +194,17 @@ def finer(kernel: Array, side: int) -> Array:
     """A kernel of sums over 2 x 2 weights as a smooth one of twice the side; others as they are."""
     if len(kernel) == side:
         return kernel
-    result: Array = ndimage.zoom(kernel, side / len(kernel), order=3, mode="grid-constant", grid_mode=True)
-    return result
+    return ndimage.zoom(kernel, side / len(kernel), order=3, mode="grid-constant", grid_mode=True)
 
 
 def without_specks(kernel: Array) -> Array:
     """The kernel without weights so small that the network means none by them; sum 1."""
     kernel = np.where(np.abs(kernel) < NOTHING * kernel.max(), 0.0, kernel)
-    result: Array = kernel / kernel.sum()
-    return result
+    return kernel / kernel.sum()
 
 
 def _gelu(x: Array) -> Array:
-    result: Array = x * special.ndtr(x)
-    return result
+    return x * special.ndtr(x)
 
 
 class Head(TypedDict, total=False):

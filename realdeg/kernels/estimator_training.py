@@ -12,15 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from realdeg.arraytypes import Array
 from realdeg.kernels.estimator import COARSEST, FAR, Estimator
 from realdeg.kernels.estimator_settings import TrainSettings
-
-Array = npt.NDArray[Any]
 
 WIDTH, AXES, KERNELS = 256, 192, 64  # of layers, of statistics, of the basis of kernels
 DROPPED = 0.1
@@ -131,8 +129,7 @@ def binned(kernels: Array) -> Array:
     n = kernels.shape[-1]
     if n <= COARSEST:
         return kernels
-    result: Array = kernels.reshape(-1, n // 2, 2, n // 2, 2).sum((2, 4))
-    return result
+    return kernels.reshape(-1, n // 2, 2, n // 2, 2).sum((2, 4))
 
 
 def scene_covariance(photos: Sequence[Array], n: int) -> Array:
@@ -155,8 +152,7 @@ def scene_covariance(photos: Sequence[Array], n: int) -> Array:
         total += lags / max(lags[n, n], 1e-9)
     total = (total + np.roll(total[::-1, ::-1], (1, 1), (0, 1))) / (2 * len(photos))
     y, x = np.divmod(np.arange(n * n), n)
-    result: Array = CONTRAST * total[y[:, None] - y + n, x[:, None] - x + n]
-    return result
+    return CONTRAST * total[y[:, None] - y + n, x[:, None] - x + n]
 
 
 def _estimator(net: Network, n: int, scale: int, about: dict[str, Any]) -> Estimator:

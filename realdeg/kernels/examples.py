@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.blur import blur_subsample, placed
 from realdeg.imaging.codec import roundtrip
 from realdeg.kernels import zoo
 from realdeg.kernels.statistics import MIN_SIDE, statistics
 from realdeg.seeds import stream
 
-Array = npt.NDArray[Any]
 Rng = np.random.Generator
 
 LUMA_SIGMA = 0.668  # of noise in luma, for 1 in each of R, G, B
@@ -117,8 +115,7 @@ def spoilt(rng: Rng, lr: Array) -> Array:
 def with_jpeg(lr: Array, quality: int) -> Array:
     """(H, W) float32 of whole 8-bit levels, through JPEG."""
     pixels = np.repeat(lr.astype(np.uint8)[..., None], 3, 2)
-    result: Array = roundtrip(pixels, "jpeg", quality)[..., 0].astype(np.float32)
-    return result
+    return roundtrip(pixels, "jpeg", quality)[..., 0].astype(np.float32)
 
 
 def usable(photo: Array, scale: int) -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
 from realdeg.io.find import look
@@ -32,8 +32,6 @@ from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import to_mapping, versions, write_run
 from realdeg.vouching import require_vouched
-
-Array = npt.NDArray[Any]
 
 CONVENTION = "applied as correlation, centre of mass at the LR pixel's place"
 SCALES = (2, 4)  # KernelGAN's: it learns x2 and derives x4

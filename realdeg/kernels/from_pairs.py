@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
+from realdeg.arraytypes import Array
 from realdeg.kernels.settings import side
-
-Array = npt.NDArray[Any]
 
 MAX_PIXELS = 30_000  # LR px that are used; more cost time and bring little
 MIN_PIXELS = 400
@@ -238,8 +235,7 @@ def _width(kernel: Array, offset: Array, offsets: list[Array], reach: float) -> 
 def _slopes(n: int) -> Array:
     """(n^2, n^2) quadratic form: the sum of squared differences of neighbours, with 0 around the kernel."""
     line = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
-    result: Array = np.kron(line, np.eye(n)) + np.kron(np.eye(n), line)
-    return result
+    return np.kron(line, np.eye(n)) + np.kron(np.eye(n), line)
 
 
 def _weight(normal: Array, right: Array, penalty: Array) -> float:

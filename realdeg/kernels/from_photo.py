@@ -7,14 +7,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.errors import Unfit
 from realdeg.identity import state_of
 from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.imaging.depth import to_8bit, to_float
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import Found
@@ -24,8 +24,6 @@ from realdeg.kernels.estimator import Estimate, estimator
 from realdeg.kernels.settings import KernelSettings
 from realdeg.pools.found import Kernel, cells, told, with_cells, with_kernels
 from realdeg.records import PairRecord
-
-Array = npt.NDArray[Any]
 
 FLAT_8BIT = 2.0  # a photo whose steepest 3 % of slopes stay below shows no blur
 CLIPPED_8BIT = 0.5
@@ -85,7 +83,7 @@ def _by_estimator(
 
     def kernel_of(at: tuple[slice, slice]) -> Kernel:
         part = worth_seeing(photo.pixels[at])
-        if reason := unusable(part / np.float32(np.iinfo(part.dtype).max), blur_statistics.MIN_SIDE):
+        if reason := unusable(to_float(part), blur_statistics.MIN_SIDE):
             return reason
         try:
             estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
@@ -112,8 +110,7 @@ def worth_seeing(pixels: Array) -> Array:
     height, width = (min(n, most) for n, most in zip(pixels.shape[:2], LARGEST, strict=True))
     if (height, width) == pixels.shape[:2]:
         return pixels
-    eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
-    top, left = busiest(eight, height, width)
+    top, left = busiest(to_8bit(pixels), height, width)
     return pixels[top : top + height, left : left + width]
 
 

@@ -22,22 +22,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.imaging.resample import cubic, resize
 from realdeg.kernels.settings import EARLY
 from realdeg.seeds import stream
-
-Array = npt.NDArray[Any]
 
 SIDE = 13  # of the kernel
 CROP, REAL = 64, 26  # G sees crops of 64 px, D what G makes of them
@@ -262,8 +259,7 @@ def boundary_mask() -> Array:
     mask = 30 * (1 - np.exp(-(squares[:, None] + squares) / (2 * SIDE**2)))
     middle = slice((SIDE - 7) // 2 - 1, -((SIDE - 7) // 2 - 1))
     mask[middle, middle] = 0
-    result: Array = mask
-    return result
+    return mask
 
 
 # Critic
@@ -445,8 +441,7 @@ def edge_map(grey: Array) -> Array:
     total = cv2.blur(total, (5, 5), borderType=cv2.BORDER_CONSTANT)
     if not total.sum() > 0:
         total = np.ones(grey.shape)
-    result: Array = total / total.sum()
-    return result
+    return total / total.sum()
 
 
 # Kernels
@@ -456,8 +451,7 @@ def pruned(kernel: Array, kept: int = KEPT) -> Array:
     """The kernel without its small weights: less 3/4 of the 41st largest, what is above 0, sum 1."""
     level = BELOW * np.sort(kernel.ravel())[-kept - 1]
     rest = np.maximum(kernel - level, 0)
-    result: Array = rest / rest.sum()
-    return result
+    return rest / rest.sum()
 
 
 def centred(kernel: Array, scale: int) -> Array:
@@ -469,8 +463,7 @@ def centred(kernel: Array, scale: int) -> Array:
         width // 2 + 0.5 * (scale - width % 2) - x,
     )
     around = np.pad(kernel, int(np.ceil(np.abs(shift).max() - 1e-9)) + 1)
-    result: Array = ndimage.shift(around, shift)
-    return result
+    return ndimage.shift(around, shift)
 
 
 def analytic_x4(kernel: Array, *, cropped: bool = True) -> Array:
@@ -486,5 +479,4 @@ def analytic_x4(kernel: Array, *, cropped: bool = True) -> Array:
         for c in range(n):
             whole[2 * r : 2 * r + n, 2 * c : 2 * c + n] += kernel[r, c] * kernel
     part = whole[n // 2 : -(n // 2), n // 2 : -(n // 2)] if cropped and n > 1 else whole
-    result: Array = part / part.sum()
-    return result
+    return part / part.sum()

@@ -10,14 +10,12 @@ them.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 TILE, STEP = 32, 16  # px
 MIN_SIDE = 64  # px: fewer tiles than nine say nothing
@@ -95,8 +93,7 @@ def _coarse(power: Array, low: Array) -> Array:
     power = (np.roll(power, 1, 0) + 2 * power + np.roll(power, -1, 0)) / 4
     wide = np.concatenate([power[:, 1:2], power, power[:, -2:-1]], axis=1)  # the other half mirrors these
     power = ((wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) / 4)[::2, ::2]
-    result: Array = np.log(power / max(unit, LEAST) + 1e-7)
-    return result
+    return np.log(power / max(unit, LEAST) + 1e-7)
 
 
 def differences(grey: Array) -> Array:

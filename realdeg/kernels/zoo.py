@@ -7,18 +7,16 @@ its own pixels. All kernels lie on one grid, their centre of mass in its middle,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from realdeg.arraytypes import Array
 from realdeg.imaging import kernels
 from realdeg.imaging.kernels import in_middle
 from realdeg.imaging.resample import cubic
 from realdeg.kernels.settings import side
 
-Array = npt.NDArray[Any]
 Rng = np.random.Generator
 
 REACH = 8  # side of the grid, LR px
@@ -97,8 +95,7 @@ def _gaussian(n: int, variances: Array, angle: float) -> Array:
     axis = np.arange(n) - (n - 1) / 2
     x, y = np.meshgrid(axis, axis)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    result: Array = np.exp(-0.5 * (along**2 / variances[0] + across**2 / variances[1]))
-    return result
+    return np.exp(-0.5 * (along**2 / variances[0] + across**2 / variances[1]))
 
 
 def _size(scale: int) -> tuple[int, bool]:
@@ -197,8 +194,7 @@ def _smeared(n: int, path: Array, weights: Array, sigma: float) -> Array:
     """(n, n) sum of Gaussians at the places of a (2, m) path of (x, y), px from the middle."""
     axis = np.arange(n) - (n - 1) / 2
     across, down = (np.exp(-0.5 * ((axis - at[:, None]) / sigma) ** 2) for at in path)
-    result: Array = np.einsum("m,mi,mj->ij", weights, down, across)
-    return result
+    return np.einsum("m,mi,mj->ij", weights, down, across)
 
 
 # Families that are kept from training.

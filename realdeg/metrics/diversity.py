@@ -105,5 +105,4 @@ def squared_error_map(sr: Image, hr: Image) -> npt.NDArray[np.float64]:
     for image in (sr, hr):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape != hr.shape or image.shape[2] != 3:
             raise ValueError(f"two (H, W, 3) uint8 are compared, not {sr.shape} {sr.dtype} and {hr.shape}")
-    result: npt.NDArray[np.float64] = np.square((sr.astype(np.float64) - hr) / 255).mean(2)
-    return result
+    return np.square((sr.astype(np.float64) - hr) / 255).mean(2)

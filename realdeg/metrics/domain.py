@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.metrics.photo_statistics import PhotoStatistics
 from realdeg.seeds import stream
-
-Array = npt.NDArray[Any]
 
 FEWEST = 4  # photos: two halves of two
 HALVINGS = 32

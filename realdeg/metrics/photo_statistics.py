@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,9 +15,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import dctn
 
+from realdeg.arraytypes import Array
 from realdeg.seeds import stream
-
-Array = npt.NDArray[Any]
 
 MIN_SIDE = 64  # px of a photo's shorter side
 MOST = 4096  # windows, and patches, of a photo that are looked at: spread over it
@@ -93,8 +91,7 @@ def spectrum(luma: Array) -> Array:
         power += np.square(np.abs(found)).sum(0).ravel()
     by_ring = ring @ power / (len(windows) * WINDOW**2)
     found = np.log2(by_ring + QUANTISED)
-    result: Array = found - found[REFERENCE].mean()
-    return result
+    return found - found[REFERENCE].mean()
 
 
 @lru_cache(maxsize=1)
@@ -129,8 +126,7 @@ def _noise_of(luma: Array) -> Array:
 def _blocks(plane: Array) -> Array:
     rows, columns = (n // BLOCK for n in plane.shape)
     blocks = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    result: Array = blocks.mean((1, 3)).ravel()
-    return result
+    return blocks.mean((1, 3)).ravel()
 
 
 def gradients(luma: Array) -> Array:
@@ -164,8 +160,7 @@ def patches(luma: Array) -> Array:
     rng = stream(0, "patches", "features")
     directions = rng.standard_normal((int(fine.sum()), FEATURES)) / (WIDTH * np.sqrt(fine.sum()))
     phases = rng.uniform(0, 2 * np.pi, FEATURES)
-    result: Array = np.cos(white.astype(np.float64) @ directions + phases).mean(0)
-    return result
+    return np.cos(white.astype(np.float64) @ directions + phases).mean(0)
 
 
 def _windows(luma: Array, side: int, step: int) -> Array:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.noise.spectrum import BANDS, chroma, coefficients, drawn_on, luma, variance
 from realdeg.pools.level_function import KNOTS, NoiseLevelFunction
-
-Array = npt.NDArray[Any]
 
 NEAR = 24.0  # 8-bit levels: windows of about a knot's brightness
 LOWEST_SHARE, FEWEST = 0.05, 8  # of the windows about a knot, whose median is the floor
@@ -104,8 +101,7 @@ def _floor(level: Array, strength: Array) -> Array:
         if len(near):
             floor[number] = np.median(near[: max(FEWEST, int(LOWEST_SHARE * len(near)))])
     known = np.isfinite(floor)
-    result: Array = np.interp(level, KNOTS[known], floor[known])
-    return result
+    return np.interp(level, KNOTS[known], floor[known])
 
 
 def _shapes(bands: Array, size: int) -> Array:
@@ -114,8 +110,7 @@ def _shapes(bands: Array, size: int) -> Array:
 
     def mean(values: Array, first: int, end: int) -> Array:
         weight = count[first:end]
-        result: Array = (values[:, first:end] * weight).sum(1) / max(weight.sum(), 1) + 1e-3
-        return result
+        return (values[:, first:end] * weight).sum(1) / max(weight.sum(), 1) + 1e-3
 
     grey, colour = luma(bands), chroma(bands)
     ratios = [mean(grey, a, b) / mean(grey, c, d) for a, b, c, d in SHAPES]
@@ -126,8 +121,7 @@ def _shapes(bands: Array, size: int) -> Array:
 
 def _coloured(colour: Array) -> Array:
     """(n,) whether there is any colour in windows, of their (n, BANDS) energies."""
-    result: Array = colour.max(1) > 1e-2
-    return result
+    return colour.max(1) > 1e-2
 
 
 def is_coloured(bands: Array) -> bool:
@@ -161,8 +155,7 @@ def strengths(seen: Seen, law: NoiseLevelFunction, spectrum: Array, blocky: bool
             weight = count[part] / count[part].sum()
             found = (bands[:, part] @ weight) / np.maximum(one[part] @ weight * expected, 1e-6)
             ratio = np.where(_coloured(bands), np.minimum(ratio, found), ratio)
-    result: Array = np.clip(ratio, 1 / MOST_GAIN, MOST_GAIN)
-    return result
+    return np.clip(ratio, 1 / MOST_GAIN, MOST_GAIN)
 
 
 def is_blocky(seen: Seen, choice: Choice) -> bool:
@@ -176,8 +169,7 @@ def mean_spectrum(bands: Array, size: int) -> Array:
     """(BANDS, 3, 3) mean of windows that show noise alone, each of mean variance 1, lowest bands drawn on."""
     even = drawn_on(bands)
     strength = variance(even, size).mean(1)
-    result: Array = (even / np.maximum(strength, 1e-9)[:, None, None, None]).mean(0)
-    return result
+    return (even / np.maximum(strength, 1e-9)[:, None, None, None]).mean(0)
 
 
 def least_spectrum(bands: Array, size: int) -> Array:

@@ -8,14 +8,12 @@ that a window would touch; so a photo of 512 px gives one window of 256, and one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 
 @dataclass(frozen=True)

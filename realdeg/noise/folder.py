@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
@@ -34,8 +34,6 @@ from realdeg.pools.found import job_folder, told
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import versions, write_run
-
-Array = npt.NDArray[Any]
 
 PATCHES = "patches"  # folder of a job
 SMALLEST = 32  # px, of windows whose spectrum is told

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.noise.choice import (
     Choice,
     Seen,
@@ -30,8 +30,6 @@ from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunctio
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord
 from realdeg.seeds import seed_of
-
-Array = npt.NDArray[Any]
 
 ENOUGH = 8  # patches of flat windows, from which others are rescaled
 OCTAVES = 2.0  # of standard deviation, that a patch is rescaled by at most

@@ -8,14 +8,11 @@ noise is made from where a photo shows none undisturbed.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.imaging.noise import normal
-
-Array = npt.NDArray[Any]
 
 EDGES = np.array([1, 1.9, 2.9, 4.1, 5.7, 8, 11.3, 16, 22.6, 32, 45.2, 64, 91]) / 128
 """Of the bands, cycles/px. A window of 64 px has 3, 5, 8... coefficients in the first ones."""
@@ -45,8 +42,7 @@ def coefficients(size: int) -> Array:
 @lru_cache(maxsize=4)
 def _membership(size: int) -> Array:
     one = band_of(size).reshape(-1, 1) == np.arange(BANDS)
-    result: Array = (one / np.maximum(one.sum(0), 1)).astype(np.float32)
-    return result
+    return (one / np.maximum(one.sum(0), 1)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -54,8 +50,7 @@ def _surfaces(size: int) -> Array:
     """(size * size, 6) orthonormal surfaces of second degree."""
     y, x = np.mgrid[:size, :size] / (size - 1) * 2 - 1
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1).reshape(-1, 6)
-    result: Array = np.linalg.qr(terms)[0].astype(np.float32)
-    return result
+    return np.linalg.qr(terms)[0].astype(np.float32)
 
 
 def without_shading(windows: Array) -> Array:
@@ -70,24 +65,21 @@ def without_shading(windows: Array) -> Array:
     n, size = windows.shape[:2]
     flat = windows.reshape(n, size * size, windows.shape[3]).astype(np.float32)
     basis = _surfaces(size)
-    result: Array = (flat - basis @ (basis.T @ flat)).reshape(windows.shape)
-    return result
+    return (flat - basis @ (basis.T @ flat)).reshape(windows.shape)
 
 
 def transform(residuals: Array) -> Array:
     """(n, 3, size, size) coefficients of (n, size, size, 3) residuals, orthonormal."""
     from scipy import fft  # not every recipe has noise
 
-    result: Array = fft.dctn(np.moveaxis(residuals, -1, 1), axes=(2, 3), norm="ortho")
-    return result
+    return fft.dctn(np.moveaxis(residuals, -1, 1), axes=(2, 3), norm="ortho")
 
 
 def back(coefficients: Array) -> Array:
     """(n, size, size, 3) of what `transform` gives."""
     from scipy import fft
 
-    result: Array = np.moveaxis(fft.idctn(coefficients, axes=(2, 3), norm="ortho"), 1, -1)
-    return result
+    return np.moveaxis(fft.idctn(coefficients, axes=(2, 3), norm="ortho"), 1, -1)
 
 
 def covariance(spectrum: Array) -> Array:
@@ -110,21 +102,18 @@ def covariance(spectrum: Array) -> Array:
 
 def luma(bands: Array) -> Array:
     """Energy along grey, of (..., 3, 3) covariances."""
-    result: Array = np.einsum("...ij,i,j->...", bands, GREY, GREY)
-    return result
+    return np.einsum("...ij,i,j->...", bands, GREY, GREY)
 
 
 def chroma(bands: Array) -> Array:
     """Mean energy across grey, of (..., 3, 3) covariances."""
-    result: Array = np.maximum((np.trace(bands, axis1=-2, axis2=-1) - luma(bands)) / 2, 0)
-    return result
+    return np.maximum((np.trace(bands, axis1=-2, axis2=-1) - luma(bands)) / 2, 0)
 
 
 def variance(bands: Array, size: int) -> Array:
     """(..., 3) variance of the channels of a window, of (..., BANDS, 3, 3) covariances."""
     share = coefficients(size) / coefficients(size).sum()
-    result: Array = np.einsum("...bcc,b->...c", bands, share)
-    return result
+    return np.einsum("...bcc,b->...c", bands, share)
 
 
 def drawn_on(bands: Array) -> Array:
@@ -155,8 +144,7 @@ def mended(residual: Array, key: int) -> Array:
     made = normal(key, (int(low.sum()), 3)) @ _root(bands[0]).T
     spectrum[0, :, low] = made
     spectrum[0, :, 0, 0] = 0
-    result: Array = back(spectrum)[0].astype(np.float32)
-    return result
+    return back(spectrum)[0].astype(np.float32)
 
 
 def made(bands: Array, key: int, size: int) -> Array:
@@ -174,15 +162,13 @@ def made(bands: Array, key: int, size: int) -> Array:
     smooth = _between(bands, size)
     spectrum = np.einsum("yxij,yxj->iyx", smooth, white)[None].astype(np.float32)
     spectrum[0, :, 0, 0] = 0
-    result: Array = back(spectrum)[0]
-    return result
+    return back(spectrum)[0]
 
 
 def _root(covariance: Array) -> Array:
     """A symmetric square root."""
     values, vectors = np.linalg.eigh(covariance)
-    result: Array = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    return result
+    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
 def _between(bands: Array, size: int) -> Array:
@@ -194,5 +180,4 @@ def _between(bands: Array, size: int) -> Array:
     place = np.interp(radius, centres, np.arange(BANDS))
     lower = np.minimum(place.astype(int), BANDS - 2)
     share = (place - lower)[..., None, None]
-    result: Array = (1 - share) * roots[lower] + share * roots[lower + 1]
-    return result
+    return (1 - share) * roots[lower] + share * roots[lower + 1]

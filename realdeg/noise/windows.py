@@ -7,16 +7,13 @@ their spectra and those of all other photos (`realdeg.noise.choice`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.noise.spectrum import BANDS, covariance, transform, without_shading
 from realdeg.pools.level_function import INTENSITY_BIN
-
-Array = npt.NDArray[Any]
 
 CELL = 8  # px
 STRIP = 512  # rows at once, so that what is computed of them fits the cache
@@ -127,15 +124,13 @@ def _cells(pixels: Array) -> tuple[Array, Array, Array]:
 def _boxes(values: Array, side: int) -> Array:
     """(r - side + 1, c - side + 1) means over all boxes of `side` x `side` cells."""
     rows, columns = values.shape[0] - side + 1, values.shape[1] - side + 1
-    result: Array = cv2.boxFilter(values, -1, (side, side), anchor=(0, 0))[:rows, :columns]
-    return result
+    return cv2.boxFilter(values, -1, (side, side), anchor=(0, 0))[:rows, :columns]
 
 
 def _highest(values: Array, side: int) -> Array:
     """Largest value in all boxes; shapes as `_boxes`."""
     rows, columns = values.shape[0] - side + 1, values.shape[1] - side + 1
-    result: Array = cv2.dilate(values, np.ones((side, side), np.uint8), anchor=(0, 0))[:rows, :columns]
-    return result
+    return cv2.dilate(values, np.ones((side, side), np.uint8), anchor=(0, 0))[:rows, :columns]
 
 
 def _bend(level: Array, side: int) -> Array:
@@ -183,5 +178,4 @@ def blockiness(residuals: Array) -> Array:
         phases = np.stack([energy[:, phase::CELL].mean(1) for phase in range(CELL)], 1)
         highest = phases.max(1)
         ratios.append(highest / np.maximum((phases.sum(1) - highest) / (CELL - 1), 1e-9))
-    result: Array = np.mean(ratios, axis=0)
-    return result
+    return np.mean(ratios, axis=0)

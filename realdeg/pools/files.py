@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Required, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
 from realdeg.io.arrays import Npz, Unreadable, read_npy
@@ -24,7 +24,6 @@ from realdeg.io.header import Unsupported
 from realdeg.io.matlab import read_mat
 from realdeg.typed import Json, Mistyped, parsed
 
-Array = npt.NDArray[Any]
 ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
 HEADER = "realdeg_pool"
 REMEDY = "restore it or remove it"

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
 from realdeg.records import PairRecord, with_files
 
-Array = npt.NDArray[Any]
 Kernel = tuple[Array, dict[str, float]] | str  # with figures; or why there is none
 KERNELS = "kernels"  # folder of a job
 

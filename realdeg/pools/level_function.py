@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from realdeg.arraytypes import Array
 
 KNOTS = np.arange(8.0, 256.0, 16.0)
 """Brightnesses of the level function, 8-bit levels."""
@@ -54,8 +53,7 @@ class NoiseLevelFunction:
     def __call__(self, level: Array) -> Array:
         """Variance at a brightness of each channel, (..., 3) in 8-bit levels."""
         curves = [np.interp(level[..., c], KNOTS, self.variance[c]) for c in range(3)]
-        result: Array = np.stack(curves, axis=-1)
-        return result
+        return np.stack(curves, axis=-1)
 
 
 def level_function(level: Array, values: Array) -> NoiseLevelFunction:

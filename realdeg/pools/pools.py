@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.blur import Placed, placed
 from realdeg.imaging.kernels import centre_of_mass
@@ -21,7 +21,6 @@ from realdeg.io.save import write_image
 from realdeg.pools.files import ARRAY_SUFFIXES, arrays, files, header, is_place, write_mat, write_pool
 from realdeg.records import fingerprint
 
-Array = npt.NDArray[Any]
 Pool = TypeVar("Pool", "KernelPool", "NoisePool")
 
 SUM_TOLERANCE = 0.01
@@ -447,8 +446,7 @@ def _checked(kernel: Array, file: Path) -> Array:
         problem = f"holds a kernel whose centre of mass ({x:.4g}, {y:.4g}) lies outside of it"
         raise UserError(file, problem, "estimate it again or remove it")
     # What has been divided before stays as it is, to the bit: its hash is its name.
-    result: Array = values if abs(total - 1) < 1e-12 else values / total
-    return result
+    return values if abs(total - 1) < 1e-12 else values / total
 
 
 def _noise(patch: Array, file: Path) -> Array:

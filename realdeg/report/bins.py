@@ -78,8 +78,7 @@ def _whole(values: Sequence[float], about: float) -> Bins:
 
 def _counts(values: Sequence[float], edges: Sequence[float]) -> list[int]:
     # The outermost edges come from the values and may miss them by a rounding.
-    counts: list[int] = np.histogram(np.clip(values, edges[0], edges[-1]), bins=np.asarray(edges))[0].tolist()
-    return counts
+    return np.histogram(np.clip(values, edges[0], edges[-1]), bins=np.asarray(edges))[0].tolist()
 
 
 def _steps(low: float, high: float, step: float) -> list[float]:

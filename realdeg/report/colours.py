@@ -75,5 +75,4 @@ def _linear_rgb(
     lightness: npt.NDArray[Any], chroma: npt.NDArray[Any], hue: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], 1)
-    result: npt.NDArray[Any] = (lab @ ROOTS_FROM_LAB.T) ** 3 @ RGB_FROM_CONES.T
-    return result
+    return (lab @ ROOTS_FROM_LAB.T) ** 3 @ RGB_FROM_CONES.T

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from realdeg.arraytypes import Image
 from realdeg.degrade.folder import RECIPE
 from realdeg.degrade.recipe.recipe import Recipe, read_recipe
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.detail import busiest
 from realdeg.records import PairRecord
 from realdeg.report.drawn import Tally, constants, name_figures, number_figures, tally
-from realdeg.report.folder import Folder, eight_bit
+from realdeg.report.folder import Folder
 from realdeg.report.overview import Figure
-from realdeg.report.pictures import Image
 from realdeg.report.plans import Drawn, read_plan
 
 MAX_SAMPLES = 24
@@ -98,8 +99,8 @@ def sample(record: PairRecord, lr: Image, page: str, folder: Folder) -> Sample:
         UserError: the output cannot be written.
     """
     height, width = (min(SAMPLE, n) for n in lr.shape[:2])
-    top, left = busiest(eight_bit(lr), height, width)
-    crop = np.ascontiguousarray(eight_bit(lr[top : top + height, left : left + width]))
+    top, left = busiest(to_8bit(lr), height, width)
+    crop = np.ascontiguousarray(to_8bit(lr[top : top + height, left : left + width]))
     file = folder.picture(crop, f"sample {record.key}", None)
     return Sample(record.key, page, file, (height, width), read_plan(record))
 

@@ -8,7 +8,6 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from realdeg.atomic import write_text
@@ -63,8 +62,3 @@ def page_name(key: str) -> str:
     plain = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "pair"
     return f"{PAGES}/{slug}-{hashlib.blake2b(key.encode(), digest_size=5).hexdigest()}.html"
-
-
-def eight_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """8-bit pixels for display of 8- or 16-bit ones."""
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257).astype(np.uint8)

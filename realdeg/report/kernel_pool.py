@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.degrade.recipe.captions import plain
 from realdeg.imaging.kernel_shape import KernelShape, kernel_shape
 from realdeg.imaging.kernels import centre_of_mass
@@ -21,8 +22,6 @@ from realdeg.report.colours import paint
 from realdeg.report.folder import Folder
 from realdeg.report.listing import Cell
 from realdeg.report.overview import Card, Figure
-
-Array = npt.NDArray[Any]
 
 MOST_CELLS = 96  # pictures of their own; all others stand on one sheet
 SIDE = 192  # px of a picture

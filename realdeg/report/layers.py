@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.arraytypes import Image
+from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.resample import resize
 from realdeg.report.colours import paint, top_for
-from realdeg.report.folder import Folder, eight_bit
+from realdeg.report.folder import Folder
 from realdeg.report.pictures import shrunk
-
-Image = npt.NDArray[Any]
 
 TILE = 2048  # px a side: WebP ends at 16383, and a browser decodes only the tiles in sight
 FULL_QUALITY = 95
@@ -88,7 +87,7 @@ def full_layers(lr: Image, hr: Image, scale: int, folder: Folder, key: str) -> L
         UserError: the output cannot be written.
     """
     error = _error_map(lr, hr, scale, folder, key)
-    lr, hr = eight_bit(lr), eight_bit(hr)
+    lr, hr = to_8bit(lr), to_8bit(hr)
     return Layers(
         hr.shape[:2],
         lr.shape[:2],

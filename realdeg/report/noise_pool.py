@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from realdeg.arraytypes import Array
 from realdeg.pools.pools import NoisePool
 from realdeg.report.charts import cloud, curves
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import KernelCell, histogram_of
 from realdeg.report.overview import Card, Figure
-
-Array = npt.NDArray[Any]
 
 MOST_CELLS = 60
 MOST_MEASURED = 1000  # patches of which spectra and correlations are taken, spread over the pool

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from realdeg.arraytypes import Image
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.io.photo import read
 from realdeg.records import PairRecord
 from realdeg.report.certificate import Certificate, read_certificate
 from realdeg.report.charts import curves
 from realdeg.report.facts import Group, columns, groups, photos
-from realdeg.report.folder import Folder, eight_bit, page_name
+from realdeg.report.folder import Folder, page_name
 from realdeg.report.layers import BACKDROP_SIDE, FULL_QUALITY, Layers, full_layers
 from realdeg.report.measures import Measures, facts
-from realdeg.report.pictures import Image, shrunk
+from realdeg.report.pictures import shrunk
 from realdeg.report.plans import StepRow, read_plan, rows
 from realdeg.report.quiver import Quiver, quiver
 
@@ -99,7 +101,7 @@ def of_refused(record: PairRecord, dataset: Path, folder: Folder) -> PairPage | 
             lr = None
         if lr is not None:
             size_hw = lr.shape[0], lr.shape[1]
-            small = np.ascontiguousarray(eight_bit(shrunk(lr, BACKDROP_SIDE)))
+            small = np.ascontiguousarray(to_8bit(shrunk(lr, BACKDROP_SIDE)))
             backdrop = folder.picture(small, f"backdrop {record.key}", FULL_QUALITY)
     return _page(record, certificate, None, backdrop, size_hw, "")
 

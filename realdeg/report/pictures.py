@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Image
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
-from realdeg.report.folder import Folder, eight_bit
-
-Image = npt.NDArray[Any]
+from realdeg.report.folder import Folder
 
 CROP = 384  # HR px shown of a pair at 100 %
 THUMB = 220
@@ -68,18 +66,18 @@ def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_pa
         UserError: the model's image cannot be read, or the output cannot be written.
     """
     side_h, side_w = (min(max(1, CROP // scale), n) for n in lr.shape[:2])
-    top, left = busiest(eight_bit(lr), side_h, side_w)
-    small = np.ascontiguousarray(eight_bit(lr[top : top + side_h, left : left + side_w]))
+    top, left = busiest(to_8bit(lr), side_h, side_w)
+    small = np.ascontiguousarray(to_8bit(lr[top : top + side_h, left : left + side_w]))
     there = np.s_[scale * top : scale * (top + side_h), scale * left : scale * (left + side_w)]
     images = {
         "lr": resize(small, scale),
         "pixels": np.repeat(np.repeat(small, scale, 0), scale, 1),
-        "hr": np.ascontiguousarray(eight_bit(hr[there])),
+        "hr": np.ascontiguousarray(to_8bit(hr[there])),
     }
     if sr_path is not None and sr_path.is_file():
         sr = read(sr_path).pixels
         if sr.shape == hr.shape:
-            images["sr"] = np.ascontiguousarray(eight_bit(sr[there]))
+            images["sr"] = np.ascontiguousarray(to_8bit(sr[there]))
     files = {name: folder.picture(image, f"crop {name} {key}") for name, image in images.items()}
     return Views(images["hr"].shape[:2], **files)
 
@@ -90,7 +88,7 @@ def thumbnail(path: Path, folder: Folder) -> str:
     Raises:
         UserError: it cannot be read.
     """
-    pixels = eight_bit(shrunk(read(path).pixels, THUMB))
+    pixels = to_8bit(shrunk(read(path).pixels, THUMB))
     return folder.picture(pixels, f"thumbnail {path}")
 
 
@@ -100,5 +98,4 @@ def shrunk(pixels: Image, side: int) -> Image:
     if ratio >= 1:
         return pixels
     size = max(1, round(pixels.shape[1] * ratio)), max(1, round(pixels.shape[0] * ratio))
-    small: Image = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return small
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

@@ -13,6 +13,7 @@ from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import OPS, from_text, read_recipe
 from realdeg.imaging import batched
 from realdeg.imaging.blur import placed
+from realdeg.imaging.depth import to_float
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.pools.pools import KernelPool, NoisePool
@@ -102,11 +103,11 @@ def test_presets_agree(name, group, hr, pools):
         assert len({tuple(batch._structure(step) for step in plan) for plan in plans}) == 1
     for plan, picture in zip(plans, hr, strict=True):
         for step in plan:
-            before = torch.from_numpy(image.as_float(picture)).permute(2, 0, 1)[None]
+            before = torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None]
             many = batch.TENSORS[step["op"]](before, [step], given)[0].permute(1, 2, 0).numpy()
             picture = image.APPLY[step["op"]](picture, step, given)
             # Tails below 1e-5 are left out, 8-bit reductions have steps of 2^-16, Poisson counts may turn at a float's last bit.
-            away = np.abs(image.as_float(picture) - many) * 255
+            away = np.abs(to_float(picture) - many) * 255
             assert np.mean(away > (0.1 if step["op"] == "reduce" else 3e-3)) < 2e-4, step
     many = batch.apply(plans, torch.from_numpy(hr).permute(0, 3, 1, 2), **pools).permute(0, 2, 3, 1).numpy()
     one = np.stack([image.apply(plan, picture, **pools) for plan, picture in zip(plans, hr, strict=True)])

@@ -89,10 +89,7 @@ class _Seen:
         ratio = (self.spread[mine][:, None] + 1) / (other.spread[theirs] + 1)
         # Two flat pictures of one brightness have no shape to compare: they are one.
         flat = (self.spread[mine][:, None] < FLAT) & (other.spread[theirs] < FLAT)
-        same: npt.NDArray[np.bool_] = (
-            bright & (ratio < CONTRAST) & (ratio > 1 / CONTRAST) & ((correlation > ALIKE) | flat)
-        )
-        return same
+        return bright & (ratio < CONTRAST) & (ratio > 1 / CONTRAST) & ((correlation > ALIKE) | flat)
 
 
 def of_pairs(

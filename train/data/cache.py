@@ -18,6 +18,7 @@ import numpy as np
 from realdeg.atomic import whole_file, write_text
 from realdeg.errors import UserError
 from realdeg.identity import Reading, place, state_of
+from realdeg.imaging.depth import to_8bit
 from realdeg.io.arrays import Unreadable, map_npy
 from realdeg.metrics.ssim import WINDOW
 from realdeg.records import fingerprint
@@ -90,10 +91,7 @@ def as_uint8(path: Path) -> np.ndarray:
     """
     from realdeg.io.photo import read
 
-    pixels: np.ndarray = read(path).pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(to_8bit(read(path).pixels))
 
 
 def _decode(path: Path, digest: str, folder: Path) -> None:

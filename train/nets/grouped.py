@@ -54,8 +54,7 @@ def _together(modules: Sequence[nn.Module], inputs: Tensor) -> Tensor:
     stacked = {name: torch.stack([one[name] for one in own]) for name in names}
 
     def one(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
-        made: Tensor = functional_call(modules[0], parameters, (x,))
-        return made
+        return functional_call(modules[0], parameters, (x,))
 
     device = inputs.device.type
     if not torch.is_autocast_enabled(device):
@@ -69,5 +68,4 @@ def _together(modules: Sequence[nn.Module], inputs: Tensor) -> Tensor:
 def _mapped(
     function: Callable[[dict[str, Tensor], Tensor], Tensor], stacked: dict[str, Tensor], inputs: Tensor
 ) -> Tensor:
-    made: Tensor = vmap(function)(stacked, inputs)
-    return made
+    return vmap(function)(stacked, inputs)

@@ -60,8 +60,7 @@ class Distillation(nn.Module):
             kept.append(made[:, : self.kept])
             rest = made[:, self.kept :]
         kept.append(self.convs[-1](rest))
-        result: Tensor = x + self.fuse(self.attention(torch.cat(kept, 1)))
-        return result
+        return x + self.fuse(self.attention(torch.cat(kept, 1)))
 
 
 class DistillationBody(nn.Module):
@@ -80,8 +79,7 @@ class DistillationBody(nn.Module):
         for block in self.blocks:
             x = block(x)
             made.append(x)
-        result: Tensor = self.fuse(torch.cat(made, 1))
-        return result
+        return self.fuse(torch.cat(made, 1))
 
 
 def imdn_host(scale: int, width: int = 64, blocks: int = 6) -> Host:

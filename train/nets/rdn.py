@@ -28,8 +28,7 @@ class DenseGroup(nn.Module):
         seen = x
         for conv in self.convs:
             seen = torch.cat([seen, conv(seen).relu()], 1)
-        result: Tensor = x + self.fuse(seen)
-        return result
+        return x + self.fuse(seen)
 
 
 class DenseBody(nn.Module):
@@ -47,8 +46,7 @@ class DenseBody(nn.Module):
         for group in self.groups:
             x = group(x)
             made.append(x)
-        result: Tensor = self.fuse(torch.cat(made, 1))
-        return result
+        return self.fuse(torch.cat(made, 1))
 
 
 def rdn_host(scale: int, width: int = 64, groups: int = 16, layers: int = 8, growth: int = 64) -> Host:

@@ -130,8 +130,7 @@ class RefVAENet(nn.Module):
     def of_code(self, z: Tensor, size_hw: tuple[int, int]) -> Tensor:
         """C_R, (B, width, h, w), of codes (B, latent)."""
         grid = self.decode(z).view(-1, CODED, self.grid, self.grid)
-        features: Tensor = self.head(F.interpolate(grid, size_hw, mode="bilinear", align_corners=False))
-        return features
+        return self.head(F.interpolate(grid, size_hw, mode="bilinear", align_corners=False))
 
     def fused(self, z: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         """F_{X|R} = C_R (1 + F_Sigma) + F_mu, (B, width, h, w)."""
@@ -139,8 +138,7 @@ class RefVAENet(nn.Module):
 
     def forward(self, features: Tensor, z: Tensor) -> Tensor:
         """What is added to the bicubic image, (B, 3, H, W), from relu4_1 of it and codes."""
-        image: Tensor = self.draw(self.fused(z, *self.of_lr(features)))
-        return image
+        return self.draw(self.fused(z, *self.of_lr(features)))
 
 
 def padded(image: Tensor) -> Tensor:

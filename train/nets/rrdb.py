@@ -30,8 +30,7 @@ class DenseBlock(nn.Module):
         seen = [x]
         for conv in self.convs[:-1]:
             seen.append(self.act(conv(torch.cat(seen, 1))))
-        result: Tensor = x + RESIDUAL * self.convs[-1](torch.cat(seen, 1))
-        return result
+        return x + RESIDUAL * self.convs[-1](torch.cat(seen, 1))
 
 
 class RRDB(nn.Module):
@@ -64,8 +63,7 @@ class NearestTail(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, n, h, w) -> (B, 3, s h, s w)."""
-        result: Tensor = self.body(x)
-        return result
+        return self.body(x)
 
 
 def rrdb_host(scale: int, width: int = 64, blocks: int = 23, growth: int = 32) -> Host:

@@ -19,8 +19,7 @@ class EnlargedStem(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, n, s h, s w)."""
-        result: Tensor = self.conv(self.enlarge(lr).to(self.conv.weight.dtype)).relu()
-        return result
+        return self.conv(self.enlarge(lr).to(self.conv.weight.dtype)).relu()
 
 
 def vdsr_host(scale: int, width: int = 64, layers: int = 18) -> Host:

@@ -134,8 +134,7 @@ class Deterministic(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """The deterministic part."""
         large = F.interpolate(lr, scale_factor=self.scale, mode=self.interpolation, align_corners=False)
-        image: Tensor = self.layers(large)
-        return image
+        return self.layers(large)
 
 
 class VSpM(nn.Module):

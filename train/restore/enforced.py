@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from realdeg.imaging.cem import cem
+from realdeg.imaging.depth import to_float
 from train.restore.model import projected
 
 How = Literal["none", "project", "cem"]
@@ -38,5 +39,5 @@ def enforced(image: Tensor, lr: np.ndarray, scale: int, how: How) -> Tensor:
     pixels = image.permute(1, 2, 0).numpy()
     if how == "project":
         return projected(pixels, lr, scale)
-    small = lr.astype(np.float32) / np.iinfo(lr.dtype).max
+    small = to_float(lr)
     return torch.from_numpy(cem(pixels, small, scale)).permute(2, 0, 1)

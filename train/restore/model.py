@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from realdeg.imaging.depth import to_float
 from train.machine import Machine
 from train.nets.host import SinglePath
 from train.nets.tree import TreeNet
@@ -142,7 +143,7 @@ class Model:
 
 def tensor(lr: np.ndarray) -> Tensor:
     """(h, w, 3) uint8 or uint16 -> (1, 3, h, w) float32 in [0, 1], on the CPU."""
-    return torch.from_numpy(lr.astype(np.float32) / np.iinfo(lr.dtype).max).permute(2, 0, 1)[None]
+    return torch.from_numpy(to_float(lr)).permute(2, 0, 1)[None]
 
 
 def in_eight(enlarge: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
@@ -187,7 +188,7 @@ class Bicubic:
         """The image alone, (1, 3, s h, s w) float32 in about [0, 1]; arguments as `Model.predict`."""
         from realdeg.imaging.resample import resize
 
-        image = resize(lr.astype(np.float32) / np.iinfo(lr.dtype).max, self.scale)
+        image = resize(to_float(lr), self.scale)
         if self.project:
             return projected(image, lr, self.scale)[None]
         return torch.from_numpy(image).permute(2, 0, 1)[None]
@@ -205,7 +206,7 @@ def projected(image: np.ndarray, lr: np.ndarray, scale: int) -> Tensor:
     """
     from realdeg.imaging.consistency import project
 
-    closest = project(image, lr.astype(np.float32) / np.iinfo(lr.dtype).max, scale)
+    closest = project(image, to_float(lr), scale)
     return torch.from_numpy(closest).permute(2, 0, 1)
 
 

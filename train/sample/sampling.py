@@ -15,6 +15,7 @@ from torch import Tensor
 from realdeg.atomic import whole_file, write_text
 from realdeg.degrade.sheet import Cell, contact_sheet
 from realdeg.identity import file_hash
+from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
@@ -157,7 +158,7 @@ class _Sheet:
     def __init__(self, lr: np.ndarray, scale: int) -> None:
         self.scale = scale
         high, wide = (min(max(1, CROP // scale), side) for side in lr.shape[:2])
-        grey = lr if lr.dtype == np.uint8 else (lr >> 8).astype(np.uint8)
+        grey = to_8bit(lr)
         top, left = busiest(grey, high, wide)
         self.there = np.s_[scale * top : scale * (top + high), scale * left : scale * (left + wide)]
         self.first = [
@@ -191,7 +192,7 @@ def _write_walk(path: Path, sampler: Sampler, lr: np.ndarray, scale: int, wish: 
 
     assert wish.walk is not None
     high, wide = (min(max(1, WALKED // scale), side) for side in lr.shape[:2])
-    top, left = busiest(lr if lr.dtype == np.uint8 else (lr >> 8).astype(np.uint8), high, wide)
+    top, left = busiest(to_8bit(lr), high, wide)
     there = np.s_[..., scale * top : scale * (top + high), scale * left : scale * (left + wide)]
     first, last = wish.walk
 

@@ -7,12 +7,10 @@ the end. `realdeg.degrade.apply.batch` does the same to tensors; a parity test c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Image
 from realdeg.degrade.recipe.drawing import Plan, Step
 from realdeg.degrade.recipe.ops.blur import kernel_of
 from realdeg.degrade.recipe.ops.level_noise import matched
@@ -20,12 +18,11 @@ from realdeg.errors import UserError
 from realdeg.imaging import noise
 from realdeg.imaging.blur import blur, blur_subsample
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
+from realdeg.imaging.depth import to_8bit, to_float
 from realdeg.imaging.resample import resample, resize_to
 from realdeg.imaging.sharpen import unsharp
 from realdeg.io.save import to_uint
 from realdeg.pools.pools import KernelPool, NoisePool
-
-Image = npt.NDArray[Any]
 
 
 def mod_crop(hr: Image, scale: int) -> Image:
@@ -57,7 +54,7 @@ def apply(
         image = APPLY[step["op"]](image, step, Pools(kernels, noises))
     if image.dtype == hr.dtype:
         return np.ascontiguousarray(image)
-    return to_uint(as_float(image), hr.dtype.type)
+    return to_uint(to_float(image), hr.dtype.type)
 
 
 class Pools:
@@ -68,33 +65,16 @@ class Pools:
         self.noises = noises
 
 
-def as_float(image: Image) -> Image:
-    """(H, W, 3) float32 in [0, 1] of an image of any type."""
-    if image.dtype == np.float32:
-        return image
-    return np.multiply(image, np.float32(1 / np.iinfo(image.dtype).max), dtype=np.float32)
-
-
-def as_8bit(image: Image) -> Image:
-    """(H, W, 3) uint8 of an image of any type, rounded half to even and clipped."""
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype == np.uint16:
-        image = as_float(image)
-    # The same as to_uint, in half the time: OpenCV rounds half to even and clips at the top.
-    return cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
-
-
 def _blur(image: Image, step: Step, pools: Pools) -> Image:
     at = kernel_of(step, pools.kernels, 1)
     _refuse_large(step, image, pools)
-    return blur(as_float(image), at, step.get("border", "symmetric"))
+    return blur(to_float(image), at, step.get("border", "symmetric"))
 
 
 def _reduce(image: Image, step: Step, pools: Pools) -> Image:
     at = kernel_of(step, pools.kernels, step["factor"])
     _refuse_large(step, image, pools)
-    ready = image if image.dtype == np.uint8 else as_float(image)
+    ready = image if image.dtype == np.uint8 else to_float(image)
     return blur_subsample(ready, at, step["factor"], step.get("border", "symmetric"))
 
 
@@ -112,14 +92,14 @@ def _refuse_large(step: Step, image: Image, pools: Pools) -> None:
 def _resize(image: Image, step: Step, pools: Pools) -> Image:
     height, width = step["size"]
     if step.get("integers"):
-        whole = image if image.dtype != np.float32 else as_8bit(image)
+        whole = image if image.dtype != np.float32 else to_8bit(image)
         return resize_to(whole, (height, width))
     options = {"antialias": step.get("antialias", True), "border": step.get("border", "symmetric")}
-    return resample(as_float(image), (height, width), step["method"], **options)
+    return resample(to_float(image), (height, width), step["method"], **options)
 
 
 def _noise(image: Image, step: Step, pools: Pools) -> Image:
-    image, key = as_float(image), int(step["key"], 16)
+    image, key = to_float(image), int(step["key"], 16)
     if step["law"] == "poisson":
         photons = step["photons"]
         if photons == "levels":
@@ -133,12 +113,10 @@ def _noise(image: Image, step: Step, pools: Pools) -> Image:
 def _inject(image: Image, step: Step, pools: Pools) -> Image:
     amount = step.get("amount", 1)
     if "match" in step:
-        image = as_float(image)
-        made: Image = image + matched(image, step, pools.noises)
-        return made
+        image = to_float(image)
+        return image + matched(image, step, pools.noises)
     patch = window(step, image.shape[:2], pools.noises)
-    result: Image = as_float(image) + (patch if amount == 1 else patch * np.float32(amount))
-    return result
+    return to_float(image) + (patch if amount == 1 else patch * np.float32(amount))
 
 
 def window(step: Step, size_hw: tuple[int, ...], noises: NoisePool | None) -> Image:
@@ -161,25 +139,25 @@ def _codec(image: Image, step: Step, pools: Pools) -> Image:
     if step["format"] == "jpeg_differentiable":
         from realdeg.imaging.batched import jpeg_model_of_image
 
-        return jpeg_model_of_image(as_float(image), step["quality"])
+        return jpeg_model_of_image(to_float(image), step["quality"])
     from realdeg.imaging.codec import roundtrip
 
     subsampling = step.get("subsampling", "420")
-    return roundtrip(as_8bit(image), step["format"], step["quality"], subsampling=subsampling)
+    return roundtrip(to_8bit(image), step["format"], step["quality"], subsampling=subsampling)
 
 
 def _video(image: Image, step: Step, pools: Pools) -> Image:
     from realdeg.imaging.video import roundtrip
 
     dx, dy = step["pan"]
-    return roundtrip(as_8bit(image), step["codec"], step["crf"], frames=step["frames"], pan=(dx, dy))
+    return roundtrip(to_8bit(image), step["codec"], step["crf"], frames=step["frames"], pan=(dx, dy))
 
 
 def _camera(image: Image, step: Step, pools: Pools) -> Image:
     from realdeg.imaging import isp
 
     made = isp.of_numbers(step)
-    raw = isp.mosaic(isp.unprocess(as_float(image), made), step["pattern"])
+    raw = isp.mosaic(isp.unprocess(to_float(image), made), step["pattern"])
     z = noise.normal(int(step["key"], 16), raw.shape)
     noisy = raw + z * np.sqrt(np.maximum(raw, 0) * np.float32(step["shot"]) + np.float32(step["read"]))
     return isp.process(isp.demosaic(noisy, step["pattern"], step["demosaic"]), made)
@@ -187,14 +165,13 @@ def _camera(image: Image, step: Step, pools: Pools) -> Image:
 
 def _sharpen(image: Image, step: Step, pools: Pools) -> Image:
     settings = step["weight"], step["radius"], step["threshold"]
-    return unsharp(as_float(image), *settings, step.get("border", "symmetric"))
+    return unsharp(to_float(image), *settings, step.get("border", "symmetric"))
 
 
 def _tone(image: Image, step: Step, pools: Pools) -> Image:
-    image, levels = as_float(image), step["levels"]
+    image, levels = to_float(image), step["levels"]
     shifts = [np.interp(255 * image[..., c], levels, step["shift"][c]) for c in range(3)]
-    result: Image = image + np.stack(shifts, -1).astype(np.float32) * np.float32(1 / 255)
-    return result
+    return image + np.stack(shifts, -1).astype(np.float32) * np.float32(1 / 255)
 
 
 def _clip(image: Image, step: Step, pools: Pools) -> Image:
@@ -206,13 +183,13 @@ def _light(image: Image, step: Step, pools: Pools) -> Image:
     if image.dtype == np.uint8:
         table = change(np.arange(256, dtype=np.float32) / 255)
         return np.take(table, image)
-    return change(as_float(image))
+    return change(to_float(image))
 
 
 def _grey(image: Image, step: Step, pools: Pools) -> Image:
     if image.dtype != np.float32 and (image == image[..., :1]).all():
         return image
-    return np.repeat(noise.luma(as_float(image))[..., None], 3, axis=2)
+    return np.repeat(noise.luma(to_float(image))[..., None], 3, axis=2)
 
 
 APPLY: dict[str, Callable[[Image, Step, Pools], Image]] = {

@@ -208,8 +208,7 @@ def _evaluate(node: ast.expr, s: float) -> float:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_evaluate(node.operand, s)
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        result: float = OPERATORS[type(node.op)](_evaluate(node.left, s), _evaluate(node.right, s))
-        return result
+        return OPERATORS[type(node.op)](_evaluate(node.left, s), _evaluate(node.right, s))
     raise LawError(f"{_short(ast.unparse(node))}: only numbers, s, pi, + - * / and brackets are meant")
 
 

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from realdeg.arraytypes import Array
 from realdeg.degrade.recipe.drawing import Step
 from realdeg.errors import UserError
 from realdeg.imaging.noise import bits
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import fingerprint
-
-Array = npt.NDArray[Any]
 
 TONES = round(256 / INTENSITY_BIN)
 RAMP = 8  # px over which neighbouring patches are mixed
