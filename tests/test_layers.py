@@ -21,6 +21,7 @@ LEVELS = (
         "realdeg.typed",
         "realdeg.identity",
         "realdeg.terminal",
+        "realdeg.words",
         "realdeg.ipp",
         "realdeg.memory",
         "realdeg.overtime",

@@ -6,10 +6,8 @@ import difflib
 import functools
 import json
 import os
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +18,7 @@ import click
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.left_out import in_words
 from realdeg.terminal import is_rich_terminal, write_line
+from realdeg.words import clock, counted, summed
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport, Progress, Running
@@ -340,7 +339,7 @@ class Teller:
             self.line(f"{last.status}: {key}: {last.reason}" if key not in last.reason else last.reason)
         fresh = progress.done - progress.resumed
         rate = f"{fresh / progress.seconds:.1f}/s" if fresh and progress.seconds > 0 else ""
-        eta = f"ETA {_clock(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
+        eta = f"ETA {clock(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
         if self.bar:
             self.bar.update(self.task, total=progress.total, completed=progress.done, rate=rate, eta=eta)
         elif not self.quiet and (time.monotonic() > self._next or progress.done == progress.total):
@@ -357,13 +356,6 @@ class Teller:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             write_line(sys.stderr, text)
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
 
 
 def finish(
@@ -387,7 +379,7 @@ def finish(
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
-    reasons = Counter(_kind(record.reason) for record in report.records if not record.ok)
+    reasons = [record.reason for record in report.records if not record.ok]
     if job.as_json:
         result = {
             "out": str(job.out),
@@ -408,7 +400,7 @@ def finish(
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
-        click.echo(f"{job.out}: {counts['ok']} {what}{resumed} in {_seconds(report.seconds)}")
+        click.echo(f"{job.out}: {counted(counts['ok'], what)}{resumed} in {_seconds(report.seconds)}")
         for status in ("rejected", "failed"):
             if counts[status]:
                 click.echo(f"  {status:<9}{counts[status]:>5}")
@@ -421,7 +413,7 @@ def finish(
             for line in lines:
                 told = [f"{key.replace('_', ' ')}: {figure}" for key, figure in line.items()]
                 click.echo(f"  {', '.join(told)}")
-        for reason, count in reasons.most_common(8):
+        for count, reason in summed(reasons, 8):
             click.echo(f"  {count:>4} x {reason}")
         if report.problems and manifests:
             where = manifests if isinstance(manifests, Path) else job.out / manifests
@@ -452,11 +444,5 @@ def _of_earlier_runs(report: JobReport) -> list[str]:
     return lines
 
 
-def _kind(reason: str) -> str:
-    """A reason without the file, the remedy and the numbers, so that like cases are counted together."""
-    problem = re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0])
-    return re.sub(r"\d+(\.\d+)?", "N", problem)
-
-
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 100 else _clock(seconds)
+    return f"{seconds:.1f} s" if seconds < 100 else clock(seconds)

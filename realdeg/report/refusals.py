@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from realdeg.errors import UserError
 from realdeg.records import PairRecord
 from realdeg.report.folder import Folder
 from realdeg.report.pictures import thumbnail
+from realdeg.words import kind_of, ranged
 
 MAX_PICTURED = 60
-NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -48,26 +47,6 @@ class Kind:
     status: str
     keys: list[str]
     shown: list[Refused] = field(default_factory=list)
-
-
-def kind_of(reason: str) -> str:
-    """A reason without the file, the remedy and the numbers, so that like cases stand together."""
-    return NUMBER.sub("N", _problem(reason)) or "no reason given"
-
-
-def ranged(reasons: list[str]) -> str:
-    """The one problem of reasons of one kind, each number as the range over them."""
-    problems = [_problem(reason) for reason in reasons]
-    places = zip(*([m[0] for m in NUMBER.finditer(problem)] for problem in problems), strict=True)
-    ranges = []
-    for texts in places:
-        low, high = (pick(texts, key=lambda text: float(text.replace(",", ""))) for pick in (min, max))
-        ranges.append(low if low == high else f"{low} to {high}")
-    return NUMBER.sub(lambda _: ranges.pop(0), problems[0]) or "no reason given"
-
-
-def _problem(reason: str) -> str:
-    return re.sub(r"^\S+\.\w+: ", "", reason.split(";")[0]).strip()
 
 
 def kinds(refused: list[PairRecord], folder: Folder) -> list[Kind]:
