@@ -51,7 +51,7 @@ TOGETHER = (
     LEVELS[0] | LEVELS[2]
 )  # rooms of these levels may use their neighbours: atomic <- settings, io <- jobs
 FLOORS = {  # rooms within a package, from the ground up; a room that is not named stands above them
-    "realdeg.degrade": ({"recipe"}, {"apply"}),
+    "realdeg.degrade": ({"ops"}, {"recipe"}, {"apply"}),
     "train": (
         {"nets", "machine", "memory", "progress"},
         {"restore"},

@@ -23,7 +23,7 @@ from realdeg.atomic import write_bytes, write_text
 from realdeg.calibrate.law import FEWEST, by_level, noise_law, noise_shape, prevailing
 from realdeg.calibrate.pair_noise import BINS, PairNoise, noise_of_pair
 from realdeg.calibrate.settings import CalibrateSettings
-from realdeg.degrade.recipe.ops.level_noise import SMALLEST
+from realdeg.degrade.ops.level_noise import SMALLEST
 from realdeg.errors import UserError
 from realdeg.imaging.blur import Placed, blur_subsample
 from realdeg.io.photo import read

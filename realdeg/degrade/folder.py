@@ -15,7 +15,7 @@ import numpy as np
 from realdeg.arraytypes import Image
 from realdeg.atomic import write_text
 from realdeg.degrade.apply.image import apply, mod_crop
-from realdeg.degrade.recipe.drawing import Plan
+from realdeg.degrade.ops.context import Plan
 from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.stored_pools import pool_places, store_pools

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from realdeg.degrade.recipe.ops.level_noise import level_noise
+from realdeg.degrade.ops.level_noise import level_noise
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import Recipe, read_recipe
 from realdeg.degrade.settings import DegradeSettings

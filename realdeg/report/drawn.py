@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from realdeg.degrade.recipe.captions import CODECS, FORMATS, LAWS, METHODS, WORDS, plain, sigmas
-from realdeg.degrade.recipe.drawing import Step
+from realdeg.degrade.ops.context import Step
 from realdeg.report.bins import SMALLEST, bins_of
 from realdeg.report.charts import bars, binned
 from realdeg.report.overview import Figure

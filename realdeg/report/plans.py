@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realdeg.degrade.recipe.captions import plain, told
-from realdeg.degrade.recipe.drawing import Plan, Step
+from realdeg.degrade.ops.context import Plan, Step
 from realdeg.degrade.recipe.sizes import Size, sizes, with_factors
 from realdeg.records import PairRecord
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from realdeg.degrade.apply.image import APPLY, Pools, apply
-from realdeg.degrade.recipe.ops.blur import KINDS
+from realdeg.degrade.ops.blur import KINDS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging.resample import METHODS
 from realdeg.pools.pools import KernelPool

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realdeg.degrade.apply import batch, image
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.recipe.captions import told
-from realdeg.degrade.recipe.ops.level_noise import level_noise, matched, tiles_over
+from realdeg.degrade.ops.level_noise import level_noise, matched, tiles_over
 from realdeg.degrade.recipe.recipe import from_text
 from realdeg.degrade.replay import replay
 from realdeg.degrade.resolved import given as find

@@ -14,8 +14,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from realdeg.degrade.apply.image import APPLY, Pools, apply
-from realdeg.degrade.recipe.ops.blur import kernel_of
-from realdeg.degrade.recipe.ops.noise import _covariance
+from realdeg.degrade.ops.blur import kernel_of
+from realdeg.degrade.ops.noise import _covariance
 from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.imaging import noise
 from realdeg.imaging.blur import Placed, blur, placed

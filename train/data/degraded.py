@@ -19,7 +19,7 @@ from train.data.batches import Batch, Crops
 if TYPE_CHECKING:
     import torch
 
-    from realdeg.degrade.recipe.drawing import Plan
+    from realdeg.degrade.ops.context import Plan
 
 
 @dataclass(frozen=True)

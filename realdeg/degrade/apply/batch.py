@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from realdeg.degrade.apply.image import APPLY, Pools, window
-from realdeg.degrade.recipe.drawing import Plan, Step
-from realdeg.degrade.recipe.ops.blur import kernel_of
-from realdeg.degrade.recipe.ops.level_noise import TONES, checked
+from realdeg.degrade.ops.context import Plan, Step
+from realdeg.degrade.ops.blur import kernel_of
+from realdeg.degrade.ops.level_noise import TONES, checked
 from realdeg.imaging import batched, noise
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS
 from realdeg.pools.pools import KernelPool, NoisePool

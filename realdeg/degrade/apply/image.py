@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from realdeg.arraytypes import Image
-from realdeg.degrade.recipe.drawing import Plan, Step
-from realdeg.degrade.recipe.ops.blur import kernel_of
-from realdeg.degrade.recipe.ops.level_noise import matched
+from realdeg.degrade.ops.context import Plan, Step
+from realdeg.degrade.ops.blur import kernel_of
+from realdeg.degrade.ops.level_noise import matched
 from realdeg.errors import UserError
 from realdeg.imaging import noise
 from realdeg.imaging.blur import blur, blur_subsample

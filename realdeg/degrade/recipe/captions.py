@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from realdeg.degrade.recipe.drawing import Plan, Step
+from realdeg.degrade.ops.context import Plan, Step
 from realdeg.degrade.recipe.sizes import with_factors
 
 KINDS = {

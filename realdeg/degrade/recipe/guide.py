@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import fields
 
-from realdeg.degrade.recipe.drawing import Op
+from realdeg.degrade.ops.context import Op
 from realdeg.degrade.recipe.recipe import OPS
 
 COMMON = {

@@ -15,16 +15,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from realdeg.degrade.recipe.drawing import Drawing, Op, Plan
-from realdeg.degrade.recipe.law import LawError, Number, parse, parse_names, suggest
-from realdeg.degrade.recipe.ops.blur import Blur, Reduce
-from realdeg.degrade.recipe.ops.camera import Camera
-from realdeg.degrade.recipe.ops.codec import Codec, Video
-from realdeg.degrade.recipe.ops.noise import Inject, Noise
-from realdeg.degrade.recipe.ops.order import OneOf, Sequence, Shuffle, draw_all
-from realdeg.degrade.recipe.ops.resize import Resize
-from realdeg.degrade.recipe.ops.sharpen import Sharpen
-from realdeg.degrade.recipe.ops.tone import Tone
+from realdeg.degrade.ops.context import Drawing, Op, Plan
+from realdeg.degrade.ops.distribution import LawError, Number, parse, parse_names, suggest
+from realdeg.degrade.ops.blur import Blur, Reduce
+from realdeg.degrade.ops.camera import Camera
+from realdeg.degrade.ops.codec import Codec, Video
+from realdeg.degrade.ops.noise import Inject, Noise
+from realdeg.degrade.ops.order import OneOf, Sequence, Shuffle, draw_all
+from realdeg.degrade.ops.resize import Resize
+from realdeg.degrade.ops.sharpen import Sharpen
+from realdeg.degrade.ops.tone import Tone
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.border import BORDERS
@@ -360,7 +360,7 @@ def _value(value: Any, meta: Mapping[str, Any]) -> Any:
 
 
 def _weights(weights: Any, count: int, where: str) -> tuple[float, ...]:
-    from realdeg.degrade.recipe.law import Either
+    from realdeg.degrade.ops.distribution import Either
 
     try:
         law = parse({"choice": [0] * count, **({} if weights is None else {"weights": weights})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeGuard
 
-from realdeg.degrade.recipe.drawing import Plan, Step
+from realdeg.degrade.ops.context import Plan, Step
 
 LARGEST = 1 << 20  # px a side
 Size = tuple[int, int]  # (H, W)

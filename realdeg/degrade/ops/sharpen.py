@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from realdeg.degrade.recipe.drawing import Drawing, Op, number, value_of
-from realdeg.degrade.recipe.law import Law
+from realdeg.degrade.ops.context import Drawing, Op, number, value_of
+from realdeg.degrade.ops.distribution import Law
 
 
 @dataclass(frozen=True, kw_only=True)

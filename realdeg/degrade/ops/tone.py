@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from realdeg.degrade.recipe.drawing import Drawing, Op, number, numbers, value_of
-from realdeg.degrade.recipe.law import Law, LawError
+from realdeg.degrade.ops.context import Drawing, Op, number, numbers, value_of
+from realdeg.degrade.ops.distribution import Law, LawError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from realdeg.degrade.recipe.law import Law, LawError, Names, draw, ends, parse, parse_names
+from realdeg.degrade.ops.distribution import Law, LawError, Names, draw, ends, parse, parse_names
 from realdeg.errors import UserError
 from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.seeds import seed_of, stream

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from realdeg.degrade.recipe.drawing import Drawing, Op
-from realdeg.degrade.recipe.law import LawError, pick
+from realdeg.degrade.ops.context import Drawing, Op
+from realdeg.degrade.ops.distribution import LawError, pick
 
 
 @dataclass(frozen=True, kw_only=True)

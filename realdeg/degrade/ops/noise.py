@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from realdeg.degrade.recipe.drawing import (
+from realdeg.degrade.ops.context import (
     Drawing,
     Op,
     Step,
@@ -18,8 +18,8 @@ from realdeg.degrade.recipe.drawing import (
     number,
     value_of,
 )
-from realdeg.degrade.recipe.law import Law, Names, ends, parse
-from realdeg.degrade.recipe.ops.level_noise import level_noise
+from realdeg.degrade.ops.distribution import Law, Names, ends, parse
+from realdeg.degrade.ops.level_noise import level_noise
 from realdeg.imaging.noise import CHANNELS
 
 MATCHES = ("none", "level")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from realdeg.degrade.recipe.drawing import (
+from realdeg.degrade.ops.context import (
     Drawing,
     Op,
     Step,
@@ -19,7 +19,7 @@ from realdeg.degrade.recipe.drawing import (
     number,
     value_of,
 )
-from realdeg.degrade.recipe.law import Law, LawError, Names, Number
+from realdeg.degrade.ops.distribution import Law, LawError, Names, Number
 from realdeg.errors import UserError
 from realdeg.imaging import kernels
 from realdeg.imaging.blur import Placed, placed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from realdeg.degrade.recipe.drawing import (
+from realdeg.degrade.ops.context import (
     Drawing,
     Op,
     Step,
@@ -16,7 +16,7 @@ from realdeg.degrade.recipe.drawing import (
     number,
     value_of,
 )
-from realdeg.degrade.recipe.law import Law, LawError, Names
+from realdeg.degrade.ops.distribution import Law, LawError, Names
 from realdeg.imaging.border import BORDERS
 from realdeg.imaging.resample import METHODS, displacement
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from realdeg.degrade.recipe.drawing import Drawing, Op, Step, name_of, names, number, value_of
-from realdeg.degrade.recipe.law import Law, Names
+from realdeg.degrade.ops.context import Drawing, Op, Step, name_of, names, number, value_of
+from realdeg.degrade.ops.distribution import Law, Names
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 DEMOSAICS = ("bilinear", "malvar")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from realdeg.degrade.recipe.law import RANGES, LawError, draw, ends, parse, parse_names, pick, suggest
+from realdeg.degrade.ops.distribution import RANGES, LawError, draw, ends, parse, parse_names, pick, suggest
 
 SIX_DIGITS = 5.1e-7  # numbers of a plan have six digits behind the point
 NUMBERS = st.floats(-50, 50).map(lambda x: round(x, 3))

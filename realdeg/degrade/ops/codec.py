@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from realdeg.degrade.recipe.drawing import Drawing, Op, Step, name_of, names, number, value_of
-from realdeg.degrade.recipe.law import Law, Names
+from realdeg.degrade.ops.context import Drawing, Op, Step, name_of, names, number, value_of
+from realdeg.degrade.ops.distribution import Law, Names
 
 FORMATS = ("jpeg", "webp", "avif", "jpeg_differentiable")
 VIDEO = ("h264", "hevc")

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.degrade.recipe.drawing import Step
+from realdeg.degrade.ops.context import Step
 from realdeg.errors import UserError
 from realdeg.imaging.noise import bits
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
