@@ -20,6 +20,8 @@ TEMPORARY = ".realdeg-tmp"
 NAME = re.compile(rf"\.[0-9a-f]{{12}}\.(?:([0-9a-f]{{8}})\.)?(\d+)(?:\.[0-9a-f]{{8}})?{re.escape(TEMPORARY)}")
 """Temporary names: `.TARGET.HOST.PID.RANDOM.realdeg-tmp`; earlier versions left HOST and RANDOM out."""
 OLD_SECONDS = 86400.0  # a temporary file of an earlier version, which names no host, is stale after a day
+IN_USE = (5, 32, 33)  # Windows: access denied, which an open target gives; shared badly; locked
+PATIENCE = 2.0
 NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -59,7 +61,27 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace(temporary, path)
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, in one step; whatever had it is gone.
+
+    Windows refuses while another program (a scanner for viruses, a viewer, a copy into the cloud) has the
+    old file or the new one open, mostly for a moment: then it is tried again for `PATIENCE` seconds.
+
+    Raises:
+        OSError: it does not work, or not in that time.
+    """
+    wait = 0.01
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in IN_USE or wait > PATIENCE / 2:
+                raise
+        time.sleep(wait)
+        wait *= 2
 
 
 @contextlib.contextmanager

@@ -19,6 +19,8 @@ from realdeg.typed import Mistyped, parsed
 
 LOCK = ".realdeg.lock"
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # those that the platform has
+OPEN_FILES_STAY = os.name == "nt"
+"""Whether an open file keeps its name: Windows neither removes nor replaces one."""
 NOTE_AT = 1  # Windows locks the first byte, which nobody else may read then
 
 
@@ -45,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(handle)
-        if sys.platform == "win32":
+        if OPEN_FILES_STAY:
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -72,6 +74,8 @@ def _open_locked(folder: Path, path: Path) -> int:
             holder = _holder(path)
             os.close(handle)
             raise UserError(folder, f"is in use by {holder}", "wait for it or choose another folder")
+        if OPEN_FILES_STAY:  # ours is open; and what tells files apart there is not the same for both calls
+            return handle
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle

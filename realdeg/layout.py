@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from realdeg.atomic import write_text
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.header import PNG_SIGNATURE
 from realdeg.io.photo import Photo
 from realdeg.io.png import png_header
 from realdeg.io.save import link_or_copy, write_image
-from realdeg.records import METADATA, PairRecord
+from realdeg.names import file_name
 
 PAIR_FOLDERS = ("LR", "HR", "MASK")  # of a dataset: images of pairs and where they are valid
 
 
 def pair_paths(key: str) -> tuple[str, str]:
     """Paths of a pair's LR and HR image relative to the dataset: one name, two folders (BasicSR, KAIR)."""
-    return f"LR/{key}.png", f"HR/{key}.png"
+    name = file_name(key)
+    return f"LR/{name}.png", f"HR/{name}.png"
 
 
 def refuse_inside(out: Path, *inputs: Path) -> None:
@@ -118,19 +116,3 @@ def _is_plain_png(photo: Photo) -> bool:
             return False
         header = png_header(file)
     return header.channels == 3 and not header.palette
-
-
-def write_metadata(out: Path, records: Iterable[PairRecord]) -> Path:
-    """Write `out/metadata.csv`, by which Hugging Face's imagefolder finds the columns `lr` and `hr`.
-
-    Args:
-        out: the dataset's folder.
-        records: those of status "ok" are listed.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["lr_file_name", "hr_file_name", "key", "scale"])
-    writer.writerows([r.lr, r.hr, r.key, r.scale] for r in records if r.ok)
-    path = out / METADATA
-    write_text(path, text.getvalue())
-    return path

@@ -36,7 +36,7 @@ class Ledger:
         if keep is not None:
             header = json.dumps({"schema": SCHEMA, "settings": dict(settings)}, sort_keys=True, default=str)
             atomic.write_text(path, "".join(f"{line}\n" for line in (header, *map(to_json, keep))))
-        self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
         self._synced = time.monotonic()
 
     def append(self, record: PairRecord) -> None:

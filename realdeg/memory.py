@@ -65,12 +65,22 @@ def share(workers: int, asked: int | None = None) -> Most | None:
     Returns:
         None where there is no such limit, or nothing says what is free.
     """
-    if sys.platform != "linux":
+    if not _has_limits():
         return None
     if asked is not None:
         return Most(asked // workers, asked=True)
     free = free_bytes()
     return None if free is None else Most(max(LEAST, int(free * (1 - SPARED)) // workers))
+
+
+def _has_limits() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        import resource  # noqa: F401
+    except ImportError:  # a build of Python without it
+        return False
+    return True
 
 
 def own_share(asked: int | None = None) -> Most | None:

@@ -21,6 +21,7 @@ from typing import IO, Any, Literal, Required, TypedDict
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
 from realdeg.identity import FileState, place, state_of
+from realdeg.names import leaves
 from realdeg.typed import Json, Mistyped, parsed
 
 MANIFEST = "manifest.csv"
@@ -324,11 +325,6 @@ def _scale(where: str, text: str) -> int:
     if len(text) > 5 or int(text or 0) > LARGEST_SCALE:
         raise UserError(where, f"scale {text[:40]} is larger than {LARGEST_SCALE}", "mend the row")
     return int(text or 0)
-
-
-def leaves(path: str) -> bool:
-    """Whether a path does not stay below the folder that it starts from."""
-    return path.startswith("/") or ".." in path.split("/") or "\0" in path
 
 
 def _cell(value: object) -> str:

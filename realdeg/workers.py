@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Generic
 
 from realdeg import ipp
+from realdeg.atomic import is_alive
 from realdeg.earlier import Item, Keyed
 from realdeg.errors import DiskFull, UserError
 from realdeg.guard import Stop
@@ -342,6 +343,6 @@ def _start_worker(parent: int) -> None:
 
 def _end_with(parent: int) -> None:
     """End this process once `parent` was killed: an orphan would write into a folder that others may hold."""
-    while os.getppid() == parent:
+    while os.getppid() == parent and is_alive(parent):  # Windows names a parent long after its end
         time.sleep(PARENT_SECONDS)
     os._exit(1)

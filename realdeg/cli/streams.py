@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import io
@@ -14,6 +15,10 @@ from realdeg.terminal import write_line
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+ESCAPED = "realdeg.escaped"
+"""Name of the way in which a stream writes letters that its encoding lacks."""
 
 
 class _Kept(io.FileIO):
@@ -66,6 +71,20 @@ class Streams:
         return EXIT_SOME_FAILED if code == EXIT_OK else code
 
 
+def escaped(error: UnicodeError) -> tuple[str, int]:
+    r"""What a stream's encoding lacks, as \\uXXXX: in JSON, where results are printed, that is the same text.
+
+    Windows leads output into files in the code page of old programs, and a bare terminal knows ASCII alone.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
+
+
+codecs.register_error(ESCAPED, escaped)
+
+
 def _over(raw: _Kept, stream: TextIO | None) -> TextIO:
     """The stream again, on a descriptor that takes everything."""
     if stream is None:
@@ -77,5 +96,10 @@ def _over(raw: _Kept, stream: TextIO | None) -> TextIO:
     lines = bool(getattr(stream, "line_buffering", True))
     through = bool(getattr(stream, "write_through", False))
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=lines, write_through=through
+        io.BufferedWriter(raw), stream.encoding, _errors(stream), line_buffering=lines, write_through=through
     )
+
+
+def _errors(stream: TextIO) -> str | None:
+    """How the stream writes what its encoding lacks; not by an error, as Python does by default."""
+    return ESCAPED if stream.errors in ("strict", "backslashreplace") else stream.errors

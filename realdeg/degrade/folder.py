@@ -20,6 +20,7 @@ from realdeg.degrade.resolved import Given, given
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.stored_pools import pool_places, store_pools
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.imagefolder import write_metadata
 from realdeg.imaging.resample import resize
 from realdeg.io import left_out
 from realdeg.io.find import Found, Listing, look, named, refused, twin_record
@@ -27,7 +28,8 @@ from realdeg.io.finding_settings import Finding
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside
+from realdeg.names import caseless
 from realdeg.records import MANIFEST, PairRecord, read_manifest, with_files
 from realdeg.settings import versions, write_run
 from realdeg.vouching import unvouched
@@ -139,7 +141,7 @@ def find_sources(folders: Sequence[Path], draws: int = 1, finding: Finding = Fin
         for one in listing.found:
             key = f"{name}/{one.key}" if len(folders) > 1 else one.key
             if named(str(one.path)) == str(one.path):
-                groups.setdefault(key.casefold(), []).append(Found(key, one.path))
+                groups.setdefault(caseless(key), []).append(Found(key, one.path))
             else:
                 unreadable = UserError(named(str(one.path)), "has a name that is not UTF-8", "rename it")
                 unclear.append(refused(Found(key, one.path), unreadable, "hr"))

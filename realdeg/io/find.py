@@ -17,6 +17,7 @@ from realdeg.errors import UserError
 from realdeg.io import left_out as why
 from realdeg.io.finding_settings import KINDS, Finding
 from realdeg.io.raw import RAW_SUFFIXES
+from realdeg.names import caseless
 from realdeg.records import PairRecord
 
 SUFFIXES = {
@@ -423,7 +424,7 @@ def by_key(found: Sequence[Found]) -> dict[str, list[Found]]:
     """Photos by caseless key, in their order."""
     groups: dict[str, list[Found]] = {}
     for one in found:
-        groups.setdefault(one.key.casefold(), []).append(one)
+        groups.setdefault(caseless(one.key), []).append(one)
     return groups
 
 

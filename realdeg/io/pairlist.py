@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from realdeg.errors import UserError
 from realdeg.io.find import Match
 from realdeg.io.pairing import PairSet
+from realdeg.names import caseless, leaves
 from realdeg.records import PairRecord
 
 SCALE = re.compile("[0-9]{1,2}")
@@ -123,7 +124,7 @@ def _row(
     for name, text in (("lr", lr), ("hr", hr), ("key", key)):
         if not problem and not text:
             problem = f"{name} is empty; fill it in"
-        elif not problem and _leaves(text):
+        elif not problem and (leaves(text) or Path(text).is_absolute()):
             problem = f"{name} {text!r} leaves its folder; write a path below it, without '..'"
     paths = [_find(text, folders) for text, folders in ((lr, lr_folders), (hr, hr_folders))]
     for name, text, path in zip(("lr", "hr"), (lr, hr), paths, strict=True):
@@ -131,11 +132,6 @@ def _row(
             problem = f"{name} {text!r} does not exist; mend the path or copy the photo there"
     match = Match(key, paths[0], paths[1], values.get("scene", ""))
     return _Row(line, match, int(scale) if scale else None, problem)
-
-
-def _leaves(text: str) -> bool:
-    path = PurePosixPath(text)
-    return path.is_absolute() or ".." in path.parts or "\0" in text or Path(text).is_absolute()
 
 
 def _find(text: str, folders: Sequence[Path]) -> Path:
@@ -156,10 +152,10 @@ def _without_repeats(rows: list[_Row]) -> list[_Row]:
     lines: dict[tuple[str, int | None], list[int]] = {}
     for row in rows:
         if not row.problem:
-            lines.setdefault((row.match.key.casefold(), row.scale), []).append(row.line)
+            lines.setdefault((caseless(row.match.key), row.scale), []).append(row.line)
     marked = []
     for row in rows:
-        shared = lines.get((row.match.key.casefold(), row.scale), [])
+        shared = lines.get((caseless(row.match.key), row.scale), [])
         if not row.problem and len(shared) > 1:
             others = " and ".join(str(line) for line in shared if line != row.line)
             row = replace(

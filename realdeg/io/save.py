@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from realdeg.atomic import temporary_name, whole_file, write_bytes
+from realdeg.atomic import replace, temporary_name, whole_file, write_bytes
 from realdeg.errors import UserError
 
 Array = np.ndarray[Any, Any]
@@ -86,7 +86,7 @@ def link_or_copy(source: Path, path: Path) -> None:
     with contextlib.suppress(OSError), temporary_name(path) as temporary:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, temporary)
-        os.replace(temporary, path)
+        replace(temporary, path)
         return
     try:
         data = source.open("rb")

@@ -36,7 +36,7 @@ def note(
     if said:
         entry["note"] = said
     path = out / FILE
-    with writing(path), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+    with writing(path), path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 

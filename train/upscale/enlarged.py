@@ -115,7 +115,7 @@ class Enlarged:
         path = self.out / JOURNAL
         with writing(path):
             self.out.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(("\n" if self._torn else "") + json.dumps(entry, ensure_ascii=False) + "\n")
         self._torn = False
         self.known[entry["output"]] = entry
