@@ -166,7 +166,7 @@ def kernelgan_time(device: torch.device, image: np.ndarray, iterations: int) -> 
 
     photo = image[:512, :512].astype(np.float32) / 255
     start = time.perf_counter()
-    kernelgan.learn([photo], ["photo"], iterations=iterations, device=str(device))
+    kernelgan.estimate_kernels([photo], ["photo"], iterations=iterations, device=str(device))
     print(f"{time.perf_counter() - start:.1f} s")
 
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from matched import matched_psnr
 
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample
 from realdeg.imaging.codec import roundtrip
 from realdeg.imaging.kernels import in_middle
 from realdeg.imaging.resample import cubic, resize
@@ -61,7 +61,7 @@ def bicubic(n, scale):
 
 def reduced(hr, kernel, scale):
     """LR, float in [0, 1]."""
-    return blur_subsample(hr, placed(kernel, scale), scale)
+    return blur_subsample(hr, align_kernel(kernel, scale), scale)
 
 
 def photographed(hr, kernel, scale, spoilt, rng):
@@ -115,7 +115,7 @@ def known_blur(photos, scale, estimator, kernelgans):
         start, rows = time.process_time(), []
         for number, (true, pixels, lr, hr) in enumerate(whole[:kernelgans]):
             with one_thread():
-                made = kernelgan.learn([pixels / np.float32(255)], [str(number)])[0]
+                made = kernelgan.estimate_kernels([pixels / np.float32(255)], [str(number)])[0]
             kernel = kernelgan.centred(kernelgan.pruned(made.kernel), 2)
             kernel = kernelgan.analytic_x4(kernel) if scale == 4 else kernel
             kernel = in_middle(kernel, n)

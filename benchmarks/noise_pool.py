@@ -33,7 +33,7 @@ from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.noise.folder import harvest
+from realdeg.noise.folder import extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.spectrum import (
     BANDS,
@@ -146,7 +146,7 @@ def leaked(clean: np.ndarray, settings: NoiseSettings) -> np.ndarray:
 def judge(src: Path, truth: dict[str, np.ndarray], settings: NoiseSettings, work: Path) -> str:
     """A row of the table."""
     out = work / f"{src.name}, {settings.method} {settings.side}.npz"
-    report = harvest(src, out, settings, running=Running(workers=2, overwrite=True))
+    report = extract_noise_pool(src, out, settings, running=Running(workers=2, overwrite=True))
     if not report.count("ok"):
         return "none | | | | | 0"
     pool, side = NoisePool.read(out), settings.side
@@ -204,7 +204,9 @@ def speed(photos: Path, work: Path) -> None:
     decode = pixels / (time.perf_counter() - start)
     for workers in (1, 2):
         start = time.perf_counter()
-        harvest(photos, work / "speed.npz", NoiseSettings(), running=Running(workers=workers, overwrite=True))
+        extract_noise_pool(
+            photos, work / "speed.npz", NoiseSettings(), running=Running(workers=workers, overwrite=True)
+        )
         rate = pixels / (time.perf_counter() - start)
         print(f"{len(found)} photos, {pixels:.0f} MP: {rate:.0f} MP/s with {workers} workers "
               f"({rate / decode:.2f} of decoding alone, {decode:.0f} MP/s on one core)")  # fmt: skip

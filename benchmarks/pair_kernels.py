@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.imaging.blur import Placed, blur_subsample
+from realdeg.imaging.blur import AlignedKernel, blur_subsample
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
 from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
@@ -27,7 +27,7 @@ def residual(lr: np.ndarray, hr: np.ndarray, kernel: np.ndarray, part: tuple[sli
     """Mean squared residual of a part of LR, after gain and offset."""
     middle = (len(kernel) - 1) // 2
     made = blur_subsample(
-        np.ascontiguousarray(hr, np.float32), Placed(kernel, (middle, middle), (0.0, 0.0)), SCALE
+        np.ascontiguousarray(hr, np.float32), AlignedKernel(kernel, (middle, middle), (0.0, 0.0)), SCALE
     )
     total = 0.0
     for c in range(3):

@@ -28,7 +28,7 @@ from train.refvae.settings import RefVAESettings
 from train.restore.enforced import How, enforced
 from train.restore.guides import Pictures, guide
 from train.restore.model import tensor, to_uint8
-from train.restore.models import Use, opened, restored
+from train.restore.models import InferenceOptions, opened, restored
 from train.restore.refvae import RefVAE
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--vgg-weights", type=Path)
     given = parser.parse_args()
     found = opened(given.run, None)
-    model = restored(found, Use(device="cpu", vgg_weights=given.vgg_weights))
+    model = restored(found, InferenceOptions(device="cpu", vgg_weights=given.vgg_weights))
     assert isinstance(model, RefVAE)
     settings = from_mapping(RefVAESettings, dict(found.about["settings"]), str(found.weights))
     features = seen_through(settings, STYLE, given.vgg_weights).eval()

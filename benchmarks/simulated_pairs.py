@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from realdeg.align.homography import Homography
-from realdeg.imaging.capture import Camera, capture, matching_points
+from realdeg.imaging.capture import CameraModel, capture, matching_points
 from realdeg.io.photo import read
 from realdeg.seeds import stream
 
@@ -52,9 +52,9 @@ class Pair:
     lr: np.ndarray
     hr: np.ndarray
     scene_from_lr: np.ndarray
-    lr_camera: Camera
+    lr_camera: CameraModel
     scene_from_hr: np.ndarray
-    hr_camera: Camera
+    hr_camera: CameraModel
 
     def truth(self, lr_points: np.ndarray) -> np.ndarray:
         """(..., 2) HR px of LR px."""
@@ -126,8 +126,8 @@ def _view(rng, size_hw, scene_hw, pitch: float) -> Homography:
     return place @ view @ middle
 
 
-def _camera(rng, size_hw, blur: float, distortion: float) -> Camera:
-    return Camera(
+def _camera(rng, size_hw, blur: float, distortion: float) -> CameraModel:
+    return CameraModel(
         size_hw,
         blur,
         exposure=rng.uniform(1 / 1.35, 1.35) ** 0.7,
@@ -142,7 +142,7 @@ def _camera(rng, size_hw, blur: float, distortion: float) -> Camera:
     )
 
 
-def _with_motion(case: Case, scene, hr, scene_from_hr, camera: Camera, pitch: float, rng):
+def _with_motion(case: Case, scene, hr, scene_from_hr, camera: CameraModel, pitch: float, rng):
     """HR in which a part was seen from elsewhere, by 2 to 4 LR px."""
     angle = rng.uniform(0, 2 * np.pi)
     step = rng.uniform(2.0, 4.0) * case.scale * pitch * np.array([np.cos(angle), np.sin(angle)])

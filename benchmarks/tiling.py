@@ -72,14 +72,14 @@ def measure(args: argparse.Namespace) -> None:
     from train.d2c.build import build
     from train.d2c.settings import PRESETS, D2CSettings
     from train.machine import choose
-    from train.restore.model import Model, tensor
+    from train.restore.model import D2CSR, tensor
     from train.restore.tiling import upscale_tiled
 
     torch.set_num_threads(args.threads)
     settings = D2CSettings(**{**PRESETS[args.preset], "scale": args.scale})
     machine = choose("cpu", args.precision)
     tree, fusion = (net and machine.place(net).eval() for net in build(settings))
-    model = Model(tree, fusion, args.scale, machine)
+    model = D2CSR(tree, fusion, args.scale, machine)
     width, height = (int(side) for side in args.lr.split("x"))
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     lr = machine.bring(tensor(image))

@@ -137,7 +137,7 @@ def _folder(s: D2CSettings, seed: int) -> str:
 
 def _judged(settings: D2CSettings, say: Callable[[str], None]) -> dict[str, float]:
     from train.evaluate.command import evaluate
-    from train.restore.model import Model
+    from train.restore.model import D2CSR
     from train.restore.models import load
 
     assert settings.data is not None
@@ -145,7 +145,7 @@ def _judged(settings: D2CSettings, say: Callable[[str], None]) -> dict[str, floa
     train_d2c(settings, quiet=True, say=lambda text: None)
     table = evaluate(settings.out, settings.data, page=False)
     model = load(settings.out, say=lambda text: None)
-    assert isinstance(model, Model)
+    assert isinstance(model, D2CSR)
     nets = [model.tree, *([model.fusion] if model.fusion else [])]
     found = {**table.means, "gain": table.gain_db or 0.0}
     if table.branches:

@@ -147,7 +147,7 @@ def write_captures(sample: Path, out: Path) -> tuple[Path, Path]:
 def simulate(scene: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """An LR and an HR photo of a scene, (h, w, 3) uint8 each, from a camera held by hand."""
     from realdeg.align.homography import Homography
-    from realdeg.imaging.capture import Camera, capture
+    from realdeg.imaging.capture import CameraModel, capture
     from realdeg.seeds import stream
 
     rng = stream(SEED, name, "capture")
@@ -164,8 +164,8 @@ def simulate(scene: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
 
     hr_hw = int(0.94 * height), int(0.94 * width)
     lr_hw = int(0.96 * height / SCALE), int(0.96 * width / SCALE)
-    hr_camera = Camera(hr_hw, blur=0.4, exposure=1.0, noise_8bit=0.7)
-    lr_camera = Camera(lr_hw, blur=0.5, exposure=rng.uniform(0.85, 1.1), gamma=1.04, noise_8bit=1.0)
+    hr_camera = CameraModel(hr_hw, blur=0.4, exposure=1.0, noise_8bit=0.7)
+    lr_camera = CameraModel(lr_hw, blur=0.5, exposure=rng.uniform(0.85, 1.1), gamma=1.04, noise_8bit=1.0)
     lr_photo = capture(scene, look(lr_hw, SCALE * rng.uniform(0.98, 1.02)), lr_camera, rng)
     return lr_photo, capture(scene, look(hr_hw, 1.0), hr_camera, rng)
 

@@ -32,7 +32,7 @@ WORTHWHILE = 0.0005  # smallest share of the residual that a gain field must tak
 
 
 @dataclass(frozen=True, eq=False)
-class Tone:
+class ToneCurve:
     """Monotone tone curves, one per channel, and a gain over the field.
 
     Attributes:
@@ -46,7 +46,7 @@ class Tone:
     gain: tuple[float, ...] = (0.0,) * TERMS
 
     @classmethod
-    def none(cls, channels: int = 3) -> Tone:
+    def none(cls, channels: int = 3) -> ToneCurve:
         """The tone that changes nothing."""
         return cls(np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (channels, 1)), float("nan"))
 
@@ -89,7 +89,7 @@ class Tone:
 
 def match_brightness(
     source: Image, target: Image, method: Brightness = "curve", *, vignetting: bool = False
-) -> Tone:
+) -> ToneCurve:
     """Tone that brings one picture to the values of another, both of one sharpness on one grid.
 
     Args:
@@ -102,7 +102,7 @@ def match_brightness(
     if source.ndim == 2:
         source, target = source[..., None], target[..., None]
     if method == "none":
-        return Tone.none(source.shape[2])
+        return ToneCurve.none(source.shape[2])
     step = max(1, round(np.sqrt(source.shape[0] * source.shape[1] / MAX_SAMPLES)))
     flat = _flatness(source, target)[::step, ::step]
     source, target = source[::step, ::step], target[::step, ::step]
@@ -121,7 +121,7 @@ def match_brightness(
     return tone
 
 
-def rough_tone(source: Image, target: Image) -> Tone:
+def rough_tone(source: Image, target: Image) -> ToneCurve:
     """Quadratic curves per channel, for pictures not yet well registered: three terms cannot be misled.
 
     Fitted together with a quadratic gain over the field, which is then left out: brightness that varies
@@ -161,20 +161,20 @@ def rough_tone(source: Image, target: Image) -> Tone:
         curve[:i] = curve[i] + slope[i] * (levels[:i] - levels[i])
         curve[j + 1 :] = curve[j] + slope[j] * (levels[j + 1 :] - levels[j])
         curves.append(np.maximum.accumulate(np.clip(curve, 0, 1)))
-    return Tone(np.stack(curves).astype(np.float32), float("nan"))
+    return ToneCurve(np.stack(curves).astype(np.float32), float("nan"))
 
 
-def _curves(source: Image, target: Image, flat: npt.NDArray[Any], method: Brightness) -> Tone:
+def _curves(source: Image, target: Image, flat: npt.NDArray[Any], method: Brightness) -> ToneCurve:
     curves = []
     for channel in range(source.shape[2]):
         x, y = source[..., channel][flat], target[..., channel][flat]
         keep = (x > 2 / 255) & (x < 253 / 255) & (y > 2 / 255) & (y < 253 / 255)
         curves.append(_fit(x[keep].astype(np.float64), y[keep].astype(np.float64), method))
-    tone = Tone(np.stack(curves).astype(np.float32), float("nan"))
+    tone = ToneCurve(np.stack(curves).astype(np.float32), float("nan"))
     return replace(tone, residual_8bit=_residual(tone, source, target, flat))
 
 
-def _residual(tone: Tone, source: Image, target: Image, flat: npt.NDArray[Any]) -> float:
+def _residual(tone: ToneCurve, source: Image, target: Image, flat: npt.NDArray[Any]) -> float:
     """Root mean square on flat, unclipped pixels, 8-bit levels."""
     seen = tone(source)
     keep = flat[..., None] & (target > 2 / 255) & (target < 253 / 255) & (source > 2 / 255)

@@ -50,7 +50,7 @@ def write_certificate(
         "status": "rejected" if reason else "ok",
         "reason": reason,
         "scale": settings.scale,
-        "recipe": settings.recipe,
+        "recipe": settings.method,
         "lr": _photo(lr),
         "hr": _photo(hr),
         "versions": dict(part.split(" ", 1) for part in versions().split(", ")),
@@ -180,7 +180,7 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
 def _tiles(found: Registration) -> dict[str, Any]:
     tiles, corner = found.tiles, found.polished_field
     places = tiles.centre + np.array([corner.x - found.field.x, corner.y - found.field.y])
-    off = found.fit.off
+    off = found.fit.residual_shift
     known = np.isfinite(off).all(-1)
     sd = np.full(len(places), np.nan)
     sd[known] = np.sqrt(np.trace(np.linalg.inv(found.fit.information[known]), axis1=1, axis2=2))

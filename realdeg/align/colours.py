@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from realdeg.align.brightness import MAX_SAMPLES, Tone, match_brightness, rough_tone
+from realdeg.align.brightness import MAX_SAMPLES, ToneCurve, match_brightness, rough_tone
 from realdeg.align.crop import Box
 from realdeg.align.draw import draw
 from realdeg.align.homography import Homography
-from realdeg.align.scene import Plane, factor_of
+from realdeg.align.scene import LumaImage, factor_of
 from realdeg.align.settings import AlignSettings
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Image
@@ -17,7 +17,9 @@ from realdeg.arraytypes import Image
 ROUGH_BLUR = 1.0  # LR px; more than LR has, so that edges of both look alike
 
 
-def final_tone(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings) -> Tone:
+def final_tone(
+    lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings
+) -> ToneCurve:
     """Tone of the image that is adjusted.
 
     Args:
@@ -28,20 +30,20 @@ def final_tone(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settin
         settings: method, side, and whether vignetting is fitted.
     """
     if settings.brightness == "none":
-        return Tone.none()
+        return ToneCurve.none()
     seen, there = _sampled(lr, hr, warp, field, blur)
     source, target = (seen, there) if settings.adjust == "hr" else (there, seen)
     vignetting = settings.vignetting and settings.brightness == "curve"
     return match_brightness(source, target, settings.brightness, vignetting=vignetting)
 
 
-def like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> Plane:
+def like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> LumaImage:
     """HR with its colours brought to LR's.
 
     Otherwise other channels would make the edges of one photo than of the other, and its blur would not
     be one of the light that LR saw.
     """
-    return Plane.of(hr, rough_tone(*_sampled(lr, hr, warp, field, ROUGH_BLUR)))
+    return LumaImage.of(hr, rough_tone(*_sampled(lr, hr, warp, field, ROUGH_BLUR)))
 
 
 def _sampled(lr: Image, hr: Image, warp: Warp, field: Box, blur: float) -> tuple[Image, Image]:

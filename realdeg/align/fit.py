@@ -31,22 +31,23 @@ class Fit:
     Attributes:
         warp: hr_from_lr, on the LR photo's pixels.
         model: key of `MODELS`.
-        off: (T, 2) displacement of each tile that the map leaves, LR px; NaN for tiles without texture.
+        residual_shift: (T, 2) displacement that the map leaves of each tile, LR px; NaN without texture.
         information: (T, 2, 2) inverse covariance of a tile's displacement from the common map, px^-2.
-        scale2: by how much tiles scatter beyond their own noise (variance ratio, at least 1).
+        variance_factor: by how much tiles scatter beyond their own noise (variance ratio, at least 1).
         parameters: of the plane's motion.
-        doubted: key of `MODELS` whose parameters the stated error allows for; `model` or a richer one.
+        conservative_model: key of `MODELS` whose parameters the stated error allows for: `model` or
+            a richer one.
         centre, radius: by which LR points are normalised.
-        candidate, blocks: the fit of `doubted`, and the block of each of its tiles.
+        candidate, blocks: the fit of `conservative_model`, and the block of each of its tiles.
     """
 
     warp: Warp
     model: str
-    off: Array
+    residual_shift: Array
     information: Array
-    scale2: float
+    variance_factor: float
     parameters: int
-    doubted: str
+    conservative_model: str
     centre: tuple[float, float]
     radius: float
     candidate: _Candidate
@@ -54,12 +55,14 @@ class Fit:
 
     @cached_property
     def covariance(self) -> Array:
-        """(P, P) of the parameters of `doubted`, px^2."""
+        """(P, P) of the parameters of `conservative_model`, px^2."""
         return INFLATION**2 * self.candidate.covariance(self.blocks)
 
     def basis(self, points: Array) -> Array:
         """(N, 2, P) derivative of the map's displacement by the parameters at LR points, LR px."""
-        return _design(self.warp, points, np.array(self.centre), self.radius, self.parameters, self.doubted)
+        return _design(
+            self.warp, points, np.array(self.centre), self.radius, self.parameters, self.conservative_model
+        )
 
     def sd(self, points: Array) -> Array:
         """(N,) predicted standard deviation of the map at LR points, both components together, LR px."""
@@ -105,13 +108,13 @@ def fit(
     choices = [m for m in models if parameters + len(MODELS[m]) <= use.sum()] or [models[0]]
     candidates = [_solve(warp, points[use], target, weight, centre, radius, parameters, m) for m in choices]
     # One yardstick for all: the scatter that even the richest model leaves.
-    scale2 = candidates[-1].scale2
-    best = max(range(len(candidates)), key=lambda i: candidates[i].evidence(scale2))
+    variance_factor = candidates[-1].variance_factor
+    best = max(range(len(candidates)), key=lambda i: candidates[i].evidence(variance_factor))
     chosen = candidates[best]
-    doubted = max(best, choices.index(AT_LEAST)) if AT_LEAST in choices else best
+    conservative_model = max(best, choices.index(AT_LEAST)) if AT_LEAST in choices else best
     blocks = jackknife.blocks_of(tiles.grid_hw, np.flatnonzero(use))
     off = np.full(points.shape, np.nan)
-    off[use] = chosen.off
+    off[use] = chosen.residual_shift
     full = np.zeros_like(information)
     full[use] = weight
     return Fit(
@@ -119,12 +122,12 @@ def fit(
         choices[best],
         off,
         full,
-        chosen.scale2,
+        chosen.variance_factor,
         parameters,
-        choices[doubted],
+        choices[conservative_model],
         (float(centre[0]), float(centre[1])),
         radius,
-        candidates[doubted],
+        candidates[conservative_model],
         blocks,
     )
 
@@ -132,9 +135,9 @@ def fit(
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     warp: Warp
-    off: Array
+    residual_shift: Array
     distance2: Array
-    scale2: float
+    variance_factor: float
     normals: Array
     prior: Array
     terms: Array
@@ -146,20 +149,20 @@ class _Candidate:
 
     def covariance(self, blocks: npt.NDArray[np.int_]) -> Array:
         """(P, P) of the parameters: by the jackknife; where tiles are few, the formal one if larger."""
-        formal: Array = np.linalg.pinv(self.normal / self.scale2 + self.prior)
-        found = jackknife.covariance(self.normals, self.rights, self.scale2 * self.prior, blocks)
+        formal: Array = np.linalg.pinv(self.normal / self.variance_factor + self.prior)
+        found = jackknife.covariance(self.normals, self.rights, self.variance_factor * self.prior, blocks)
         if found is None or (len(blocks) < FEW_TILES and np.trace(found) < np.trace(formal)):
             return formal
         return found
 
-    def evidence(self, scale2: float) -> float:
+    def evidence(self, variance_factor: float) -> float:
         """Log evidence up to what all models share (Laplace's approximation; MacKay 1992, eq. 5)."""
-        loss = 0.5 * CAUCHY**2 * np.log1p(self.distance2 / (scale2 * CAUCHY**2)).sum()
+        loss = 0.5 * CAUCHY**2 * np.log1p(self.distance2 / (variance_factor * CAUCHY**2)).sum()
         lens = len(self.terms)
         if not lens:
             return float(-loss)
         prior = self.prior[-lens:, -lens:]
-        posterior = self.normal / scale2 + self.prior
+        posterior = self.normal / variance_factor + self.prior
         # Given the plane's motion: the lens block of the inverse's inverse.
         marginal = np.linalg.inv(np.linalg.pinv(posterior)[-lens:, -lens:])
         occam = 0.5 * (np.linalg.slogdet(prior)[1] - np.linalg.slogdet(marginal)[1])
@@ -185,25 +188,25 @@ def _solve(
     for i, name in enumerate(names, start=parameters):
         prior[i, i] = 1 / warp.lens.prior_sd(name) ** 2
     weight = np.ones(len(points))
-    solution, scale2 = np.zeros(count), 1.0
+    solution, variance_factor = np.zeros(count), 1.0
     for round_ in range(30):
         weighted = information * weight[:, None, None]
         normals = np.einsum("tip,tij,tjq->tpq", basis, weighted, basis)
         right = np.einsum("tip,tij,tj->p", basis, weighted, target)
         before = solution
-        solution = _solved(normals.sum(0) + scale2 * prior, right)
+        solution = _solved(normals.sum(0) + variance_factor * prior, right)
         off = target - basis @ solution
         distance2 = np.einsum("ti,tij,tj->t", off, information, off)
         # Errors grow beyond what noise predicts; the scale is read off the better half of the tiles.
-        scale2 = max(1.0, float(np.median(distance2)) / 1.386)
-        weight = 1 / (1 + distance2 / (scale2 * CAUCHY**2))
+        variance_factor = max(1.0, float(np.median(distance2)) / 1.386)
+        weight = 1 / (1 + distance2 / (variance_factor * CAUCHY**2))
         if round_ and np.abs(basis @ (solution - before)).max() < 1e-4:
             break
     plane = _plane(solution[:parameters], centre, radius)
     terms = dict(zip(names, solution[parameters:].tolist(), strict=True))
     found = replace(warp, outer=warp.outer @ plane, lens=warp.lens.with_terms(terms))
     rights = np.einsum("tip,tij,tj->tp", basis, weighted, off)
-    return _Candidate(found, off, distance2, scale2, normals, prior, solution[parameters:], rights)
+    return _Candidate(found, off, distance2, variance_factor, normals, prior, solution[parameters:], rights)
 
 
 def _solved(normal: Array, right: Array) -> Array:

@@ -12,12 +12,12 @@ from realdeg.align.item import align_pair
 from realdeg.align.plan import Part, infer_scale, plan
 from realdeg.align.settings import AlignSettings
 from realdeg.errors import UserError
+from realdeg.imagefolder import write_metadata
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import left_out
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.jobs import Ended, JobReport, Progress, Running, run_job
-from realdeg.layout import write_metadata
-from realdeg.settings import to_mapping, write_run
+from realdeg.settings import first_names, write_run
 
 
 def align_folders(
@@ -130,7 +130,7 @@ def _align_part(
         partial(align_pair, out=part.out, settings=settings),
         part.pairs.matches,
         part.out,
-        settings={"how": "registration", **to_mapping(settings)},
+        settings={"how": "registration", **first_names(settings)},
         given=part.pairs.failed,
         left_out=left_out([part.pairs]),
         also=also,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from realdeg.align import verdict
 from realdeg.align.certificate import exif_zoom, figures, write_certificate
-from realdeg.align.mask import MASKS, validity, write_mask
-from realdeg.align.pair import Registration, make_pair, register
-from realdeg.align.residual import measure
+from realdeg.align.finished import finish
+from realdeg.align.mask import MASKS, write_mask
+from realdeg.align.pair import Registration, register
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection
 from realdeg.io.find import Match
@@ -41,18 +41,14 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         return _rejected(record, found, out, lr, hr, settings, None)
     refused = found.refused
     if refused is None or settings.keep_rejects:
-        pair_lr, pair_hr, found = make_pair(lr.pixels, hr.pixels, found)
-        if settings.mask:  # a pair is judged where it is said to be valid
-            found = replace(found, residual=measure(pair_lr, pair_hr, found.scale, validity(found)))
-        refused = refused or verdict.large_error(
-            found.error, found.residual, settings, found.zoom, found.softness
-        )
+        made = finish(lr.pixels, hr.pixels, found, settings)
+        found, refused = made.found, made.refused
         to_lr, to_hr = pair_paths(match.key)
         if refused:
             to_lr, to_hr = (f"{REJECTED}/{path}" for path in (to_lr, to_hr))
         if not refused or settings.keep_rejects:
-            write_image(out / to_hr, pair_hr)
-            write_image(out / to_lr, pair_lr)
+            write_image(out / to_hr, made.hr)
+            write_image(out / to_lr, made.lr)
             record = with_files(out, record, to_lr, to_hr)
     record = replace(record, scale=found.scale, detail={**record.detail, **figures(lr, hr, found)})
     if refused:
@@ -63,8 +59,8 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         record = replace(record, detail={**record.detail, "mask": mask[0], "valid": round(mask[1], 4)})
         record = with_files(out, record, mask[0])
     certificate = write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)
-    made = certificate.relative_to(out).as_posix()
-    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr), made)
+    written = certificate.relative_to(out).as_posix()
+    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr), written)
 
 
 def _rejected(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
-from realdeg.align.brightness import Tone
+from realdeg.align.brightness import ToneCurve
 from realdeg.align.classic import two_passes
 from realdeg.align.coarse import rough
 from realdeg.align.colours import final_tone, like_lr
@@ -28,11 +28,11 @@ from realdeg.align.error import bending, grid, predicted_p95
 from realdeg.align.fit import Fit
 from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
-from realdeg.align.polish import FIELD_MARGIN, Polished, look, polish
+from realdeg.align.polish import FIELD_MARGIN, Refinement, evaluate_map, refine
 from realdeg.align.psf import Psf
 from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.residual import Residual, measure
-from realdeg.align.scene import LR_BLUR, Plane
+from realdeg.align.scene import LR_BLUR, LumaImage
 from realdeg.align.settings import AlignSettings
 from realdeg.align.tiles import Tiles
 from realdeg.align.verdict import Rejection
@@ -67,7 +67,7 @@ class Registration:
     zoom: float
     rotation: float
     field: Box
-    tone: Tone
+    tone: ToneCurve
     adjusted: str
     psf: Psf
     fit: Fit
@@ -123,14 +123,14 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
         return refused
     assert field is not None
-    if settings.recipe == "d2crealsr":
+    if settings.method == "d2crealsr":
         warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
-        found = look(Plane.of(lr), like_lr(lr, hr, warp, field), warp, LR_BLUR)
+        found = evaluate_map(LumaImage.of(lr), like_lr(lr, hr, warp, field), warp, LR_BLUR)
     else:
-        found = polish(Plane.of(lr), partial(like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
-    if not isinstance(found, Polished):
+        found = refine(LumaImage.of(lr), partial(like_lr, lr, hr), hr.shape[:2], warp, settings.tolerance)
+    if not isinstance(found, Refinement):
         return verdict.small_field(found, settings, zoom) or verdict.no_texture(zoom)
-    if settings.recipe == "realdeg":
+    if settings.method == "realdeg":
         warp = found.fit.warp
     field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, settings.edge)
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
@@ -139,14 +139,17 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     if refused := verdict.little_texture(found.tiles, zoom):
         return refused
     against = contradicting(
-        found.tiles.grid_hw, found.fit.off, found.fit.information, COHERENT_PX * softness(found.psf.sigma)
+        found.tiles.grid_hw,
+        found.fit.residual_shift,
+        found.fit.information,
+        COHERENT_PX * softness(found.psf.sigma),
     )
     against |= found.tiles.unlike
     say = int((found.tiles.usable | found.tiles.unlike).sum())
     refused = (
         verdict.soft_hr(found.psf, zoom)
         or verdict.soft_lr(found.psf, settings, zoom)
-        or verdict.repeated(found.likeness, zoom)
+        or verdict.repeated(found.second_peak_ratio, zoom)
         or verdict.disagreeing(int(against.sum()), say, settings, zoom)
     )
     return Registration(

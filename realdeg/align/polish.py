@@ -11,7 +11,7 @@ from realdeg.align.crop import Box, common_field
 from realdeg.align.fit import Fit, fit
 from realdeg.align.lens import MODELS
 from realdeg.align.psf import Psf
-from realdeg.align.scene import LR_BLUR, Plane, Scene
+from realdeg.align.scene import LR_BLUR, LumaImage, Scene
 from realdeg.align.tiles import Tiles
 from realdeg.align.warp import Warp
 
@@ -49,10 +49,10 @@ LEVELS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Polished:
+class Refinement:
     """Where the polish ended: the map, what the tiles still see, and LR's blur against HR.
 
-    `likeness`: how well HR fits LR when moved by the worst distance, as a share of how well it fits now.
+    `second_peak_ratio`: how well HR fits LR when moved by the worst distance, over how well it fits now.
     """
 
     fit: Fit
@@ -60,16 +60,16 @@ class Polished:
     field: Box
     psf: Psf
     rounds: int
-    likeness: float
+    second_peak_ratio: float
 
 
-def polish(
-    lr: Plane,
-    hr_like_lr: Callable[[Warp, Box], Plane],
+def refine(
+    lr: LumaImage,
+    hr_like_lr: Callable[[Warp, Box], LumaImage],
     hr_size_hw: tuple[int, ...],
     warp: Warp,
     tolerance: float,
-) -> Polished | Box | None:
+) -> Refinement | Box | None:
     """Refine hr_from_lr on all textured pixels until no corner of the field moves by `tolerance` LR px.
 
     Args:
@@ -109,11 +109,11 @@ def polish(
                 break
     if end is None or found is None or field is None:
         return field
-    return Polished(end[0], end[1], field, psf, rounds, scene.likeness(warp))
+    return Refinement(end[0], end[1], field, psf, rounds, scene.second_peak_ratio(warp))
 
 
-def look(lr: Plane, hr: Plane, warp: Warp, blur: float) -> Polished | Box | None:
-    """What the tiles say of a map that is taken as it is: `Polished` as after a last round, map unchanged."""
+def evaluate_map(lr: LumaImage, hr: LumaImage, warp: Warp, blur: float) -> Refinement | Box | None:
+    """What the tiles say of a map taken as it is: `Refinement` as after a last round, map unchanged."""
     field = common_field(lr.luma.shape, hr.luma.shape, warp, FIELD_MARGIN)
     if field is None or min(field.width, field.height) < 24:
         return None
@@ -123,7 +123,7 @@ def look(lr: Plane, hr: Plane, warp: Warp, blur: float) -> Polished | Box | None
     found = fit(tiles, warp, (field.x, field.y), models=tuple(MODELS))
     if found is None:
         return field
-    return Polished(found, tiles, field, psf, 0, scene.likeness(warp))
+    return Refinement(found, tiles, field, psf, 0, scene.second_peak_ratio(warp))
 
 
 def _reduction(blur: float, field: Box) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from realdeg.align.brightness import Tone
+from realdeg.align.brightness import ToneCurve
 from realdeg.align.crop import Box
 from realdeg.align.draw import draw, draw_nearest, rounding
 from realdeg.align.homography import Homography
@@ -26,7 +26,7 @@ CLIPPED_REACH = 2  # px around clipped ones that do not count either: clipping m
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class LumaImage:
     """What registration looks at of a photo.
 
     Attributes:
@@ -38,7 +38,7 @@ class Plane:
     clipped: Array
 
     @classmethod
-    def of(cls, image: Array, tone: Tone | None = None) -> Plane:
+    def of(cls, image: Array, tone: ToneCurve | None = None) -> LumaImage:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
         eight = to_8bit(image)
         low, high = CLIPPED
@@ -78,7 +78,15 @@ class Scene:
 
     @classmethod
     def of(
-        cls, lr: Plane, hr: Plane, warp: Warp, field: Box, *, step: int = 1, blur: float, extra: float = 0.0
+        cls,
+        lr: LumaImage,
+        hr: LumaImage,
+        warp: Warp,
+        field: Box,
+        *,
+        step: int = 1,
+        blur: float,
+        extra: float = 0.0,
     ) -> Scene:
         """Prepare one level.
 
@@ -136,7 +144,7 @@ class Scene:
     def _detail(self) -> Array:
         return high_pass(self.fixed, self.base)
 
-    def likeness(self, warp: Warp) -> float:
+    def second_peak_ratio(self, warp: Warp) -> float:
         """Second best correlation of both pictures over all displacements, as a share of the best."""
         return second_peak(*self._details(warp))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from realdeg.settings import setting
+
 Brightness = Literal["curve", "linear", "none"]
 BRIGHTNESS: tuple[Brightness, ...] = ("curve", "linear", "none")
-Recipe = Literal["realdeg", "d2crealsr"]
-RECIPES: tuple[Recipe, ...] = ("realdeg", "d2crealsr")
+Method = Literal["realdeg", "d2crealsr"]
+METHODS: tuple[Method, ...] = ("realdeg", "d2crealsr")
 Side = Literal["hr", "lr"]
 SIDES: tuple[Side, ...] = ("hr", "lr")
 DigitalZoom = Literal["refuse", "accept"]
@@ -18,44 +20,57 @@ SCALES = (2, 3, 4, 8)
 
 @dataclass(frozen=True)
 class AlignSettings:
-    """How pairs are registered, and what makes a pair not good enough.
+    """How pairs are registered, and what makes a pair not good enough."""
 
-    Attributes:
-        scale: HR size / LR size of the pairs to make; None: the scale nearest to the measured zooms.
-        recipe: "realdeg": SIFT, then Gauss-Newton on all textured pixels, homography and lens terms;
-            "d2crealsr": the paper's two passes of SIFT with a homography, kept for comparison.
-        brightness: how brightness is aligned: monotone curve per channel, gain and offset per channel
-            (the D2CRealSR recipe), or not at all.
-        adjust: which image of the pair is brought to the other's brightness.
-        vignetting: with "curve": whether a slowly varying gain over the field is fitted as well.
-        max_error: largest p95 of the error, predicted by the registration and measured on the finished
-            pair, LR px; for an LR photo softer than its pixels, in units of the smallest detail that it
-            shows (`pair.softness`).
-        max_disagreeing: largest share of image tiles that contradict the common map (parallax, or
-            something moved). Good pairs have below 0.01, parallax 0.1 and more.
-        mask: keep a pair of which up to half contradicts the common map, and write where it is valid.
-        max_blur: largest blur between HR and LR, LR px; above, LR is out of focus.
-        max_enlargement: by how much HR may be enlarged where the lens's zoom falls short of `scale`
-            (RealSR's x4 pairs: 105 mm / 28 mm = 3.75, an enlargement of 1.07).
-        digital_zoom: whether photos that the camera itself enlarged (EXIF DigitalZoomRatio) are used.
-        edge: LR px cut from each side of the common field, where lenses and borders are worst.
-        min_side: smallest side of an LR image worth keeping, px.
-        tolerance: registration ends when no corner moves by more, LR px.
-        keep_rejects: write rejected pairs, where one can be made, into rejected/ for study.
-    """
-
-    scale: int | None = None
-    recipe: Recipe = "realdeg"
-    brightness: Brightness = "curve"
-    adjust: Side = "hr"
-    vignetting: bool = True
-    max_error: float = 0.15
-    max_disagreeing: float = 0.03
-    mask: bool = False
-    max_blur: float = 2.0
-    max_enlargement: float = 1.15
-    digital_zoom: DigitalZoom = "refuse"
-    edge: int = 4
-    min_side: int = 48
-    tolerance: float = 0.002
-    keep_rejects: bool = False
+    scale: int | None = setting(
+        None,
+        "HR size / LR size of the pairs (1: two cameras, one grid); else the scale nearest to the zooms.",
+        low=1,
+        high=16,
+    )
+    # "realdeg": SIFT, then Gauss-Newton on all textured pixels, homography and lens terms; "d2crealsr": the
+    # paper's two passes of SIFT with a homography, kept for comparison.
+    method: Method = setting(
+        "realdeg",
+        "Dense sub-pixel registration with lens terms, or the paper's two passes of SIFT.",
+        was=("recipe",),
+    )
+    brightness: Brightness = setting(
+        "curve",
+        "How brightness is aligned: curve per channel, gain and offset (the paper's), or not at all.",
+    )
+    adjust: Side = setting("hr", "Which image is brought to the other's brightness.")
+    vignetting: bool = setting(True, "With curves, fit a gain that varies slowly over the field as well.")
+    # The p95 of the error, predicted by the registration and measured on the finished pair; for an LR photo
+    # softer than its pixels, in units of the smallest detail that it shows (`pair.softness`).
+    max_error: float = setting(
+        0.15, "Reject a pair whose expected error or measured residual (p95) is above, LR px.", above=0
+    )
+    # Image tiles that contradict the common map: good pairs have below 0.01, parallax 0.1 and more.
+    max_disagreeing: float = setting(
+        0.03,
+        "Reject above this share of tiles with a motion of their own (parallax).",
+        low=0,
+        high=1,
+    )
+    mask: bool = setting(
+        False, "Keep a pair of which up to half moved apart, and write where it is valid (MASK/)."
+    )
+    max_blur: float = setting(
+        2.0, "Reject where LR is blurred by more against HR, LR px (out of focus).", above=0
+    )
+    # RealSR's x4 pairs: 105 mm / 28 mm = 3.75, an enlargement of 1.07.
+    max_enlargement: float = setting(
+        1.15, "Reject where HR would be enlarged by more to reach the scale.", low=1
+    )
+    digital_zoom: DigitalZoom = setting(
+        "refuse", "Photos that the camera itself enlarged (EXIF DigitalZoomRatio)."
+    )
+    edge: int = setting(
+        4, "LR px cut from each side of the common field, where lenses and borders are worst.", low=0
+    )
+    min_side: int = setting(48, "Smallest LR side kept, px.", low=16)
+    tolerance: float = setting(0.002, "Registration ends when no corner moves by more, LR px.", above=0)
+    keep_rejects: bool = setting(
+        False, "Write rejected pairs, where one can be made, into rejected/ for study."
+    )

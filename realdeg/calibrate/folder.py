@@ -25,7 +25,7 @@ from realdeg.calibrate.pair_noise import BINS, PairNoise, noise_of_pair
 from realdeg.calibrate.settings import CalibrateSettings
 from realdeg.degrade.ops.level_noise import SMALLEST
 from realdeg.errors import UserError
-from realdeg.imaging.blur import Placed, blur_subsample
+from realdeg.imaging.blur import AlignedKernel, blur_subsample
 from realdeg.io.photo import read
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.kernels.folder import Pair, find_pairs, fit_pair, pool_of
@@ -122,7 +122,7 @@ def _predicted(hr: Array, kernels: Array, record: PairRecord, settings: Calibrat
     names = str(record.detail["cells"]).split() or [""]
     for i, (name, kernel) in enumerate(zip(names, kernels, strict=True)):
         # The kernel as it was fitted, with what is left of misregistration: not moved to its centre of mass.
-        at = Placed(kernel, ((kernel.shape[1] - 1) // 2, (kernel.shape[0] - 1) // 2), (0.0, 0.0))
+        at = AlignedKernel(kernel, ((kernel.shape[1] - 1) // 2, (kernel.shape[0] - 1) // 2), (0.0, 0.0))
         made = blur_subsample(np.ascontiguousarray(hr, np.float32), at, scale)
         gain, offset = (
             np.array([np.atleast_1d(record.detail[f"{what}_{c}"])[i] for c in "rgb"])

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from realdeg.imaging import noise
-from realdeg.imaging.blur import Placed
+from realdeg.imaging.blur import AlignedKernel
 from realdeg.imaging.border import Border, mirrored
 from realdeg.imaging.resample import Method, method_matrix, nearest_index
 from realdeg.imaging.sharpen import window_sigma
@@ -36,12 +36,14 @@ def pad(images: Tensor, top: int, bottom: int, left: int, right: int, border: Bo
     return images.index_select(-2, rows).index_select(-1, columns)
 
 
-def blur(images: Tensor, kernels: Sequence[Placed], scale: int = 1, border: Border = "symmetric") -> Tensor:
+def blur(
+    images: Tensor, kernels: Sequence[AlignedKernel], scale: int = 1, border: Border = "symmetric"
+) -> Tensor:
     """Blur each image by its kernel and keep each s-th pixel, as one grouped convolution.
 
     Args:
         images: (B, 3, H, W).
-        kernels: one a sample, from `placed` for the same scale.
+        kernels: one a sample, from `align_kernel` for the same scale.
         scale: of the subsampling; 1 = none.
         border: beyond the edge.
 

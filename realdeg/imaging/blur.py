@@ -2,7 +2,7 @@
 
 Correlation; the border is symmetric (edge pixel repeated) unless told otherwise. LR pixel i sits at HR
 s i + (s - 1) / 2 whatever the kernel's size: the kernel's centre of mass is brought to that point
-(`placed`). Three conventions for it are in use (KernelGAN and DIV2KRK, FKP, KAIR), up to seven HR px
+(`align_kernel`). Three conventions for it are in use (KernelGAN and DIV2KRK, FKP, KAIR), up to seven HR px
 apart; the centre of mass fits all three.
 """
 
@@ -27,7 +27,7 @@ BITS = 16  # weights are multiples of 2**-16: 8 bits of the image and 16 of the 
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class AlignedKernel:
     """A kernel at rest on the grid of a scale.
 
     Attributes:
@@ -41,7 +41,7 @@ class Placed:
     moved: tuple[float, float]
 
 
-def placed(kernel: npt.NDArray[Any], scale: int) -> Placed:
+def align_kernel(kernel: npt.NDArray[Any], scale: int) -> AlignedKernel:
     """Move a kernel by less than a pixel so that its centre of mass lies where LR pixels sit.
 
     Args:
@@ -59,15 +59,15 @@ def placed(kernel: npt.NDArray[Any], scale: int) -> Placed:
         whole += 2  # `shifted` adds two pixels on each side
     else:
         move = np.zeros(2)
-    return Placed(kernel, (int(whole[0]), int(whole[1])), (float(move[0]), float(move[1])))
+    return AlignedKernel(kernel, (int(whole[0]), int(whole[1])), (float(move[0]), float(move[1])))
 
 
-def blur(image: Image, at: Placed, border: Border = "symmetric") -> Image:
+def blur(image: Image, at: AlignedKernel, border: Border = "symmetric") -> Image:
     """An image blurred at its own size, fast (OpenCV).
 
     Args:
         image: (H, W, C) float32.
-        at: kernel, from `placed` for scale 1.
+        at: kernel, from `align_kernel` for scale 1.
         border: what lies beyond the edge.
 
     Returns:
@@ -85,7 +85,7 @@ def blur(image: Image, at: Placed, border: Border = "symmetric") -> Image:
     return made.reshape(image.shape)  # OpenCV drops a single channel's axis
 
 
-def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:
+def blur_subsample(image: Image, at: AlignedKernel, scale: int, border: Border = "symmetric") -> Image:
     """LR image of an HR image, fast; parity-tested with `blur_subsample_reference`.
 
     8-bit images go through one matrix product of image blocks and kernel (`_by_blocks`), with weights
@@ -94,7 +94,7 @@ def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symme
 
     Args:
         image: (H, W, C) uint8, or float32 in any unit; H and W multiples of scale.
-        at: kernel, from `placed` for the same scale.
+        at: kernel, from `align_kernel` for the same scale.
         scale: HR size / LR size.
         border: what lies beyond the edge.
 
@@ -108,7 +108,9 @@ def blur_subsample(image: Image, at: Placed, scale: int, border: Border = "symme
     return np.ascontiguousarray(blurred[first::scale, first::scale])
 
 
-def blur_subsample_reference(image: Image, at: Placed, scale: int, border: Border = "symmetric") -> Image:
+def blur_subsample_reference(
+    image: Image, at: AlignedKernel, scale: int, border: Border = "symmetric"
+) -> Image:
     """The definition, in float64: each LR pixel is the weighted sum of the HR pixels under the kernel."""
     kernel, (x, y) = _enclosing(at)
     height, width = kernel.shape
@@ -123,7 +125,7 @@ def blur_subsample_reference(image: Image, at: Placed, scale: int, border: Borde
     return result
 
 
-def _enclosing(at: Placed) -> tuple[npt.NDArray[Any], tuple[int, int]]:
+def _enclosing(at: AlignedKernel) -> tuple[npt.NDArray[Any], tuple[int, int]]:
     """The kernel, padded where its anchor lies outside of it (a kernel stored in a corner)."""
     (x, y), (height, width) = at.anchor, at.kernel.shape
     left, top = max(0, -x), max(0, -y)
@@ -131,9 +133,9 @@ def _enclosing(at: Placed) -> tuple[npt.NDArray[Any], tuple[int, int]]:
     return np.pad(at.kernel, ((top, bottom), (left, right))), (x + left, y + top)
 
 
-def _without_tails(at: Placed, negligible: float) -> Placed:
+def _without_tails(at: AlignedKernel, negligible: float) -> AlignedKernel:
     kernel, left, top = trimmed(at.kernel, negligible)
-    return Placed(kernel, (at.anchor[0] - left, at.anchor[1] - top), at.moved)
+    return AlignedKernel(kernel, (at.anchor[0] - left, at.anchor[1] - top), at.moved)
 
 
 def _separated(kernel: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
@@ -188,7 +190,7 @@ def _balance(
         steps[row, column + apart] -= np.sign(by)
 
 
-def _by_blocks(image: Image, at: Placed, scale: int, border: Border) -> Image:
+def _by_blocks(image: Image, at: AlignedKernel, scale: int, border: Border) -> Image:
     """Blur and subsample as one matrix product: (blocks, B^2) pixels times (B^2, taps^2 b^2) weights.
 
     The image is cut into blocks of B = b s pixels a side; each gives b x b LR pixels, which see
@@ -246,7 +248,7 @@ def _side(extents: tuple[int, ...], scale: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
+def _steps_of(at: AlignedKernel, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int], int]:
     """The kernel in steps, its anchor, and the side of a block in LR pixels."""
     kernel, anchor = _enclosing(_without_tails(at, NEGLIGIBLE_8BIT))
     x, y = centre_of_mass(at.kernel)
@@ -255,7 +257,7 @@ def _steps_of(at: Placed, scale: int) -> tuple[npt.NDArray[Any], tuple[int, int]
 
 
 @lru_cache(maxsize=32)
-def _block_weights(at: Placed, scale: int, up: int, down: int) -> npt.NDArray[np.float32]:
+def _block_weights(at: AlignedKernel, scale: int, up: int, down: int) -> npt.NDArray[np.float32]:
     """(B^2, up * down * b^2) weights of each pixel of a block for each LR pixel that sees it."""
     kernel, _, b = _steps_of(at, scale)
     height, width = kernel.shape

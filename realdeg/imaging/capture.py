@@ -17,7 +17,7 @@ from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraModel:
     """How a simulated camera sees.
 
     Attributes:
@@ -72,9 +72,9 @@ class Camera:
 def matching_points(
     lr_points: npt.NDArray[np.float64],
     scene_from_lr: npt.NDArray[np.float64],
-    lr: Camera,
+    lr: CameraModel,
     scene_from_hr: npt.NDArray[np.float64],
-    hr: Camera,
+    hr: CameraModel,
 ) -> npt.NDArray[np.float64]:
     """(..., 2) where points of one capture lie in another: the truth of their registration."""
     ideal = _project(np.linalg.inv(scene_from_hr) @ scene_from_lr, lr.ideal(lr_points))
@@ -84,7 +84,7 @@ def matching_points(
 def capture(
     scene: npt.NDArray[np.uint8],
     scene_from_photo: npt.NDArray[np.float64],
-    camera: Camera,
+    camera: CameraModel,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.uint8]:
     """Photograph a plane scene.
@@ -127,7 +127,7 @@ def _project(matrix: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -
     return mapped[..., :2] / mapped[..., 2:]
 
 
-def _blurred(linear: npt.NDArray[np.float32], camera: Camera, pitch: float) -> npt.NDArray[np.float32]:
+def _blurred(linear: npt.NDArray[np.float32], camera: CameraModel, pitch: float) -> npt.NDArray[np.float32]:
     sigma = max(camera.blur * pitch, 0.05)
     if camera.aspect == 1.0:
         return cv2.GaussianBlur(linear, (0, 0), sigma)

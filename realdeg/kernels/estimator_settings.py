@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realdeg.settings import setting
+
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How an estimator is trained.
+    """How an estimator is trained."""
 
-    Attributes:
-        examples: photos reduced by random kernels, rounded up to 250. Three times as many bring nothing.
-        epochs: passes over them.
-        seed: of everything.
-    """
-
-    examples: int = 30_000
-    epochs: int = 30
-    seed: int = 0
+    # Rounded up to 250; three times as many bring nothing.
+    examples: int = setting(30_000, "To train on: photos reduced by random kernels.", low=1)
+    epochs: int = setting(30, "Passes over the examples.", low=1)
+    seed: int = setting(0, "Of everything that is drawn.")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample
 from realdeg.imaging.codec import roundtrip
 from realdeg.kernels import zoo
 from realdeg.kernels.statistics import MIN_SIDE, statistics
@@ -93,7 +93,9 @@ def part(rng: Rng, photo: Array, scale: int) -> Array:
 
 def reduced(hr: Array, kernel: Array, scale: int) -> Array:
     """LR of (H, W) float32 HR, 8-bit levels, not rounded."""
-    result: Array = blur_subsample(hr[..., None] / np.float32(255), placed(kernel, scale), scale)[..., 0]
+    result: Array = blur_subsample(hr[..., None] / np.float32(255), align_kernel(kernel, scale), scale)[
+        ..., 0
+    ]
     return np.clip(result, 0, 1) * np.float32(255)
 
 

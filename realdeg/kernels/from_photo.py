@@ -13,7 +13,7 @@ import numpy as np
 from realdeg.arraytypes import Array
 from realdeg.errors import Unfit
 from realdeg.identity import state_of
-from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample_reference
 from realdeg.imaging.depth import to_8bit, to_float
 from realdeg.imaging.detail import busiest
 from realdeg.imaging.kernels import centre_of_mass
@@ -156,7 +156,9 @@ def _by_kernelgan(
     if reason := unusable(pixels, kernelgan.MIN_SIDE):
         return replace(record, reason=told(found.path, reason))
     with one_thread():
-        made = kernelgan.learn([pixels], [found.key], iterations=settings.iterations, seed=settings.seed)[0]
+        made = kernelgan.estimate_kernels(
+            [pixels], [found.key], iterations=settings.iterations, seed=settings.seed
+        )[0]
     total = float(made.kernel.sum())
     detail = {**record.detail, "sum": round(total, 4), "bicubic_mse": round(made.bicubic, 5)}
     if not (MIN_SUM < total < MAX_SUM) or made.bicubic > MAX_BICUBIC:
@@ -174,7 +176,7 @@ def _by_kernelgan(
         "residual_8bit": round(residual, 4),
         "confidence": round(1 / (1 + (residual / UNSTEADY_8BIT) ** 2), 4),
     }
-    # Its centre goes where LR pixels sit; what that formula of KernelGAN's is for is `placed` here.
+    # Its centre goes where LR pixels sit; what that formula of KernelGAN's is for is `align_kernel` here.
     kernel = kernelgan.centred(kernel, 2)
     kernel = kernel / kernel.sum()
     if settings.scale == 4:
@@ -189,7 +191,7 @@ def steadiness(pixels: Array, kernel: Array, before: Array) -> float:
     """
     height, width = (n // 2 * 2 for n in pixels.shape[:2])
     one, other = (
-        blur_subsample_reference(pixels[:height, :width], placed(k, 2), 2) for k in (kernel, before)
+        blur_subsample_reference(pixels[:height, :width], align_kernel(k, 2), 2) for k in (kernel, before)
     )
     return float(255 * np.sqrt(np.square(one - other).mean()))
 

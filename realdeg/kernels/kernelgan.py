@@ -54,23 +54,23 @@ KEPT, BELOW = 40, 0.75  # post-processing
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class KernelGANResult:
     """What KernelGAN has made of one photo.
 
     Attributes:
         kernel: (13, 13) float64, as trained: G's kernel.
         before: (13, 13) likewise after four fifths of the iterations.
         bicubic: last mean squared difference of G and bicubic reduction, on [-1, 1].
-        fooled: last mean of what D says of G's images, 0 to 1.
+        critic_score: last mean of what D says of G's images, 0 to 1.
     """
 
     kernel: Array
     before: Array
     bicubic: float
-    fooled: float
+    critic_score: float
 
 
-def learn(
+def estimate_kernels(
     photos: Sequence[Array],
     keys: Sequence[str],
     *,
@@ -79,7 +79,7 @@ def learn(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     group: int | None = None,
-) -> list[Learned]:
+) -> list[KernelGANResult]:
     """Train one G and one D for each photo, groups of photos in step.
 
     A photo's kernel does not depend on the others in its group, but for the last digit of sums, which
@@ -102,7 +102,7 @@ def learn(
         raise ValueError(f"{', '.join(small)}: at least {MIN_SIDE} px a side are needed")
     to = torch.empty(0, dtype=dtype, device=device)
     group = group or (1 if to.device.type == "cpu" else max(1, len(photos)))
-    result: list[Learned] = []
+    result: list[KernelGANResult] = []
     for start in range(0, len(photos), group):
         # The last group is filled up with its last photo.
         picked = [min(i, len(photos) - 1) for i in range(start, start + group)]
@@ -113,9 +113,9 @@ def learn(
 
 def _in_step(
     photos: Sequence[Array], keys: Sequence[str], iterations: int, seed: int, to: Tensor
-) -> list[Learned]:
+) -> list[KernelGANResult]:
     """Train one group; nets have the type of `to` and live where it does."""
-    sources = [Source(photo, key, seed) for photo, key in zip(photos, keys, strict=True)]
+    sources = [CropSource(photo, key, seed) for photo, key in zip(photos, keys, strict=True)]
     rngs = [stream(seed, key, "kernelgan start") for key in keys]
     g, d = new_generator(rngs, to), new_critic(rngs, to)
     opt_g = torch.optim.Adam(g, LEARNING_RATE, BETAS, fused=True)
@@ -149,8 +149,8 @@ def _in_step(
         descend(opt_d, ((judged[:, 0] - 1).abs() + judged[:, 1].abs()).mean(1) / 2)
     kernels = collapsed(g).detach().double().cpu().numpy()
     return [
-        Learned(kernel, old, mse, fooled)
-        for kernel, old, mse, fooled in zip(
+        KernelGANResult(kernel, old, mse, critic_score)
+        for kernel, old, mse, critic_score in zip(
             kernels,
             before.double().cpu().numpy(),
             constraints.bicubic.tolist(),
@@ -386,7 +386,7 @@ def _xavier(
 # Crops
 
 
-class Source:
+class CropSource:
     """A photo that crops are drawn from, at even places, mostly where it has strong edges."""
 
     def __init__(self, photo: Array, key: str, seed: int) -> None:

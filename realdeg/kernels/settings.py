@@ -6,37 +6,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realdeg.settings import setting
+
 METHODS = ("amortised", "kernelgan")
 EARLY, PUBLISHED = 250, 3000  # iterations: where more bring little, and the paper's
 
 
 @dataclass(frozen=True)
 class KernelSettings:
-    """How blur kernels are estimated.
+    """How blur kernels are estimated."""
 
-    Attributes:
-        scale: HR size / LR size that the kernels are for.
-        method: of learning from photos alone: "amortised", a network trained on photos of known blur, or
-            "kernelgan".
-        iterations: of KernelGAN; the paper's are 3000.
-        seed: of the run; each photo draws from (seed, its key), so nothing else matters.
-        size: from pairs: side of the kernels, HR px; None: that of `side`. Brought up to where LR pixels can
-            sit in their middle: even sides for even scales, odd ones for odd scales.
-        grid: kernels down and across each photo; not by KernelGAN.
-        weights: of the amortised estimator; None: those that come with realdeg.
-        min_confidence: photos whose kernel is less sure give none.
-        max_error: from pairs: those whose stated error is above are refused, LR px.
-    """
-
-    scale: int
-    method: Literal["amortised", "kernelgan"] = "amortised"
-    iterations: int = EARLY
-    seed: int = 0
-    size: int | None = None
-    grid: tuple[int, int] = (1, 1)
-    weights: Path | None = None
-    min_confidence: float = 0.9
-    max_error: float = 0.2
+    scale: int = setting(help="HR size / LR size of the kernels.", low=2, high=16)
+    # A network trained on photos of known blur, or KernelGAN.
+    method: Literal["amortised", "kernelgan"] = setting(
+        "amortised", "How kernels are learned from photos alone."
+    )
+    iterations: int = setting(
+        EARLY,
+        "KernelGAN: 1000 take 4 times as long and bring about 1 dB, the paper's 3000 no more.",
+        low=1,
+    )
+    # Each photo draws from (seed, its key), so nothing else matters.
+    seed: int = setting(0, "Of every draw; same seed, same bytes.")
+    # Brought up to where LR pixels can sit in their middle: even sides for even scales, odd for odd (`side`).
+    size: int | None = setting(
+        None, "From pairs: side of the kernels, HR px; default about 6 times the scale.", low=3, high=65
+    )
+    grid: tuple[int, int] = setting(
+        (1, 1),
+        "Kernels down and across each photo, for lenses that blur the corners; not by KernelGAN.",
+        low=1,
+        high=16,
+    )
+    weights: Path | None = setting(
+        None, "Amortised: weights that --train wrote; default those of realdeg (x2, x3, x4, x8)."
+    )
+    min_confidence: float = setting(
+        0.9, "Amortised: photos whose kernel is less sure give none.", low=0, high=1
+    )
+    max_error: float = setting(0.2, "From pairs: refuse those whose stated error is above (LR px).", low=0)
 
 
 def side(scale: int, size: int | None = None) -> int:

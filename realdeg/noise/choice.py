@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.noise.spectrum import BANDS, chroma, coefficients, drawn_on, luma, variance
+from realdeg.noise.spectrum import BANDS, chroma, coefficients, extrapolate_bands, luma, variance
 from realdeg.pools.level_function import KNOTS, NoiseLevelFunction
 
 NEAR = 24.0  # 8-bit levels: windows of about a knot's brightness
@@ -30,7 +30,7 @@ GROWTH = 1.25  # from a band to the next coarser one
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FlatWindows:
     """Calm windows of all photos.
 
     Attributes:
@@ -51,7 +51,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class WindowChoice:
     """What was decided.
 
     Attributes:
@@ -66,7 +66,7 @@ class Choice:
     steep: int
 
 
-def choose(seen: Seen, energy: float, shape: float) -> Choice:
+def choose(seen: FlatWindows, energy: float, shape: float) -> WindowChoice:
     """Windows that show noise alone.
 
     Args:
@@ -77,9 +77,9 @@ def choose(seen: Seen, energy: float, shape: float) -> Choice:
     score = np.full(len(seen.photo), np.inf)
     taken = seen.sound.copy()
     if not taken.any():
-        return Choice(taken, score, 0, 0)
+        return WindowChoice(taken, score, 0, 0)
     bands, level = seen.bands[taken], seen.level[taken]
-    strength = np.log(variance(drawn_on(bands), seen.size).sum(1) + 1e-9)
+    strength = np.log(variance(extrapolate_bands(bands), seen.size).sum(1) + 1e-9)
     above = strength - _floor(level.mean(1), strength)
     shapes = _shapes(bands, seen.size)
     # The lower quartile: among the calmest some may still show texture, which only adds to the coarse.
@@ -90,7 +90,7 @@ def choose(seen: Seen, energy: float, shape: float) -> Choice:
     low, good = above <= np.log(energy), beyond <= np.log(shape)
     score[taken] = np.maximum(above, 0) + np.maximum(beyond, 0)
     taken[taken] = low & good
-    return Choice(taken, score, int((~low).sum()), int((low & ~good).sum()))
+    return WindowChoice(taken, score, int((~low).sum()), int((low & ~good).sum()))
 
 
 def _floor(level: Array, strength: Array) -> Array:
@@ -129,7 +129,7 @@ def is_coloured(bands: Array) -> bool:
     return bool(_coloured(chroma(bands)).any())
 
 
-def strengths(seen: Seen, law: NoiseLevelFunction, spectrum: Array, blocky: bool) -> Array:
+def strengths(seen: FlatWindows, law: NoiseLevelFunction, spectrum: Array, blocky: bool) -> Array:
     """How much stronger the noise of each window is than a law says, whatever else the window shows.
 
     From its fine energy, which content adds least to: the lowest of grey and colour and of all fine bands
@@ -158,7 +158,7 @@ def strengths(seen: Seen, law: NoiseLevelFunction, spectrum: Array, blocky: bool
     return np.clip(ratio, 1 / MOST_GAIN, MOST_GAIN)
 
 
-def is_blocky(seen: Seen, choice: Choice) -> bool:
+def is_blocky(seen: FlatWindows, choice: WindowChoice) -> bool:
     """Whether JPEG has been at a set's noise: by windows with noise alone, or by the least blocky ones."""
     if choice.taken.any():
         return bool(np.median(seen.blocks[choice.taken]) > BLOCKS)
@@ -167,7 +167,7 @@ def is_blocky(seen: Seen, choice: Choice) -> bool:
 
 def mean_spectrum(bands: Array, size: int) -> Array:
     """(BANDS, 3, 3) mean of windows that show noise alone, each of mean variance 1, lowest bands drawn on."""
-    even = drawn_on(bands)
+    even = extrapolate_bands(bands)
     strength = variance(even, size).mean(1)
     return (even / np.maximum(strength, 1e-9)[:, None, None, None]).mean(0)
 

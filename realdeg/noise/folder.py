@@ -41,7 +41,7 @@ STEP = 16  # px; sizes of them are multiples
 COUNTED = ("looked_at", "uneven", "dark")
 
 
-def harvest(
+def extract_noise_pool(
     src: Path,
     out: Path,
     settings: NoiseSettings,
@@ -65,7 +65,7 @@ def harvest(
     job = job_folder(out)
     photos = look(src, finding)
     asked = {"how": "noise", **asdict(settings)}
-    work = partial(take, job=job, settings=settings)
+    work = partial(extract_patches, job=job, settings=settings)
 
     def also(ended: Ended) -> None:
         write_run(job, "realdeg noise", {"src": src, **finding.told(), **asdict(settings)})
@@ -103,7 +103,7 @@ def check(src: Path, out: Path, settings: NoiseSettings) -> None:
     refuse_inside(out, src)
 
 
-def take(found: Found, job: Path, settings: NoiseSettings) -> PairRecord:
+def extract_patches(found: Found, job: Path, settings: NoiseSettings) -> PairRecord:
     """The windows of one photo: the work of one item."""
     photo = read(found.path)
     pixels = np.ascontiguousarray(photo.pixels)

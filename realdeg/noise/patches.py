@@ -15,8 +15,8 @@ import numpy as np
 
 from realdeg.arraytypes import Array
 from realdeg.noise.choice import (
-    Choice,
-    Seen,
+    FlatWindows,
+    WindowChoice,
     choose,
     is_blocky,
     is_coloured,
@@ -25,7 +25,7 @@ from realdeg.noise.choice import (
     strengths,
 )
 from realdeg.noise.settings import NoiseSettings
-from realdeg.noise.spectrum import drawn_on, made, mended, variance, without_shading
+from realdeg.noise.spectrum import extrapolate_bands, replace_low_bands, synthesise, variance, without_shading
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord
@@ -67,7 +67,9 @@ def pool_of_windows(
             window = taken["pixels"][number]
             place = {"y": int(taken["y"][number]), "x": int(taken["x"][number])}
         unit = UNIT / np.iinfo(window.dtype).max
-        patch = mended(without_shading(window[None] * np.float32(unit))[0], seed_of(0, name, "noise"))
+        patch = replace_low_bands(
+            without_shading(window[None] * np.float32(unit))[0], seed_of(0, name, "noise")
+        )
         add(name, patch, record, {"how": "flat", **place, "level": _rounded(seen.level[i])})
     flat = [name for name in patches if (UNIT * patches[name].astype(np.float32)).std() > 0]
     with_flat = {about[name]["source_sha256"] for name in patches}
@@ -88,7 +90,7 @@ def pool_of_windows(
                 facts |= {"how": "rescaled", "patch": source}
                 patch = patches[source].astype(np.float32)
             else:
-                patch = made(spectrum, seed_of(0, key, "made"), settings.side)
+                patch = synthesise(spectrum, seed_of(0, key, "made"), settings.side)
             if not is_coloured(seen.bands[here]):
                 patch, sigma = np.repeat(patch.mean(2, keepdims=True), 3, 2), np.full(3, sigma.mean())
             name = f"{record.key}_{facts['how']}{k}"
@@ -112,7 +114,7 @@ def pool_of_windows(
     return NoisePool(tuple(patches), tuple(patches.values()), told)
 
 
-def set_noise(seen: Seen, choice: Choice) -> tuple[NoiseLevelFunction, Array, Array]:
+def set_noise(seen: FlatWindows, choice: WindowChoice) -> tuple[NoiseLevelFunction, Array, Array]:
     """Level function and spectrum of a set, and how each window's noise compares with the function.
 
     The function is that of windows that show noise alone, corrected by what the finest energy of all others
@@ -121,18 +123,18 @@ def set_noise(seen: Seen, choice: Choice) -> tuple[NoiseLevelFunction, Array, Ar
     alone = choice.taken
     if alone.any():
         spectrum = mean_spectrum(seen.bands[alone], seen.size)
-        first = level_function(seen.level[alone], variance(drawn_on(seen.bands[alone]), seen.size))
+        first = level_function(seen.level[alone], variance(extrapolate_bands(seen.bands[alone]), seen.size))
     else:
         spectrum = least_spectrum(seen.bands, seen.size)
         flat = np.broadcast_to(variance(spectrum, seen.size)[:, None], (3, len(KNOTS)))
         first = NoiseLevelFunction(flat, np.zeros((3, len(KNOTS)), int))
     values = first(seen.level) * strengths(seen, first, spectrum, is_blocky(seen, choice))[:, None]
-    values[alone] = variance(drawn_on(seen.bands[alone]), seen.size)
+    values[alone] = variance(extrapolate_bands(seen.bands[alone]), seen.size)
     law = level_function(seen.level, values)
     return law, spectrum, (values / law(seen.level)).mean(1)
 
 
-def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[Seen, Array]:
+def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[FlatWindows, Array]:
     """All windows, and of each its number in its photo's file."""
     photo, level, bands, blocks, sound, places = [], [], [], [], [], []
     for number, record in enumerate(records):
@@ -144,7 +146,7 @@ def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[Seen, Ar
             blocks.append(taken["blocks"])
             sound.append(np.full(count, bool(record.detail["sound"])))
             places.append(np.arange(count))
-    seen = Seen(
+    seen = FlatWindows(
         photo=np.concatenate(photo),
         level=np.concatenate(level),
         bands=np.concatenate(bands),
@@ -155,7 +157,7 @@ def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[Seen, Ar
     return seen, np.concatenate(places)
 
 
-def _best(seen: Seen, choice: Choice, most: int) -> Array:
+def _best(seen: FlatWindows, choice: WindowChoice, most: int) -> Array:
     """Windows that were taken, the best of each range of brightness, in order of photos."""
     kept: list[int] = []
     tone = np.minimum(seen.level.mean(1) / INTENSITY_BIN, 7).astype(int)

@@ -116,7 +116,7 @@ def variance(bands: Array, size: int) -> Array:
     return np.einsum("...bcc,b->...c", bands, share)
 
 
-def drawn_on(bands: Array) -> Array:
+def extrapolate_bands(bands: Array) -> Array:
     """Covariances whose bands below `LOWEST` are those of the two above: noise is level where it ends.
 
     Args:
@@ -127,7 +127,7 @@ def drawn_on(bands: Array) -> Array:
     return result
 
 
-def mended(residual: Array, key: int) -> Array:
+def replace_low_bands(residual: Array, key: int) -> Array:
     """A residual whose lowest frequencies are made: as strong as the noise just above them.
 
     Args:
@@ -139,7 +139,7 @@ def mended(residual: Array, key: int) -> Array:
     """
     size = residual.shape[0]
     spectrum = transform(residual[None])
-    bands = drawn_on(covariance(spectrum))[0]
+    bands = extrapolate_bands(covariance(spectrum))[0]
     low = band_of(size) < LOWEST
     made = normal(key, (int(low.sum()), 3)) @ _root(bands[0]).T
     spectrum[0, :, low] = made
@@ -147,7 +147,7 @@ def mended(residual: Array, key: int) -> Array:
     return back(spectrum)[0].astype(np.float32)
 
 
-def made(bands: Array, key: int, size: int) -> Array:
+def synthesise(bands: Array, key: int, size: int) -> Array:
     """Normal noise of a given spectrum.
 
     Args:

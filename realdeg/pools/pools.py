@@ -13,7 +13,7 @@ import numpy as np
 
 from realdeg.arraytypes import Array
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.imaging.blur import Placed, placed
+from realdeg.imaging.blur import AlignedKernel, align_kernel
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.io.find import IMAGE_SUFFIXES
 from realdeg.io.photo import read
@@ -44,7 +44,7 @@ class KernelPool:
     kernels: tuple[Array, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     _hashes: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _placed: dict[tuple[int, int], Placed] = field(default_factory=dict, init=False, repr=False)
+    _placed: dict[tuple[int, int], AlignedKernel] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def read(cls, path: Path, scale: int) -> KernelPool:
@@ -136,10 +136,10 @@ class KernelPool:
         """
         return _index(self.names, name, sha, self.hash_of, "kernel")
 
-    def placed(self, index: int, scale: int) -> Placed:
+    def placed(self, index: int, scale: int) -> AlignedKernel:
         """A kernel at rest on the grid of a scale, worked out once."""
         if (index, scale) not in self._placed:
-            self._placed[index, scale] = placed(self.kernels[index], scale)
+            self._placed[index, scale] = align_kernel(self.kernels[index], scale)
         return self._placed[index, scale]
 
     def facts(self, index: int) -> dict[str, Any]:
@@ -394,7 +394,7 @@ def kernelgans(kernel: Array, scale: int) -> Array:
         kernel: (h, w), its centre of mass anywhere in it.
         scale: of the subsampling.
     """
-    at = placed(kernel, scale)
+    at = align_kernel(kernel, scale)
     height, width = at.kernel.shape
     # It keeps HR pixels 0, s, 2s ... of the filtered image: the anchor has to lie (s - 1) // 2 off centre.
     first = (scale - 1) // 2

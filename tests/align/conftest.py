@@ -16,7 +16,7 @@ import pytest
 from realdeg.align.homography import Homography
 from realdeg.align.pair import Registration, make_pair, register
 from realdeg.align.settings import AlignSettings
-from realdeg.imaging.capture import Camera, capture, matching_points
+from realdeg.imaging.capture import CameraModel, capture, matching_points
 from realdeg.seeds import stream
 
 CLEAN = Path(__file__).parents[2] / "data" / "sample" / "clean"
@@ -31,9 +31,9 @@ class Captured:
     lr: npt.NDArray[np.uint8]
     hr: npt.NDArray[np.uint8]
     scene_from_lr: Homography
-    lr_camera: Camera
+    lr_camera: CameraModel
     scene_from_hr: Homography
-    hr_camera: Camera
+    hr_camera: CameraModel
 
     def truth(self, lr_points: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(..., 2) HR px of LR px."""
@@ -106,10 +106,10 @@ def photograph(
 
     scene_from_hr = look(hr_hw, 0.95, 0.0, (0, 0), 0.0)
     scene_from_lr = look(lr_hw, 0.95 * (zoom or 1.01 * scale), turn, shift, keystone)
-    lr_camera = Camera(
+    lr_camera = CameraModel(
         lr_hw, **{"blur": 0.5, "exposure": 0.9, "gamma": 1.05, "noise_8bit": 1.2, **(lr or {})}
     )
-    hr_camera = Camera(hr_hw, **{"blur": 0.6, "noise_8bit": 1.0, **(hr or {})})
+    hr_camera = CameraModel(hr_hw, **{"blur": 0.6, "noise_8bit": 1.0, **(hr or {})})
     return Captured(
         capture(picture, scene_from_lr.matrix, lr_camera, rng),
         capture(picture if hr_picture is None else hr_picture, scene_from_hr.matrix, hr_camera, rng),

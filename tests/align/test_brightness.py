@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from realdeg.align.brightness import LEVELS, Tone, match_brightness, rough_tone
-from realdeg.imaging.capture import Camera, capture
+from realdeg.align.brightness import LEVELS, ToneCurve, match_brightness, rough_tone
+from realdeg.imaging.capture import CameraModel, capture
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
 
@@ -113,7 +113,9 @@ def test_the_simulators_vignetting_is_undone(scene):
     image = cv2.GaussianBlur(scene("coffee.png"), (0, 0), 3)
     size = image.shape[:2]
     shots = [
-        capture(image, np.eye(3), Camera(size, 0.5, noise_8bit=1.0, vignetting=v), np.random.default_rng(i))
+        capture(
+            image, np.eye(3), CameraModel(size, 0.5, noise_8bit=1.0, vignetting=v), np.random.default_rng(i)
+        )
         for i, v in enumerate((0.0, 0.25))
     ]
     hr, lr = (cv2.GaussianBlur(shot.astype(np.float32) / 255, (0, 0), 2) for shot in shots)
@@ -123,7 +125,7 @@ def test_the_simulators_vignetting_is_undone(scene):
 
 
 def test_rows_of_the_field_get_the_gain_of_their_place():
-    tone = Tone(Tone.none().curves, 0.0, (0.1, -0.2, 0.3, 0.05, -0.1, 0.07))
+    tone = ToneCurve(ToneCurve.none().curves, 0.0, (0.1, -0.2, 0.3, 0.05, -0.1, 0.07))
     whole = tone.gain_at((40, 50))
     assert np.ptp(whole) > 0.3
     assert_allclose(tone.gain_at((15, 50), slice(10, 25), 40), whole[10:25], rtol=1e-6)
@@ -133,7 +135,7 @@ def test_rows_of_the_field_get_the_gain_of_their_place():
 
 def test_the_gain_is_common_to_both_resolutions():
     """Fitted on LR's grid, applied on HR's: the corners of both fields coincide."""
-    tone = Tone(Tone.none().curves, 0.0, (0.1, -0.2, 0.3, 0.05, -0.1, 0.07))
+    tone = ToneCurve(ToneCurve.none().curves, 0.0, (0.1, -0.2, 0.3, 0.05, -0.1, 0.07))
     small, large = tone.gain_at((30, 40)), tone.gain_at((120, 160))
     means = large.reshape(30, 4, 40, 4).mean((1, 3))
     assert_allclose(means, small, rtol=2e-3)

@@ -108,7 +108,9 @@ def test_tiles_and_windows_lie_on_the_crop(told, pair):
     arrows = certificate.arrows("tiles")
     assert len(arrows) == rows * columns == len(found.tiles.shift)
     assert {arrow.state for arrow in arrows} <= set(STATES)
-    assert sum(arrow.state != "weak" for arrow in arrows) == np.isfinite(found.fit.off).all(-1).sum()
+    assert (
+        sum(arrow.state != "weak" for arrow in arrows) == np.isfinite(found.fit.residual_shift).all(-1).sum()
+    )
     assert all((arrow.dx is None) == (arrow.state == "weak") for arrow in arrows)
     # The first tile begins where the polished field does: `edge` px outside of the crop.
     side = found.tiles.side

@@ -134,7 +134,7 @@ def test_doubt_covers_lenses_that_a_homography_seems_to_explain():
     models = ("homography", "radial", "two radial")
     plain, doubted = (settle(true_map(), start(), m, sd=0.02) for m in (models[:1], models))
     assert doubted.model == "homography"
-    assert doubted.doubted == "two radial"
+    assert doubted.conservative_model == "two radial"
     assert doubted.basis(POINTS).shape == (81, 2, 10)
     assert np.median(doubted.sd(POINTS) / plain.sd(POINTS)) > 1
 
@@ -167,7 +167,7 @@ def test_a_patch_that_moves_does_not_pull():
         warp = found.warp
     assert 0.1 < patch.mean() < 0.2
     assert lr_error(warp, truth).max() < 0.02
-    assert_allclose(np.median(found.off[patch], axis=0), (0.9, -0.6), atol=0.03)
+    assert_allclose(np.median(found.residual_shift[patch], axis=0), (0.9, -0.6), atol=0.03)
 
 
 def test_scatter_beyond_the_tiles_own_noise_is_felt():
@@ -175,16 +175,16 @@ def test_scatter_beyond_the_tiles_own_noise_is_felt():
     tiles = seen(truth, truth, sd=0.1)
     bold = Tiles(tiles.grid_hw, tiles.centre, tiles.shift, 100 * tiles.information, tiles.unlike)
     honest, found = (fit(t, truth, CORNER) for t in (tiles, bold))
-    assert honest.scale2 < 1.3
-    assert found.scale2 == pytest.approx(0.1**2 / (0.01**2 + 0.015**2), rel=0.3)
+    assert honest.variance_factor < 1.3
+    assert found.variance_factor == pytest.approx(0.1**2 / (0.01**2 + 0.015**2), rel=0.3)
     assert np.median(found.sd(POINTS)) == pytest.approx(np.median(honest.sd(POINTS)), rel=0.3)
 
 
 def test_what_is_left_is_given_for_tiles_with_texture_only():
     found = settle(true_map(), start(), usable=lambda p: p[:, 1] < 150)
     use = CORNER[1] + (np.arange(ROWS * COLUMNS) // COLUMNS + 0.5) * SIDE < 150
-    assert np.isfinite(found.off[use]).all()
-    assert np.isnan(found.off[~use]).all()
+    assert np.isfinite(found.residual_shift[use]).all()
+    assert np.isnan(found.residual_shift[~use]).all()
     assert (found.information[~use] == 0).all()
 
 

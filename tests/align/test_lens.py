@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from realdeg.align.lens import MODELS, PRIORS, Lens
-from realdeg.imaging.capture import Camera
+from realdeg.imaging.capture import CameraModel
 
 CENTRE, RADIUS, CENTRE_HR, RADIUS_HR = (100.0, 80.0), 128.0, (110.0, 70.0), 90.0
 LENS = Lens(CENTRE, RADIUS, CENTRE_HR, RADIUS_HR, {})
@@ -67,7 +67,7 @@ def test_quadratics_are_what_a_homography_cannot_make():
 
 
 def test_radial_lr_is_the_simulators_distortion():
-    camera = Camera((161, 201), distortion=0.03)
+    camera = CameraModel((161, 201), distortion=0.03)
     lens = Lens((100.0, 80.0), float(np.hypot(161, 201)) / 2, (0, 0), 1.0, {})
     lens = lens.with_terms({"radial_lr": 0.03 * lens.radius})
     assert_allclose(POINTS + lens.displacement(POINTS), camera.ideal(POINTS), atol=1e-9)

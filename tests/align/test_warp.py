@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
 from realdeg.align.warp import Warp
-from realdeg.imaging.capture import Camera, matching_points
+from realdeg.imaging.capture import CameraModel, matching_points
 
 POINTS = np.stack(np.meshgrid(np.linspace(0, 199, 6), np.linspace(0, 149, 5)), -1)
 small = st.floats(-1, 1)
@@ -86,7 +86,7 @@ def test_turn_and_zoom_of_a_similarity():
 
 def test_it_is_the_map_between_two_cameras():
     """Two distorting cameras on one scene: LR's lens is exact; HR's inverse is small at 0.3 %."""
-    lr, hr = Camera((150, 200), distortion=0.02), Camera((300, 400), distortion=0.003)
+    lr, hr = CameraModel((150, 200), distortion=0.02), CameraModel((300, 400), distortion=0.003)
     scene_from_lr, scene_from_hr = Homography.zoom(2), Homography.translation(0.5, 0.7)
     truth = matching_points(POINTS, scene_from_lr.matrix, lr, scene_from_hr.matrix, hr)
     plane = scene_from_hr.inverse() @ scene_from_lr

@@ -16,7 +16,7 @@ from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.resolved import with_camera
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.imaging.blur import blur_subsample_reference, align_kernel
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
@@ -50,7 +50,7 @@ def dataset(tmp_path_factory):
     records = []
     for key in (*(f"cam_{n}" for n in range(8)), "cam_off", "cam_flat", "other_0"):
         hr = np.full((256, 320, 3), 120, np.uint8) if key == "cam_flat" else scene(rng)
-        clean = blur_subsample_reference(hr, placed(KERNEL, 2), 2)
+        clean = blur_subsample_reference(hr, align_kernel(KERNEL, 2), 2)
         lr = np.clip(clean + noise(rng, clean), 0, 255).round().astype(np.uint8)
         write_image(folder / "LR" / f"{key}.png", lr)
         write_image(folder / "HR" / f"{key}.png", hr)
@@ -208,7 +208,7 @@ def test_a_tone_curve_is_found_and_imitated(tmp_path):
             rng.permutation(ramp, axis=1 if key % 2 else 0) + 6 * rng.standard_normal(ramp.shape), 0, 255
         )
         hr = np.repeat(np.repeat(hr[::4, ::4], 4, 0), 4, 1).round().astype(np.uint8)
-        lr = curve(blur_subsample_reference(hr, placed(KERNEL, 2), 2)) + rng.standard_normal((128, 160, 3))
+        lr = curve(blur_subsample_reference(hr, align_kernel(KERNEL, 2), 2)) + rng.standard_normal((128, 160, 3))
         write_image(tmp_path / "d" / "LR" / f"{key}.png", np.clip(lr, 0, 255).round().astype(np.uint8))
         write_image(tmp_path / "d" / "HR" / f"{key}.png", hr)
         paths = {"lr": f"LR/{key}.png", "hr": f"HR/{key}.png"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import ndimage
 
-from realdeg.imaging.blur import blur, blur_subsample, blur_subsample_reference, placed
+from realdeg.imaging.blur import align_kernel, blur, blur_subsample, blur_subsample_reference
 from realdeg.imaging.kernels import centre_of_mass, gaussian, motion, shifted
 
 
@@ -26,7 +26,7 @@ def test_gaussians_are_basicsrs(golden):
 
 def test_kernelgan_kernels_give_kernelgans_image(blurred):
     """k4 is stored where KernelGAN's imresize wants it; its centre of mass says the same to 1/2000 px."""
-    at = placed(blurred["k4"], 4)
+    at = align_kernel(blurred["k4"], 4)
     assert at.moved == (0.0, 0.0)
     hr, expected = blurred["hr_96x120"].astype(np.float32), blurred["kgan_imresize_float_x4_k4"]
     scale = 255 if expected.max() > 2 else 1
@@ -38,7 +38,7 @@ def test_kernelgan_kernels_give_kernelgans_image(blurred):
 def test_blur_is_scipys_correlation(blurred):
     """Without subsampling by more than picking pixels: scale 3 keeps the kernel where it is."""
     hr, kernel = blurred["hr_96x120"].astype(np.float64), gaussian(15, 2.0, 1.2, 0.4)
-    at = placed(kernel, 3)
+    at = align_kernel(kernel, 3)
     whole = np.stack([ndimage.correlate(hr[..., c], kernel, mode="reflect") for c in range(3)], -1)
     assert_allclose(blur_subsample_reference(hr, at, 3), whole[1::3, 1::3], atol=1e-9)
 
@@ -54,7 +54,7 @@ def test_fast_and_reference_agree_and_nothing_is_displaced(scale, height, width,
     """Any kernel, odd or even: a ramp comes out as LR pixel positions s i + (s - 1) / 2."""
     rng = np.random.default_rng(seed)
     kernel = rng.uniform(0.2, 1, (height, width))
-    at = placed(kernel, scale)
+    at = align_kernel(kernel, scale)
     n = 16
     x, y = np.meshgrid(np.arange(scale * n, dtype=np.float64), np.arange(scale * n, dtype=np.float64))
     image = np.stack([x, y, rng.uniform(0, 100, x.shape)], -1)
@@ -80,7 +80,7 @@ def test_shifting_keeps_the_sum_and_moves_the_centre():
 
 
 def test_a_flat_image_stays_flat():
-    at = placed(gaussian(9, 1.1), 2)
+    at = align_kernel(gaussian(9, 1.1), 2)
     flat = np.full((24, 20, 3), 0.3, np.float32)
     assert_allclose(blur_subsample(flat, at, 2), 0.3, atol=1e-6)
 
@@ -88,5 +88,5 @@ def test_a_flat_image_stays_flat():
 @pytest.mark.parametrize("kernel", [gaussian(5, 1.0), motion(4.0, 0.5)])
 def test_one_channel_stays_one(kernel):
     image = np.random.default_rng(0).random((12, 16, 1), np.float32)
-    assert blur(image, placed(kernel, 1)).shape == (12, 16, 1)
-    assert blur_subsample(image, placed(kernel, 2), 2).shape == (6, 8, 1)
+    assert blur(image, align_kernel(kernel, 1)).shape == (12, 16, 1)
+    assert blur_subsample(image, align_kernel(kernel, 2), 2).shape == (6, 8, 1)

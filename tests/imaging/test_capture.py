@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from realdeg.imaging.capture import Camera, capture
+from realdeg.imaging.capture import CameraModel, capture
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 
 
 def shot(scene, matrix, **camera):
-    return capture(scene, np.asarray(matrix, float), Camera(**camera), np.random.default_rng(0))
+    return capture(scene, np.asarray(matrix, float), CameraModel(**camera), np.random.default_rng(0))
 
 
 def ramp(height=60, width=80):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample
 from realdeg.imaging.kernels import centre_of_mass, in_middle
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
@@ -31,7 +31,7 @@ def psnr(wrong):
 
 def reduced(photo, kernel, scale):
     height, width = (n // scale * scale for n in photo.shape[:2])
-    lr = blur_subsample(photo[:height, :width], placed(kernel, scale), scale)
+    lr = blur_subsample(photo[:height, :width], align_kernel(kernel, scale), scale)
     return np.clip(np.rint(255 * lr), 0, 255).astype(np.uint8)
 
 
@@ -71,8 +71,8 @@ def test_reducing_again_is_reducing_by_the_kernel_of_again(photos, scale):
     photo = photos[0][:256, :256].astype(np.float32) / 255
     steps = photo
     for _ in range(int(np.log2(scale))):
-        steps = blur_subsample(steps, placed(kernel, 2), 2)
-    once = blur_subsample(photo, placed(zoo.again(kernel, scale), scale), scale)
+        steps = blur_subsample(steps, align_kernel(kernel, 2), 2)
+    once = blur_subsample(photo, align_kernel(zoo.again(kernel, scale), scale), scale)
     edge = 12
     assert np.abs(steps - once)[edge:-edge, edge:-edge].max() < 1e-4
 

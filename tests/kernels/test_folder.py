@@ -11,7 +11,7 @@ import torch
 from scipy.io import loadmat
 
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
@@ -66,7 +66,7 @@ def test_pool_holds_kernels_and_their_origin(src, made):
     for name, kernel in zip(pool.names, pool.kernels, strict=True):
         figures = about["kernels"][name]
         assert kernel.sum() == pytest.approx(1)
-        assert np.abs(placed(kernel, 2).moved).max() < 0.05
+        assert np.abs(align_kernel(kernel, 2).moved).max() < 0.05
         assert 0 <= figures["confidence"] <= 1
         assert 0 < figures["kept"] <= 1
         assert {"centre_x", "centre_y", "residual_8bit"} <= set(figures)
@@ -149,7 +149,9 @@ def dataset(tmp_path_factory, sample):
     records = []
     for key, sigma, error in (("soft", 2.0, "0.02"), ("sharp", 1.0, ""), ("off", 1.0, "0.9")):
         lr = (
-            np.rint(blur_subsample(hr, placed(gaussian(13, sigma), 2), 2) * 255).clip(0, 255).astype(np.uint8)
+            np.rint(blur_subsample(hr, align_kernel(gaussian(13, sigma), 2), 2) * 255)
+            .clip(0, 255)
+            .astype(np.uint8)
         )
         write_image(folder / "LR" / f"{key}.png", lr)
         write_image(folder / "HR" / f"{key}.png", hr)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from realdeg.imaging.blur import Placed, blur_subsample, placed
+from realdeg.imaging.blur import AlignedKernel, align_kernel, blur_subsample
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.kernels.from_pairs import PairKernel, Refused, kernel_of_pair
@@ -24,7 +24,7 @@ def kernels(sample):
     return [np.asarray(cell, np.float64) for cell in cells]
 
 
-def truth(at: Placed, n: int) -> np.ndarray:
+def truth(at: AlignedKernel, n: int) -> np.ndarray:
     """The placed kernel in an (n, n) window whose middle is the LR pixel's place; whole, or the test is wrong."""
     result = np.zeros((n + 40, n + 40))
     y, x = (n - 1) // 2 + 20 - at.anchor[1], (n - 1) // 2 + 20 - at.anchor[0]
@@ -50,7 +50,7 @@ def kernel_psnr(ours, theirs):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_recovers_the_kernel(coffee, kernels, scale, which, sigma_8bit, least):
     """Asked for: 55 dB and 45 dB; peak 1."""
-    at = placed(kernels[which], scale)
+    at = align_kernel(kernels[which], scale)
     found = kernel_of_pair(*pair(coffee, at, scale, sigma_8bit), scale, 25, max_pixels=10_000)
     assert isinstance(found, PairKernel)
     assert found.kernel.shape == (side(scale, 25),) * 2
@@ -63,7 +63,7 @@ def test_states_its_error(coffee):
     """Errors of eight noisy pairs over what is stated for them: 1 on average."""
     over = {"weights": [], "centre": [], "width": []}
     for seed in range(8):
-        at = placed(gaussian(9, 0.8 + 0.1 * seed, 0.8), 4)
+        at = align_kernel(gaussian(9, 0.8 + 0.1 * seed, 0.8), 4)
         found = kernel_of_pair(*pair(coffee, at, 4, 2, seed), 4, 13)
         real = kernel_of_pair(*pair(coffee, at, 4, 0, seed), 4, 13)
         expected = truth(at, 14)
@@ -75,7 +75,7 @@ def test_states_its_error(coffee):
 
 
 def test_fits_gain_and_offset_of_each_channel(coffee):
-    at = placed(gaussian(13, 1.6), 2)
+    at = align_kernel(gaussian(13, 1.6), 2)
     lr, hr = pair(coffee, at, 2)
     lr = lr * [0.8, 0.9, 0.95] + np.array([4, 0, -1]) / 255
     found = kernel_of_pair(lr, hr, 2)
@@ -85,16 +85,16 @@ def test_fits_gain_and_offset_of_each_channel(coffee):
 
 
 def test_sees_what_registration_left(coffee):
-    at = placed(gaussian(13, 1.6), 4)
-    moved = Placed(at.kernel, (at.anchor[0] - 1, at.anchor[1] + 2), (0.0, 0.0))
+    at = align_kernel(gaussian(13, 1.6), 4)
+    moved = AlignedKernel(at.kernel, (at.anchor[0] - 1, at.anchor[1] + 2), (0.0, 0.0))
     found = kernel_of_pair(*pair(coffee, moved, 4), 4)
     assert found.centre == pytest.approx((1, -2), abs=0.02)
     assert found.width == pytest.approx((1.6, 1.6), abs=0.05)
 
 
 def test_each_part_of_the_field_has_its_own(coffee):
-    lr, hr = pair(coffee, placed(gaussian(13, 1.0), 2), 2)
-    wide, _ = pair(coffee, placed(gaussian(13, 2.0), 2), 2)
+    lr, hr = pair(coffee, align_kernel(gaussian(13, 1.0), 2), 2)
+    wide, _ = pair(coffee, align_kernel(gaussian(13, 2.0), 2), 2)
     half = lr.shape[1] // 2
     lr[:, half:] = wide[:, half:]
     left = kernel_of_pair(lr, hr, 2, part=(slice(None), slice(0, half)))
@@ -104,7 +104,7 @@ def test_each_part_of_the_field_has_its_own(coffee):
 
 
 def test_refuses_what_tells_nothing(coffee):
-    lr, hr = pair(coffee, placed(gaussian(13, 1.6), 4), 4)
+    lr, hr = pair(coffee, align_kernel(gaussian(13, 1.6), 4), 4)
     flat = kernel_of_pair(np.full_like(lr, 0.5), np.full_like(hr, 0.5), 4)
     assert isinstance(flat, Refused)
     assert "flat" in flat.reason

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from realdeg.imaging.blur import blur_subsample, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample
 from realdeg.imaging.kernels import centre_of_mass, gaussian
 from realdeg.imaging.resample import resize
 from realdeg.kernels import kernelgan as kg
@@ -152,9 +152,9 @@ def test_edge_map_and_crops():
     assert chances[:, 96:104].sum() == pytest.approx(1)
     assert kg.edge_map(np.full((64, 64), 0.3)).min() > 0
     places = np.stack(np.meshgrid(np.arange(200) / 200, np.arange(140) / 140, [0.0]), -1)[:, :, 0]
-    source = kg.Source(places.astype(np.float32), "a", 0)
-    again = kg.Source(places.astype(np.float32), "a", 0)
-    other = kg.Source(places.astype(np.float32), "b", 0)
+    source = kg.CropSource(places.astype(np.float32), "a", 0)
+    again = kg.CropSource(places.astype(np.float32), "a", 0)
+    other = kg.CropSource(places.astype(np.float32), "b", 0)
     for i in range(20):
         wide, real, noise = source.draw(i)
         assert (wide.shape, real.shape, noise.shape) == ((3, 64, 64), (3, 26, 26), (2, 3, 26, 26))
@@ -169,7 +169,7 @@ def test_drawing_does_not_change_the_photo():
     """The published program added its noise to the photo itself."""
     photo = np.random.default_rng(0).random((128, 128, 3), dtype=np.float32)
     before = photo.copy()
-    kg.learn([photo], ["a"], iterations=3)
+    kg.estimate_kernels([photo], ["a"], iterations=3)
     np.testing.assert_array_equal(photo, before)
 
 
@@ -219,7 +219,7 @@ def test_x4_is_x2_twice():
 
 @pytest.fixture(scope="module")
 def blurred(photos_of_three):
-    truth = placed(gaussian(15, 2.0, 1.1, 0.7), 2)
+    truth = align_kernel(gaussian(15, 2.0, 1.1, 0.7), 2)
     hr = photos_of_three[0]
     return hr, truth, blur_subsample(hr, truth, 2)
 
@@ -234,7 +234,7 @@ def photos_of_three(sample):
 def test_a_short_run_beats_bicubic(blurred):
     """Re-degrading HR by what LR alone tells; bicubic is what one would take without it."""
     hr, _, lr = blurred
-    first, last = (kg.learn([lr], ["a"], iterations=n)[0] for n in (5, 250))
+    first, last = (kg.estimate_kernels([lr], ["a"], iterations=n)[0] for n in (5, 250))
     assert last.bicubic < first.bicubic / 10
     assert last.kernel.sum() == pytest.approx(1, abs=0.15)
     kernel = kg.centred(kg.pruned(last.kernel), 2)
@@ -244,7 +244,7 @@ def test_a_short_run_beats_bicubic(blurred):
     )
 
     def error(k):
-        return np.square(blur_subsample(hr, placed(k, 2), 2) - lr).mean()
+        return np.square(blur_subsample(hr, align_kernel(k, 2), 2) - lr).mean()
 
     assert error(kernel) < error(kg.bicubic_kernel()) / 4
 
@@ -253,12 +253,12 @@ def test_neighbours_do_not_matter(photos_of_three):
     """Bytes on a processor, where photos go one by one; in one group, to what rounding has become."""
     photos = [photo[:180, :200].astype(np.float32) / 255 for photo in (*photos_of_three, *photos_of_three)]
     keys = ["a", "b", "c", "d"]
-    alone = kg.learn(photos[:1], keys[:1], iterations=12)[0].kernel
-    np.testing.assert_array_equal(kg.learn(photos, keys, iterations=12)[0].kernel, alone)
-    exact = kg.learn(photos[:1], keys[:1], iterations=12, dtype=torch.float64)[0].kernel
-    grouped = kg.learn(photos, keys, iterations=12, dtype=torch.float64, group=4)
+    alone = kg.estimate_kernels(photos[:1], keys[:1], iterations=12)[0].kernel
+    np.testing.assert_array_equal(kg.estimate_kernels(photos, keys, iterations=12)[0].kernel, alone)
+    exact = kg.estimate_kernels(photos[:1], keys[:1], iterations=12, dtype=torch.float64)[0].kernel
+    grouped = kg.estimate_kernels(photos, keys, iterations=12, dtype=torch.float64, group=4)
     np.testing.assert_allclose(grouped[0].kernel, exact, atol=1e-10)
-    others = kg.learn(
+    others = kg.estimate_kernels(
         photos[:1] + photos[1:3][::-1], ["a", "x", "y"], iterations=12, dtype=torch.float64, group=4
     )
     np.testing.assert_array_equal(others[0].kernel, grouped[0].kernel)  # the last group is filled up
@@ -267,4 +267,4 @@ def test_neighbours_do_not_matter(photos_of_three):
 
 def test_small_photos_are_refused():
     with pytest.raises(ValueError, match="128 px"):
-        kg.learn([np.zeros((127, 300, 3), np.float32)], ["a"])
+        kg.estimate_kernels([np.zeros((127, 300, 3), np.float32)], ["a"])

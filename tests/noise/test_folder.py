@@ -12,7 +12,7 @@ from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
 from realdeg.noise.classic import classic
-from realdeg.noise.folder import counts, harvest
+from realdeg.noise.folder import counts, extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
 from realdeg.pools.pools import NoisePool
 
@@ -76,7 +76,7 @@ def src(tmp_path_factory):
 
 def test_the_pool_holds_pixels_and_where_they_come_from(src, tmp_path):
     out = tmp_path / "pool.npz"
-    report = harvest(src, out, SMALL)
+    report = extract_noise_pool(src, out, SMALL)
     reasons = {record.key: record.reason for record in report.records if not record.ok}
     assert set(reasons) == {"dark", "noisy", "tiny", "broken"}
     assert "9 a mean of 50 or less" in reasons["dark"]
@@ -96,34 +96,34 @@ def test_the_pool_holds_pixels_and_where_they_come_from(src, tmp_path):
         "mean of 50 or less": 9,
     }
     again = tmp_path / "two.npz"
-    harvest(src, again, SMALL, running=Running(workers=2))
+    extract_noise_pool(src, again, SMALL, running=Running(workers=2))
     assert again.read_bytes() == out.read_bytes()
 
 
 def test_it_goes_on_where_it_stopped(src, tmp_path):
     out = tmp_path / "pool.npz"
-    harvest(src, out, SMALL, running=Running(limit=1))
-    report = harvest(src, out, SMALL)
+    extract_noise_pool(src, out, SMALL, running=Running(limit=1))
+    report = extract_noise_pool(src, out, SMALL)
     assert report.resumed == 1
     whole = tmp_path / "whole.npz"
-    harvest(src, whole, SMALL)
+    extract_noise_pool(src, whole, SMALL)
     assert out.read_bytes() == whole.read_bytes()
     with pytest.raises(UserError, match="other settings"):
-        harvest(src, out, NoiseSettings("classic", 16))
+        extract_noise_pool(src, out, NoiseSettings("classic", 16))
 
 
 def test_a_folder_of_pictures(src, tmp_path):
-    harvest(src, tmp_path / "pool", SMALL)
+    extract_noise_pool(src, tmp_path / "pool", SMALL)
     assert (tmp_path / "pool" / "deep" / "b_008.png").is_file()
     assert len(NoisePool.read(tmp_path / "pool").names) == 18
 
 
 def test_no_pool_where_nothing_passes(src, tmp_path):
-    harvest(src, tmp_path / "pool.npz", SMALL)
+    extract_noise_pool(src, tmp_path / "pool.npz", SMALL)
     strict = NoiseSettings("classic", 32, max_variance=0.1)
-    harvest(src, tmp_path / "pool.npz", strict, running=Running(overwrite=True))
+    extract_noise_pool(src, tmp_path / "pool.npz", strict, running=Running(overwrite=True))
     assert len(NoisePool.read(tmp_path / "pool.npz").names) == 18  # that of the earlier run is not lost
-    harvest(src, tmp_path / "none.npz", strict)
+    extract_noise_pool(src, tmp_path / "none.npz", strict)
     assert not (tmp_path / "none.npz").exists()
     with pytest.raises(UserError, match=r"not written as \.mat"):
-        harvest(src, tmp_path / "pool.mat", SMALL)
+        extract_noise_pool(src, tmp_path / "pool.mat", SMALL)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.noise.folder import counts, harvest
+from realdeg.noise.folder import counts, extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
 from realdeg.pools.found import job_folder
 from realdeg.pools.level_function import KNOTS, NoiseLevelFunction, level_function
@@ -69,7 +69,7 @@ def made(tmp_path_factory, sample):
 @pytest.fixture(scope="module")
 def pool(made, tmp_path_factory):
     out = tmp_path_factory.mktemp("pool") / "pool.npz"
-    harvest(made[0], out, DEFAULT)
+    extract_noise_pool(made[0], out, DEFAULT)
     return NoisePool.read(out)
 
 
@@ -136,26 +136,26 @@ def test_what_a_photo_without_flat_places_gives_is_marked(pool):
 
 def test_the_same_bytes_however_it_is_made(made, pool, tmp_path):
     one, two, cut = (tmp_path / f"{name}.npz" for name in ("one", "two", "cut"))
-    harvest(made[0], one, DEFAULT)
-    harvest(made[0], two, DEFAULT, running=Running(workers=2))
-    harvest(made[0], cut, DEFAULT, running=Running(limit=2))
-    assert harvest(made[0], cut, DEFAULT).resumed == 2
+    extract_noise_pool(made[0], one, DEFAULT)
+    extract_noise_pool(made[0], two, DEFAULT, running=Running(workers=2))
+    extract_noise_pool(made[0], cut, DEFAULT, running=Running(limit=2))
+    assert extract_noise_pool(made[0], cut, DEFAULT).resumed == 2
     assert one.read_bytes() == two.read_bytes() == cut.read_bytes()
     (job_folder(cut) / "patches" / Path(next(iter(made[1]))).with_suffix(".npz").name).write_bytes(b"x")
-    harvest(made[0], cut, DEFAULT)  # a damaged file is made again
+    extract_noise_pool(made[0], cut, DEFAULT)  # a damaged file is made again
     assert one.read_bytes() == cut.read_bytes()
 
 
 def test_settings_are_heeded(made, tmp_path):
     few = tmp_path / "few.npz"
-    harvest(made[0], few, NoiseSettings(size=32, per_level=1))
+    extract_noise_pool(made[0], few, NoiseSettings(size=32, per_level=1))
     pool = NoisePool.read(few)
     assert all(patch.shape == (32, 32, 3) for patch in pool.patches)
     assert 1 <= len(flat(pool)) <= 8
     with pytest.raises(UserError, match="no patches of 40 px"):
-        harvest(made[0], tmp_path / "a.npz", NoiseSettings(size=40))
+        extract_noise_pool(made[0], tmp_path / "a.npz", NoiseSettings(size=40))
     with pytest.raises(UserError, match="not written as a folder"):
-        harvest(made[0], tmp_path / "a", DEFAULT)
+        extract_noise_pool(made[0], tmp_path / "a", DEFAULT)
 
 
 def test_an_equal_photo_counts_once(made, tmp_path):
@@ -163,7 +163,7 @@ def test_an_equal_photo_counts_once(made, tmp_path):
     for copy in ("a", "b"):
         (tmp_path / "in" / f"{copy}.png").parent.mkdir(exist_ok=True)
         (tmp_path / "in" / f"{copy}.png").write_bytes((made[0] / name).read_bytes())
-    report = harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    report = extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     pool = NoisePool.read(tmp_path / "pool.npz")
     assert report.count("ok") == 2
     assert {facts["source"] for facts in pool.about["patches"].values()} == {"a.png"}
@@ -174,7 +174,7 @@ def test_grey_photos_give_grey_noise(sample, tmp_path):
         image = noisy(reduced(path), number)[..., :1]
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(image[..., 0]).save(tmp_path / "in" / f"{number}.png")
-    harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     pool = NoisePool.read(tmp_path / "pool.npz")
     for index in range(len(pool.names)):
         patch = pool.residual(index)
@@ -190,7 +190,7 @@ def test_a_grey_photo_among_others_gives_grey_noise_far_stronger_than_theirs(mad
     rng = np.random.default_rng(5)
     grey = 120 + rng.normal(0, 30, (160, 160))
     write_image(tmp_path / "in" / "grey.png", np.uint8(np.clip(grey, 0, 255))[..., None].repeat(3, 2))
-    harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     pool = NoisePool.read(tmp_path / "pool.npz")
     own = [name for name, facts in pool.about["patches"].items() if facts["source"] == "grey.png"]
     assert own == ["grey_made0", "grey_made1"]
@@ -207,7 +207,7 @@ def test_one_photo_of_nothing_but_texture(tmp_path):
     clean = 120 + 30 * (texture / texture.std())[..., None] * np.ones(3)
     write_image(tmp_path / "in" / "grass.png", noisy(clean, 1))
     write_image(tmp_path / "in" / "more.png", noisy(clean[::-1], 2))
-    harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     pool = NoisePool.read(tmp_path / "pool.npz")
     assert pool.names
     sigma = [float((255 * pool.residual(i)).std()) for i in range(len(pool.names))]
@@ -218,7 +218,7 @@ def test_photos_that_can_give_nothing_say_why(tmp_path):
     write_image(tmp_path / "in" / "black.png", np.zeros((128, 128, 3), np.uint8))
     write_image(tmp_path / "in" / "smooth.png", np.full((128, 128, 3), 90, np.uint8))
     write_image(tmp_path / "in" / "tiny.png", np.full((40, 128, 3), 90, np.uint8))
-    report = harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    report = extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     reasons = {record.key: record.reason for record in report.records}
     assert "black or white nearly everywhere" in reasons["black"]
     assert "shows no noise anywhere" in reasons["smooth"]
@@ -235,7 +235,7 @@ def test_blocks_of_a_strong_jpeg_are_no_noise(made, tmp_path):
     blocks = rng.integers(90, 130, (20, 24, 3)).repeat(8, 0).repeat(8, 1)
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in" / "blocks.png", np.uint8(blocks) + rng.integers(0, 3, blocks.shape, np.uint8))
-    report = harvest(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
+    report = extract_noise_pool(tmp_path / "in", tmp_path / "pool.npz", DEFAULT)
     assert "nothing but the blocks of a strong JPEG" in report.records[0].reason
 
 

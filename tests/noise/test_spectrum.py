@@ -80,14 +80,16 @@ def test_mending_keeps_what_lies_above_and_makes_what_lies_below():
         noise = rng.normal(0, 3, (64, 64, 3))
         blotchy = noise + 5 * ndimage.gaussian_filter(rng.normal(0, 9, (64, 64, 3)), (16, 16, 0))
         residual = ns.without_shading(blotchy[None])[0]
-        before, after = (ns.transform(one[None])[0] for one in (residual, ns.mended(residual, key)))
+        before, after = (
+            ns.transform(one[None])[0] for one in (residual, ns.replace_low_bands(residual, key))
+        )
         assert np.allclose(after[:, ~low], before[:, ~low], atol=1e-3)
         assert np.allclose(after[:, 0, 0], 0, atol=1e-4)
         after[:, 0, 0] = np.nan
         energies.append(np.nanmean(np.square(after[:, low])))
     assert np.mean(energies) == pytest.approx(9, rel=0.25)
-    assert np.array_equal(ns.mended(residual, 3), ns.mended(residual, 3))
-    assert not np.array_equal(ns.mended(residual, 3), ns.mended(residual, 4))
+    assert np.array_equal(ns.replace_low_bands(residual, 3), ns.replace_low_bands(residual, 3))
+    assert not np.array_equal(ns.replace_low_bands(residual, 3), ns.replace_low_bands(residual, 4))
 
 
 def test_made_noise_has_the_spectrum_that_was_asked_for():
@@ -95,7 +97,7 @@ def test_made_noise_has_the_spectrum_that_was_asked_for():
     rng = np.random.default_rng(2)
     noise = ndimage.gaussian_filter(rng.normal(0, 8, (300, 64, 64, 3)) @ MIX.T, (0, 0.7, 0.7, 0), mode="wrap")
     wanted = ns.covariance(ns.transform(noise.astype(np.float32))).mean(0)
-    made = np.stack([ns.made(wanted, key, 64) for key in range(200)])
+    made = np.stack([ns.synthesise(wanted, key, 64) for key in range(200)])
     found = ns.covariance(ns.transform(made)).mean(0)
     one, two = (np.trace(bands, axis1=1, axis2=2) for bands in (found, wanted))
     assert np.allclose(one, two, atol=0.07 * two.max())
@@ -111,6 +113,6 @@ def test_made_noise_has_the_spectrum_that_was_asked_for():
 
 def test_drawing_on_levels_the_lowest_bands():
     bands = np.arange(1.0, ns.BANDS + 1)[:, None, None] * np.eye(3)
-    even = ns.drawn_on(bands)
+    even = ns.extrapolate_bands(bands)
     assert np.array_equal(even[ns.LOWEST :], bands[ns.LOWEST :])
     assert np.allclose(even[: ns.LOWEST], (ns.LOWEST + 1.5) * np.eye(3))

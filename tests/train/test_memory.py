@@ -11,9 +11,9 @@ from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_SOME_FAILED, Unfit, UserE
 from train.machine import choose
 from train.memory import enough_memory
 from train.restore import models
-from train.restore.model import Bicubic, Model
+from train.restore.model import D2CSR, Bicubic
 from train.restore.models import SHIPPED
-from train.sample.sampling import Wish, sample_photo
+from train.sample.sampling import SampleRequest, sample_photo
 from train.upscale.command import upscale_files
 
 ERRORS = [
@@ -92,20 +92,20 @@ def test_upscale_goes_on_with_the_other_photos(photos, tmp_path, error):
 def test_a_photo_that_is_too_large_to_sample_is_named(photos, tmp_path, error):
     out = tmp_path / "out"
     with pytest.raises(UserError, match=r"b\.png: ran out of memory; cut the photo into parts") as caught:
-        sample_photo(Hungry(error), photos / "b.png", out, Wish((0, 1)))
+        sample_photo(Hungry(error), photos / "b.png", out, SampleRequest((0, 1)))
     assert caught.value.exit_code == EXIT_MISSING_RESOURCE
     assert made(out) == ["seed_0.png"], "of the first sample; without a record it is drawn again"
-    assert sample_photo(Hungry(error), photos / "a.png", out, Wish((0, 1)))
+    assert sample_photo(Hungry(error), photos / "a.png", out, SampleRequest((0, 1)))
 
 
 def test_the_program_upscale_says_which_photo_and_what_to_lower(photos, tmp_path, program, monkeypatch):
-    whole = Model.__call__
+    whole = D2CSR.__call__
     error = ERRORS[0]
 
     def hungry(self, lr):
         return Hungry(error)(lr) if lr.shape[1] == WIDE else whole(self, lr)
 
-    monkeypatch.setattr(Model, "__call__", hungry)
+    monkeypatch.setattr(D2CSR, "__call__", hungry)
     ended = program("upscale", photos, "-o", tmp_path / "up")
     assert ended.code == EXIT_SOME_FAILED
     (line,) = [line for line in ended.err.splitlines() if "memory" in line]

@@ -16,8 +16,8 @@ from train.nets.host import SinglePath
 from train.nets.hosts import HOSTS
 from train.nets.tree import FusionNet, TreeNet
 from train.restore.checkpoint import Checkpoint
-from train.restore.model import Model
-from train.restore.models import Use, following
+from train.restore.model import D2CSR
+from train.restore.models import InferenceOptions, ema_suffix
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:
@@ -49,7 +49,7 @@ def build(s: D2CSettings) -> tuple[Any, Any]:
     return tree, fusion
 
 
-def restored(found: Checkpoint, use: Use) -> Model:
+def restored(found: Checkpoint, use: InferenceOptions) -> D2CSR:
     """The trained model of a checkpoint.
 
     Raises:
@@ -57,8 +57,8 @@ def restored(found: Checkpoint, use: Use) -> Model:
     """
     tree, fusion = build(from_mapping(D2CSettings, dict(found.about["settings"]), str(found.weights)))
     nets = {"tree": tree} if fusion is None else {"tree": tree, "fusion": fusion}
-    ending = following(found)
+    ending = ema_suffix(found)
     found.load_weights({f"{name}{ending}": net for name, net in nets.items()})
     machine = choose(use.device, use.precision)
     tree, fusion = machine.place(tree), fusion and machine.place(fusion)
-    return Model(tree, fusion, int(found.about["scale"]), machine, use.tile, use.project, use.ensemble)
+    return D2CSR(tree, fusion, int(found.about["scale"]), machine, use.tile, use.project, use.ensemble)

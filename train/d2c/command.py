@@ -6,16 +6,15 @@ python -m train.d2c --data PAIRS -o RUN [--preset tiny]
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from realdeg.options import command
+from realdeg.options import command, settings_options
+from realdeg.output import Output
 from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.program import run_options, run_program
 
 if TYPE_CHECKING:
     from train.engine.session import Session
@@ -46,7 +45,7 @@ def train_d2c(
 def _learn(session: Session[D2CSettings]) -> Path:
     from train.d2c.learning import Learning
     from train.engine.session import Nets, Stage
-    from train.restore.model import Model
+    from train.restore.model import D2CSR
 
     s, bring = session.settings, session.bring
     steps = session.first_end() if s.schedule == "paper" else session.steps
@@ -77,9 +76,9 @@ def _learn(session: Session[D2CSettings]) -> Path:
         lr_image, target = bring(i, batch)
         return learning.convergence(learning.predict(lr_image), target, rate(i - steps, fusion_steps))
 
-    def model(nets: Nets, *, fused: bool) -> Model:
+    def model(nets: Nets, *, fused: bool) -> D2CSR:
         tree: Any = nets["tree"]
-        return Model(tree, nets.get("fusion") if fused else None, scale, session.machine.exact())
+        return D2CSR(tree, nets.get("fusion") if fused else None, scale, session.machine.exact())
 
     mean, whole = (functools.partial(model, fused=fused) for fused in (False, True))
     if s.schedule == "joint" or learning.fusion is None:
@@ -99,8 +98,8 @@ def learning_rate(s: D2CSettings, i: int, steps: int, *, per_epoch: int) -> floa
     from train.engine.rates import cosine, risen, stairs
 
     if s.lr_schedule == "cosine":
-        return s.lr * risen(i, s.warmup) * cosine(i, steps)
-    return s.lr * risen(i, s.warmup) * stairs(i // per_epoch, s.halve_every, 0.5)
+        return s.learning_rate * risen(i, s.warmup) * cosine(i, steps)
+    return s.learning_rate * risen(i, s.warmup) * stairs(i // per_epoch, s.halve_every, 0.5)
 
 
 def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
@@ -117,18 +116,20 @@ def next_command(out: Path, s: D2CSettings) -> str:
 
     assert s.data is not None
     split = split_to_evaluate(s.data, int(opened(out, None).about["scale"]))
-    words = ["python", "-m", "train.evaluate", "--run", str(out), "--data", str(s.data)]
+    words = ["realdeg", "evaluate", "--run", str(out), "--data", str(s.data)]
     return shlex.join(words if split == "test" else [*words, "--split", split])
 
 
-@command(D2CSettings, PRESETS, required=("data", "out"))
-@click.option(
-    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
-def main(settings: D2CSettings, resume: bool, quiet: bool) -> None:
-    """Train D2C-SR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
-    say = (lambda text: None) if quiet else click.echo
-    out = train_d2c(settings, overwrite=not resume, quiet=quiet, say=say)
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        say(f"{out}: done; next: {next_command(out, settings)}")
+@command(PRESETS)
+@settings_options(D2CSettings, required=("data", "out"))
+@run_options
+def main(settings: D2CSettings, resume: bool, output: Output) -> None:
+    """Train D2C-SR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on.
+
+    Examples:
+      realdeg train d2c --data pairs -o run --preset tiny
+      realdeg train d2c --data pairs -o run --dry-run
+    """
+    run_program(
+        train_d2c, settings, output, resume=resume, following=functools.partial(next_command, s=settings)
+    )

@@ -39,7 +39,7 @@ class Learning:
         self.fusion: nn.Module | None = fusion and machine.place(fusion)
         self.nets = {"tree": self.tree} if self.fusion is None else {"tree": self.tree, "fusion": self.fusion}
         self.optimisers = {
-            name: torch.optim.Adam(net.parameters(), lr=s.lr, weight_decay=s.weight_decay)
+            name: torch.optim.Adam(net.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
             for name, net in zip(("opt_d", "opt_c"), self.nets.values(), strict=False)
         }
         self.margins = margins_for(s.depth, far=s.margin_far, near=s.margin_near).to(machine.device)

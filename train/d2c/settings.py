@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from realdeg.options import setting
+from realdeg.settings import setting
 from train.engine.run_settings import RunSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "base": "bicubic",
         "batch": 16,
         "steps": 200_000,
-        "lr": 4e-4,
+        "learning_rate": 4e-4,
         "lr_schedule": "cosine",
         "warmup": 1000,
         "clip": 1.0,
@@ -54,7 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "patch": 32,
         "batch": 8,
         "steps": 1000,
-        "lr": 2e-3,
+        "learning_rate": 2e-3,
         "lr_schedule": "cosine",
         "warmup": 50,
         "alpha": 1e-2,
@@ -104,7 +104,7 @@ class D2CSettings(RunSettings):
     fusion_steps: int = setting(
         0, "Steps of the second stage of --schedule paper; 0 = a quarter of the first (not published).", low=0
     )
-    lr: float = setting(1e-4, "Learning rate of Adam (released code).", above=0)
+    learning_rate: float = setting(1e-4, "Learning rate of Adam (released code).", above=0, was=("lr",))
     lr_schedule: Literal["halve", "cosine"] = setting(
         "halve",
         "halve: by half each --halve-every epochs (released code); cosine: to 0 at the last step (ours).",

@@ -84,8 +84,8 @@ class Crops:
             # Starts 0 .. H - p inclusive; the released code never samples the last row and column.
             y = int(spots[b, 0] * (small.shape[0] - p + 1))
             x = int(spots[b, 1] * (small.shape[1] - p + 1))
-            lr[at] = turned(small[y : y + p, x : x + p], turns[b])
-            hr[at] = turned(large[s * y : s * (y + p), s * x : s * (x + p)], turns[b])
+            lr[at] = dihedral(small[y : y + p, x : x + p], turns[b])
+            hr[at] = dihedral(large[s * y : s * (y + p), s * x : s * (x + p)], turns[b])
             keys.append(self.keys[image])
         return Batch(tuple(keys), lr, hr)
 
@@ -100,7 +100,7 @@ def _order(seed: int, epoch: int, count: int) -> list[int]:
     return [int(i) for i in stream(seed, str(epoch), "order").permutation(count)]
 
 
-def turned(pixels: np.ndarray, turns: Sequence[bool]) -> np.ndarray:
+def dihedral(pixels: np.ndarray, turns: Sequence[bool]) -> np.ndarray:
     """A square (H, H, 3) crop flipped left-right, flipped up-down, transposed, where `turns` says so."""
     import cv2
 
@@ -124,7 +124,7 @@ def to_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.T
     return bring(batch.lr), bring(batch.hr)
 
 
-def ahead(source: Callable[[int], T], steps: Sequence[int], depth: int = 3) -> Generator[T, None, None]:
+def prefetch(source: Callable[[int], T], steps: Sequence[int], depth: int = 3) -> Generator[T, None, None]:
     """`source(i)` for each step, made by one thread that is at most `depth` batches ahead.
 
     A thread, not processes: copying a batch between processes costs more than cutting it. An exception in

@@ -21,7 +21,7 @@ FILE = "learned.npz"
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedImages:
     """Pictures that a model has seen.
 
     Attributes:
@@ -64,13 +64,13 @@ def note_learned(out: Path, pairs: Sequence[Pair], small: Mapping[str, Thumbnail
         write_bytes(path, data)
 
 
-def read_learned(run: Path) -> Learned | None:
+def read_learned(run: Path) -> LearnedImages | None:
     """What a run has learned from; None where it does not say (an older version's, or weights alone)."""
     path = run / FILE
     small, marks = load(path), read_marks(path)
     if not small or not marks:
         return None
-    return Learned(marks, stacked(list(small.values())))
+    return LearnedImages(marks, stacked(list(small.values())))
 
 
 def read_marks(path: Path) -> frozenset[str]:

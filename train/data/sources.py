@@ -19,7 +19,7 @@ from train.data.pairs import Pair, read_pairs
 
 
 @dataclass(frozen=True)
-class Source:
+class TestImage:
     """One LR/HR pair, read when it is needed.
 
     Attributes:
@@ -37,7 +37,7 @@ class Source:
 
 def from_dataset(
     data: Path, split: str, scale: int | None, shave: int | None = None
-) -> tuple[int, list[Source]]:
+) -> tuple[int, list[TestImage]]:
     """Scale and pairs of a dataset folder; arguments and errors as of `read_pairs`.
 
     Args:
@@ -46,14 +46,14 @@ def from_dataset(
     scale, pairs = read_pairs(data, split, scale=scale)
     cut = scale if shave is None else shave
 
-    def of(pair: Pair) -> Source:
+    def of(pair: Pair) -> TestImage:
         def both() -> tuple[np.ndarray, np.ndarray]:
             lr, hr = as_uint8(pair.lr), as_uint8(pair.hr)
             check_sizes([pair.key], [lr], [hr], scale=scale)
             check_measurable(pair.key, hr, cut)
             return lr, hr
 
-        return Source(pair.key, both, (pair.lr, pair.hr), pair.marks)
+        return TestImage(pair.key, both, (pair.lr, pair.hr), pair.marks)
 
     return scale, [of(pair) for pair in pairs]
 
@@ -65,7 +65,7 @@ def from_hr(
     shave: int | None = None,
     finding: Finding = Finding(),
     leave: Callable[[Mapping[str, int]], None] = lambda left_out: None,
-) -> list[Source]:
+) -> list[TestImage]:
     """HR images of a folder, cropped to multiples of the scale and reduced by it.
 
     Args:
@@ -83,7 +83,7 @@ def from_hr(
         remedy = f"one of {', '.join(METHODS)}"
         raise UserError("--downscale", f"unknown: {method!r}", remedy, exit_code=EXIT_USAGE)
 
-    def of(key: str, path: Path) -> Source:
+    def of(key: str, path: Path) -> TestImage:
         def both() -> tuple[np.ndarray, np.ndarray]:
             hr = as_uint8(path)
             h, w = hr.shape[0] // scale, hr.shape[1] // scale
@@ -91,13 +91,13 @@ def from_hr(
             check_measurable(key, hr, scale if shave is None else shave)
             return reduced(hr, method, scale), hr
 
-        return Source(key, both, (path,), frozenset({file_hash(path)}))
+        return TestImage(key, both, (path,), frozenset({file_hash(path)}))
 
-    def twin(one: Found, group: Sequence[Found]) -> Source:
+    def twin(one: Found, group: Sequence[Found]) -> TestImage:
         def neither() -> tuple[np.ndarray, np.ndarray]:
             raise twin_problem(one, group)
 
-        return Source(f"{one.key}{one.path.suffix}", neither, (one.path,))
+        return TestImage(f"{one.key}{one.path.suffix}", neither, (one.path,))
 
     listing = look(folder, finding)
     leave(listing.left_out)

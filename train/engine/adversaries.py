@@ -46,7 +46,9 @@ class Adversaries(Generic[G, D]):
         if self.critic is not None:
             self.nets["critic"] = self.critic
         self.optimisers = {
-            name: torch.optim.Adam(part.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+            name: torch.optim.Adam(
+                part.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            )
             for name, part in zip(("opt_g", "opt_d"), self.nets.values(), strict=False)
         }
 

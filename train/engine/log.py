@@ -63,7 +63,7 @@ def _line(cells: list[str]) -> str:
     return text.getvalue()
 
 
-class Window:
+class RunningMean:
     """Mean of each number since the last look; part of a checkpoint: a resumed log goes on exactly."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Window:
         self.sums = {name: list(pair) for name, pair in state["sums"].items()}
 
 
-class Notes:
+class RunLogger:
     """The tables of a run, and the same numbers as TensorBoard events.
 
     Args:
@@ -111,7 +111,7 @@ class Notes:
         with writing(self.events):
             self.board = tensorboard(self.events, track, resumed)
 
-    def __enter__(self) -> Notes:
+    def __enter__(self) -> RunLogger:
         # TensorBoard writes from a thread, keeps what went wrong there, and raises it at the next event.
         self._hook = threading.excepthook
         threading.excepthook = self._heard

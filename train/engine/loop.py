@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 
 from realdeg.errors import Interrupted, UserError
 from realdeg.guard import stop_signals
-from train.data.batches import ahead
-from train.engine.log import Notes, Window
+from realdeg.terminal import write_line
+from train.data.batches import prefetch
+from train.engine.headline import Headline, in_words
+from train.engine.log import RunLogger, RunningMean
 from train.engine.ranks import Ranks
 from train.memory import enough_memory
 from train.progress import ProgressBar
-from train.restore.checkpoint import Stateful, left_off, save
+from train.restore.checkpoint import Stateful, resume_point, save
 
 
 class Named(Protocol):
@@ -90,9 +93,9 @@ def fit(
         Interrupted: Ctrl-C or SIGTERM; the step in hand was finished and saved.
     """
     ranks.wait()  # an earlier stage may still be being saved
-    window = Window()
+    window = RunningMean()
     kept: dict[str, Stateful] = {**parts, "window": window}
-    found = left_off(out)
+    found = resume_point(out)
     start = 0
     if found is not None:
         found.restore(kept)
@@ -102,12 +105,13 @@ def fit(
     with contextlib.ExitStack() as stack:
         show = stack.enter_context(ProgressBar(what, steps, start, quiet=quiet or not ranks.is_first))
         stop = stack.enter_context(stop_signals())
-        notes = stack.enter_context(Notes(out, track, start)) if ranks.is_first else None
+        notes = stack.enter_context(RunLogger(out, track, start)) if ranks.is_first else None
         if start:
             show.line(f"going on from step {start}")
 
         waited = busy = 0.0
-        source = stack.enter_context(contextlib.closing(ahead(batches, range(start, steps))))
+        seen = Headline()
+        source = stack.enter_context(contextlib.closing(prefetch(batches, range(start, steps))))
         for i, (batch, wait) in enumerate(_timed(source), start):
             began = time.monotonic()
             with enough_memory(f"step {i + 1}", MEMORY):
@@ -118,7 +122,10 @@ def fit(
             # A finite loss may have had a gradient that was not: weights are looked at before they are saved.
             _refuse(_lost(values, parts if saving else {}), done, batch, out)
             window.add(values)
-            show.step(done, values)
+            seen.add(values)
+            show.step(done, seen.told())
+            if ranks.is_first and (doubt := show.schedule(done)):
+                write_line(sys.stderr, doubt) if quiet else show.line(doubt)
             if done % log_every == 0 or done == steps:
                 means = window.take()
                 if notes:
@@ -127,7 +134,8 @@ def fit(
                 judgement = check(done)
                 notes.add("validation", done, judgement)
                 notes.show(done, check.picture)
-                show.line(f"step {done}: " + "  ".join(f"{n} {v:.4f}" for n, v in judgement.items()))
+                seen.judged(judgement)
+                show.line(f"step {done}: {in_words(judgement)}")
             if notes and saving:
                 save(out, done, kept, about)
             if stopped and done < steps:
@@ -169,5 +177,6 @@ def _refuse(lost: list[str], done: int, batch: Named, out: Path) -> None:
         raise UserError(
             out,
             f"{', '.join(lost)} became NaN or infinite at step {done}, whose crops are from {files}",
-            "look at these images, or lower --lr; the last checkpoint is kept, run again to go on from it",
+            "look at these images, or lower `learning_rate`; the last checkpoint is kept, run again to go on "
+            "from it",
         )

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.options import check_limits, setting
-from realdeg.settings import to_mapping
+from realdeg.settings import check_limits, setting, to_mapping
 
 # What may differ between the two halves of a resumed run. Most of it changes nothing of what a step computes;
 # more steps stretch a cosine schedule, which is what whoever asks for more wants; and a run that went wrong
@@ -20,7 +19,7 @@ FREE = frozenset(
     (
         *("data", "extra", "out", "cache", "device", "precision", "track", "compile", "vgg_weights"),
         "trust_weights",
-        *("lr", "warmup", "clip", "batch", "accumulate"),
+        *("learning_rate", "warmup", "clip", "batch", "accumulate"),
         *("epochs", "steps", "check_every", "check_images", "save_every", "log_every"),
     )
 )
@@ -48,7 +47,7 @@ class RunSettings:
     batch: int = setting(16, "Crops a step, over all processes of `torchrun`.", low=1)
     epochs: int = setting(1000, "Passes over the images; used where --steps is 0.", low=1)
     steps: int = setting(0, "Training steps; 0 = --epochs passes.", low=0)
-    lr: float = setting(1e-4, "Learning rate of Adam.", above=0)
+    learning_rate: float = setting(1e-4, "Learning rate of Adam.", above=0, was=("lr",))
     warmup: int = setting(0, "Steps of linear rise of the learning rate (ours).", low=0)
     weight_decay: float = setting(0.0, "Of Adam.", low=0)
     clip: float = setting(0.0, "Largest norm of a gradient (ours); 0: whatever it is.", low=0)

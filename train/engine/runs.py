@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from realdeg.errors import UserError
-from realdeg.settings import RUN_FILE, read_yaml
+from realdeg.settings import RUN_FILE, current_names, read_yaml, to_mapping
 from train.data.learned import FILE as LEARNED
 from train.data.reference_list import FILE as REFERENCES
 from train.engine.history import FILE as HISTORY
@@ -17,15 +16,12 @@ from train.engine.surroundings import FILE
 from train.restore.checkpoint import FOLDER, latest
 
 
-def refuse_other_settings(
-    out: Path, now: Mapping[str, Any], free: set[str], defaults: Mapping[str, Any]
-) -> dict[str, tuple[Any, Any]]:
+def refuse_other_settings(out: Path, settings: Any, free: set[str]) -> dict[str, tuple[Any, Any]]:
     """Refuse to go on with a run that was begun differently.
 
     Args:
-        now: settings in force, as plain values.
+        settings: those in force; what a run's version did not have yet held at its default.
         free: names that may differ.
-        defaults: what held for names that the run's version did not have yet.
 
     Returns:
         Free settings that differ, by name: before and now.
@@ -35,8 +31,8 @@ def refuse_other_settings(
     """
     if not (out / RUN_FILE).is_file():
         return {}
-    before = read_yaml(out / RUN_FILE)
-    before = {**defaults, **before}
+    now, defaults = to_mapping(settings), to_mapping(type(settings)())
+    before = {**defaults, **current_names(type(settings), read_yaml(out / RUN_FILE))}
     changed = {n: (before.get(n), now[n]) for n in now if now[n] is not None and before.get(n) != now[n]}
     wrong = {name: values for name, values in changed.items() if name not in free}
     if wrong:

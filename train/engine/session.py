@@ -36,7 +36,7 @@ from train.engine.surroundings import note_surroundings
 from train.evaluate.check import checker, spread
 from train.machine import Machine, choose, hold_memory
 from train.restore.checkpoint import EMA_SUFFIX, Checkpoint, Stateful, latest
-from train.restore.model import Enlarger
+from train.restore.model import Upscaler
 
 S = TypeVar("S", bound=RunSettings)
 Nets = Mapping[str, nn.Module]
@@ -60,7 +60,7 @@ class Stage:
 
     step: Step
     steps: int
-    model: Callable[[Nets], Enlarger]
+    model: Callable[[Nets], Upscaler]
     what: str = "training"
     idle: frozenset[str] = frozenset()
 
@@ -289,7 +289,7 @@ def _prepared(
         split = read_split(data, scale=s.scale, extra=s.extra)
     s = replace(s, scale=split.scale)
     with ranks.first_alone():  # which then writes run.yaml
-        changed = refuse_other_settings(out, to_mapping(s), set(free), to_mapping(type(s)()))
+        changed = refuse_other_settings(out, s, set(free))
     machine = choose(s.device, s.precision)
     if machine.device.type == "cpu":
         hold_memory()

@@ -12,7 +12,7 @@ from realdeg.metrics.psnr import Convention, psnr_y
 from realdeg.metrics.ssim import ssim_y
 from train.data.cache import check_measurable, check_sizes, decoded
 from train.data.pairs import Pair
-from train.restore.model import Enlarger
+from train.restore.model import Upscaler
 
 CONVENTIONS = ("standard", "d2c", "no-border")
 
@@ -49,7 +49,7 @@ def spread(pairs: Sequence[Pair], count: int) -> Sequence[Pair]:
     return [pairs[i * len(pairs) // count] for i in range(count)]
 
 
-def checker(pairs: Sequence[Pair], model: Enlarger, folder: Path) -> Checker:
+def checker(pairs: Sequence[Pair], model: Upscaler, folder: Path) -> Checker:
     """Judge of a model on pairs of a dataset, whose decoded images lie in `folder`.
 
     Raises:
@@ -71,7 +71,7 @@ class Checker:
         lr, hr: pairs, (h, w, 3) and (s h, s w, 3) uint8.
     """
 
-    def __init__(self, model: Enlarger, lr: Sequence[np.ndarray], hr: Sequence[np.ndarray]) -> None:
+    def __init__(self, model: Upscaler, lr: Sequence[np.ndarray], hr: Sequence[np.ndarray]) -> None:
         self.model, self.lr, self.hr = model, lr, hr
         self.bicubic: list[dict[str, float]] = []
 

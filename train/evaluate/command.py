@@ -23,13 +23,13 @@ from train.upscale.command import model_options
 if TYPE_CHECKING:
     import numpy as np
 
-    from train.data.sources import Source
+    from train.data.sources import TestImage
     from train.evaluate.gallery import Gallery
-    from train.evaluate.pair_evaluation import Measured
+    from train.evaluate.pair_evaluation import PairScores
     from train.evaluate.space_evaluation import Sampling
     from train.losses.perceptual import LPIPS
     from train.restore.enforced import How
-    from train.restore.model import Enlarger, Trained
+    from train.restore.model import Trained, Upscaler
 
 
 def evaluate(
@@ -41,7 +41,7 @@ def evaluate(
     downscale: str = "matlab_bicubic",
     convention: str = "standard",
     out: Path | None = None,
-    model: Enlarger | None = None,
+    model: Upscaler | None = None,
     device: str = "auto",
     scale: int | None = None,
     project: bool = False,
@@ -139,7 +139,7 @@ def evaluate(
     return table
 
 
-def _refuse_overlap(out: Path, data: Path | None, hr: Path | None, sources: Sequence[Source]) -> None:
+def _refuse_overlap(out: Path, data: Path | None, hr: Path | None, sources: Sequence[TestImage]) -> None:
     """Images must not land among those that are measured, nor replace one."""
     from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
 
@@ -147,12 +147,12 @@ def _refuse_overlap(out: Path, data: Path | None, hr: Path | None, sources: Sequ
     refuse_replacing((_sr(out, one) for one in sources), (path for one in sources for path in one.files))
 
 
-def _sr(out: Path, source: Source) -> Path:
+def _sr(out: Path, source: TestImage) -> Path:
     return out / "SR" / PurePosixPath(f"{source.key}.png")
 
 
 def _chosen(
-    model: Enlarger | None,
+    model: Upscaler | None,
     data: Path | None,
     split: str,
     hr: Path | None,
@@ -161,7 +161,7 @@ def _chosen(
     convention: str,
     finding: Finding,
     leave: Callable[[Mapping[str, int]], None],
-) -> tuple[int, list[Source]]:
+) -> tuple[int, list[TestImage]]:
     """Scale and pairs of what is named."""
     from train.data.sources import from_dataset, from_hr
 
@@ -183,7 +183,7 @@ def _chosen(
     raise UserError("evaluate", "needs one set of images", "give --data or --hr", exit_code=EXIT_USAGE)
 
 
-def _common_scale(model: Enlarger, data: Path, split: str) -> int | None:
+def _common_scale(model: Upscaler, data: Path, split: str) -> int | None:
     """The model's scale if a dataset of several scales holds it; else what the dataset has."""
     from realdeg.records import read_manifest
 
@@ -193,7 +193,7 @@ def _common_scale(model: Enlarger, data: Path, split: str) -> int | None:
     return model.scale if scales else None
 
 
-def _other_scale(model: Enlarger, data: Path, have: str) -> UserError:
+def _other_scale(model: Upscaler, data: Path, have: str) -> UserError:
     return UserError(
         data,
         f"holds {have} pairs, the model was trained for x{model.scale}",
@@ -204,7 +204,7 @@ def _other_scale(model: Enlarger, data: Path, have: str) -> UserError:
 
 def _measurer(
     model: Any, scale: int, convention: str, lpips: LPIPS | None, sampling: Sampling | None
-) -> Callable[[np.ndarray, np.ndarray], Measured]:
+) -> Callable[[np.ndarray, np.ndarray], PairScores]:
     """What is done with LR and HR of each pair."""
     if sampling is None:
         from train.evaluate.pair_evaluation import measure
@@ -255,7 +255,7 @@ def _found(table: Table, samples: int) -> str:
     return f"{samples} samples of each of {len(table.rows)} pairs x{table.scale}: {', '.join(said)}."
 
 
-def _moved(lpips: LPIPS, model: Enlarger | None) -> LPIPS:
+def _moved(lpips: LPIPS, model: Upscaler | None) -> LPIPS:
     """LPIPS on the model's device."""
     import torch
 

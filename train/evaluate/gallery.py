@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from realdeg.report.evaluation import Beside, Shown, build_evaluation, plate
+from realdeg.report.deck import DeckPair, compared, plate
+from realdeg.report.evaluation import Beside, build_evaluation
 from realdeg.report.folder import Folder
 from realdeg.report.listing import Cell
 from train.evaluate.look import Look
 from train.evaluate.score_table import Table, shown
+
+RESULTS = ("fusion", "model", "mode")  # what is judged of a look's crops
+TOLD = 6  # figures in the line of a pair
 
 
 class Gallery:
@@ -23,7 +29,7 @@ class Gallery:
     def __init__(self, out: Path, source: str) -> None:
         self.folder = Folder(out)
         self.source = source
-        self.pairs: list[Shown] = []
+        self.pairs: list[DeckPair] = []
 
     def add(self, key: str, seen: Look) -> None:
         """Write the pictures of a pair."""
@@ -32,7 +38,8 @@ class Gallery:
             tuple(plate(self.folder, key, name, picture) for name, picture in row.items())
             for row in seen.heat_maps()
         )
-        self.pairs.append(Shown(key, crops, maps))
+        result = next((name for name in RESULTS if name in seen.crops), "")
+        self.pairs.append(compared(DeckPair(key, crops, maps), "bicubic", result))
 
     def write(self, table: Table, *, lead: str, legend: str, beside: Beside | None = None) -> None:
         """Write the page.
@@ -47,6 +54,7 @@ class Gallery:
             (row["key"], [cell(n, row[n]) for n in table.names])
             for row in ({"key": "mean", **table.means}, *table.rows)
         ]
+        found = {row["key"]: row for row in table.rows}
         build_evaluation(
             self.folder,
             title=f"x{table.scale} evaluated",
@@ -54,10 +62,17 @@ class Gallery:
             lead=lead,
             columns=[table.columns[n] for n in table.names],
             rows=rows,
-            pairs=self.pairs,
+            pairs=[_judged(pair, table, found[pair.key]) for pair in self.pairs],
             legend=legend,
             beside=beside,
         )
+
+
+def _judged(pair: DeckPair, table: Table, row: dict[str, Any]) -> DeckPair:
+    """The pair with its figures; the less PSNR-Y it has, the worse it is."""
+    told = ", ".join(f"{table.columns[name]} {shown(name, row[name])}" for name in table.names[:TOLD])
+    score = row.get("psnr_y")
+    return replace(pair, line=told, badness=None if score is None else -float(score))
 
 
 def cell(name: str, value: float | None) -> Cell:

@@ -12,7 +12,7 @@ from realdeg.imaging.detail import busiest
 from realdeg.imaging.resample import resize
 from realdeg.report.evaluation import heat
 from train.losses.divergence import ideal_fusion
-from train.restore.model import Enlarger, Model, to_uint8
+from train.restore.model import D2CSR, Upscaler, to_uint8
 
 SIDE = 192  # HR px
 REACH = 4  # px beyond a crop that its weights depend on: the fusion has three 3x3 convolutions
@@ -36,7 +36,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Window:
+class CropWindow:
     """One place of a pair, the same in every image of it.
 
     Attributes:
@@ -65,14 +65,14 @@ class Window:
         return {"LR": pixels, "bicubic": self.crop(np.asarray(resize(lr, self.scale)))}
 
 
-def window(lr: np.ndarray, scale: int) -> Window:
+def window(lr: np.ndarray, scale: int) -> CropWindow:
     """The place with most detail of (h, w, 3) uint8, at most `SIDE` HR px a side."""
     height, width = (max(1, min(SIDE // scale, side)) for side in lr.shape[:2])
     top, left = busiest(lr, height, width)
-    return Window(scale, (slice(top, top + height), slice(left, left + width)))
+    return CropWindow(scale, (slice(top, top + height), slice(left, left + width)))
 
 
-def look(model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None) -> Look:
+def look(model: Upscaler, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, best: int | None = None) -> Look:
     """The crop with most detail of a pair.
 
     Args:
@@ -98,8 +98,8 @@ def look(model: Enlarger, lr: np.ndarray, hr: np.ndarray, images: Tensor, *, bes
     return Look(crops, _maps(model, leaves, place.large))
 
 
-def _maps(model: Enlarger, leaves: Tensor, there: tuple[slice, slice]) -> tuple[dict[str, np.ndarray], ...]:
-    if not isinstance(model, Model) or len(leaves) < 2:
+def _maps(model: Upscaler, leaves: Tensor, there: tuple[slice, slice]) -> tuple[dict[str, np.ndarray], ...]:
+    if not isinstance(model, D2CSR) or len(leaves) < 2:
         return ()
     starts = [max(0, part.start - REACH) for part in there]
     around = tuple(slice(start, part.stop + REACH) for start, part in zip(starts, there, strict=True))

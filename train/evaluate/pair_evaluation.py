@@ -16,7 +16,7 @@ from train.evaluate.distance import Distance
 from train.evaluate.look import Look, look
 from train.losses.divergence import ideal_fusion
 from train.losses.perceptual import LPIPS
-from train.restore.model import Enlarger, to_uint8
+from train.restore.model import Upscaler, to_uint8
 
 LEGEND = (
     "The crop with most detail of each pair. The ideal fusion takes at each pixel the branch that is nearest "
@@ -25,7 +25,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class PairScores:
     """What was found of a pair.
 
     Attributes:
@@ -42,14 +42,14 @@ class Measured:
 
 
 def measure(
-    model: Enlarger | None,
+    model: Upscaler | None,
     lr: np.ndarray,
     hr: np.ndarray,
     scale: int,
     *,
     convention: str = "standard",
     lpips: LPIPS | None = None,
-) -> Measured:
+) -> PairScores:
     """Figures of one pair.
 
     Args:
@@ -68,7 +68,7 @@ def measure(
     if distance:
         row["lpips_bicubic"] = distance(np.asarray(resize(lr, scale)))
     if model is None:
-        return Measured(row)
+        return PairScores(row)
     images = model.predict(lr)
     sr, leaves = to_uint8(images[0]), images[1:]
     row |= scores(sr, hr, scale, convention)
@@ -83,7 +83,7 @@ def measure(
         row["psnr_y_branch_best"] = max(branches)
         row["psnr_y_ideal"] = _psnr(ideal, hr, scale, convention)
     best = max(range(len(branches)), key=branches.__getitem__) if branches else None
-    return Measured(row, sr, look(model, lr, hr, images, best=best), branches)
+    return PairScores(row, sr, look(model, lr, hr, images, best=best), branches)
 
 
 def _psnr(image: Tensor, hr: np.ndarray, scale: int, convention: str) -> float:

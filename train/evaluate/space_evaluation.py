@@ -18,7 +18,7 @@ from realdeg.report.evaluation import heat
 from train.evaluate.check import bicubic_scores, scores
 from train.evaluate.distance import Distance
 from train.evaluate.look import Look, window
-from train.evaluate.pair_evaluation import Measured
+from train.evaluate.pair_evaluation import PairScores
 from train.losses.perceptual import LPIPS
 from train.restore.enforced import How, enforced
 from train.restore.model import to_uint8
@@ -59,7 +59,7 @@ def measure(
     *,
     convention: str = "standard",
     lpips: LPIPS | None = None,
-) -> Measured:
+) -> PairScores:
     """Draw samples of one photo, one after the other, and judge them; memory doesn't depend on their number.
 
     Args:
@@ -126,7 +126,7 @@ def measure(
             "lpips_sample": by_lpips.mean,
             "diversity": by_lpips.score,
         }
-    return Measured(row, mode, Look(crops))
+    return PairScores(row, mode, Look(crops))
 
 
 def _cropped(image: np.ndarray) -> np.ndarray:

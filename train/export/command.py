@@ -143,13 +143,13 @@ def main(
     (B, 3, BASIS, h, w), a RefVAE's code: (B, LATENT).
     """
     from realdeg.layout import refuse_replacing
-    from train.restore.checkpoint import EMA_SUFFIX, hand_on
+    from train.restore.checkpoint import EMA_SUFFIX, export_weights
     from train.restore.models import load, opened
 
     if out.suffix == ".safetensors":
         found = opened(run, checkpoint, click.echo)
         refuse_replacing([out], [found.weights])
-        hand_on(found, out, EMA_SUFFIX)
+        export_weights(found, out, EMA_SUFFIX)
         click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
         return
     if out.suffix != ".onnx":

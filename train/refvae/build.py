@@ -15,7 +15,7 @@ from train.nets.refvae import Features, RefVAENet
 from train.nets.trunks import seeded
 from train.refvae.settings import RefVAESettings
 from train.restore.checkpoint import Checkpoint
-from train.restore.models import Use, following
+from train.restore.models import InferenceOptions, ema_suffix
 from train.restore.pretrained import weights
 from train.restore.refvae import RefVAE
 
@@ -76,7 +76,7 @@ def seen_through(
     return features
 
 
-def restored(found: Checkpoint, use: Use) -> RefVAE:
+def restored(found: Checkpoint, use: InferenceOptions) -> RefVAE:
     """The trained model of a checkpoint.
 
     Raises:
@@ -85,7 +85,7 @@ def restored(found: Checkpoint, use: Use) -> RefVAE:
     told = {**found.about["settings"], "gan": 0.0, "matching": 0.0}
     s = from_mapping(RefVAESettings, told, str(found.weights))
     net, _ = build(s)
-    found.load_weights({f"net{following(found)}": net})
+    found.load_weights({f"net{ema_suffix(found)}": net})
     features = seen_through(s, ("4_1",), use.vgg_weights, trust=use.trust_weights)
     machine = choose(use.device, use.precision)
     return RefVAE(

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.options import command
+from realdeg.options import command, settings_options
+from realdeg.output import Output
+from train.engine.program import run_options, run_program
 from train.refvae.settings import PRESETS, RefVAESettings
 
 if TYPE_CHECKING:
@@ -110,20 +110,23 @@ def learning_rate(s: RefVAESettings, i: int, steps: int) -> float:
     from train.engine.rates import cosine, risen
 
     if s.lr_schedule == "cosine":
-        return s.lr * risen(i, s.warmup) * cosine(i, steps)
+        return s.learning_rate * risen(i, s.warmup) * cosine(i, steps)
     fallen = 0.1 if s.lr_schedule == "half" and 2 * i >= steps else 1.0
-    return s.lr * risen(i, s.warmup) * fallen
+    return s.learning_rate * risen(i, s.warmup) * fallen
 
 
-@command(RefVAESettings, PRESETS, required=("data", "references", "out"))
-@click.option(
-    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
-def main(settings: RefVAESettings, resume: bool, quiet: bool) -> None:
-    """Train RefVAE on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
-    say = (lambda text: None) if quiet else click.echo
-    out = train_refvae(settings, overwrite=not resume, quiet=quiet, say=say)
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        words = f"PHOTO --run {shlex.quote(str(out))} --reference PICTURE -o samples"
-        say(f"{out}: done; next: python -m train.sample {words}")
+def _next_command(out: Path) -> str:
+    words = ["realdeg", "sample", "PHOTO", "--run", str(out), "--reference", "PICTURE", "-o", "samples"]
+    return shlex.join(words)
+
+
+@command(PRESETS)
+@settings_options(RefVAESettings, required=("data", "references", "out"))
+@run_options
+def main(settings: RefVAESettings, resume: bool, output: Output) -> None:
+    """Train RefVAE on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on.
+
+    Examples:
+      realdeg train refvae --data pairs --references paintings -o run --preset tiny
+    """
+    run_program(train_refvae, settings, output, resume=resume, following=_next_command)

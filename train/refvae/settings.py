@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.options import setting
+from realdeg.settings import setting
 from train.engine.run_settings import RunSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -18,7 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "width": 128, "latent": 64, "grid": 4, "trunk": "random", "side": 64, "start": "bicubic",
         "gan": 0.0, "matching": 0.0, "lpips": 0.0, "content": 0.0, "tv": 0.0, "kl": 1e-5, "style": 1.0,
-        "patch": 24, "batch": 4, "steps": 1500, "lr": 5e-4, "lr_schedule": "cosine", "warmup": 50,
+        "patch": 24, "batch": 4, "steps": 1500, "learning_rate": 5e-4, "lr_schedule": "cosine", "warmup": 50,
         "weight_decay": 0.0, "clip": 1.0, "ema": 0.99, "check_every": 500, "check_images": 4,
         "save_every": 250, "log_every": 10,
     },
@@ -74,7 +74,7 @@ class RefVAESettings(RunSettings):
     patch: int = setting(32, "LR crop side in pixels.", low=4)
     batch: int = setting(16, "Crops a step, over all processes of `torchrun`.", low=1)
     steps: int = setting(50_000, "Training steps; 0 = --epochs passes.", low=0)
-    lr: float = setting(1e-4, "Learning rate of Adam.", above=0)
+    learning_rate: float = setting(1e-4, "Learning rate of Adam.", above=0, was=("lr",))
     lr_schedule: Literal["constant", "half", "cosine"] = setting(
         "constant",
         "constant; half: to a tenth at half time (released code); cosine: to 0 at the last step (ours).",

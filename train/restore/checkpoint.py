@@ -203,7 +203,7 @@ def latest(run: Path, say: Callable[[str], None] = print) -> Checkpoint | None:
     return None
 
 
-def left_off(run: Path) -> Checkpoint | None:
+def resume_point(run: Path) -> Checkpoint | None:
     """Where to go on: the newest whole checkpoint, or None for a run that has none yet.
 
     Raises:
@@ -216,7 +216,7 @@ def left_off(run: Path) -> Checkpoint | None:
     return found
 
 
-def hand_on(found: Checkpoint, path: Path, average: str = "") -> None:
+def export_weights(found: Checkpoint, path: Path, average: str = "") -> None:
     """Write the weights of a checkpoint to one file, which needs nothing beside it.
 
     Args:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from realdeg.errors import EXIT_USAGE, UserError
 from train.nets.bicubic import BicubicBase, BicubicConvolution
 from train.nets.refvae import padded
-from train.restore.model import Model
+from train.restore.model import D2CSR
 from train.restore.refvae import RefVAE
 from train.restore.vspsr import VSpSR
 
@@ -66,7 +66,7 @@ class Network(nn.Module):
 
 
 class _D2C(Network):
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: D2CSR) -> None:
         super().__init__()
         self.tree, self.fusion = model.tree, model.fusion
 
@@ -119,7 +119,7 @@ def network(model: object) -> Network:
         UserError: it is another thing.
     """
     made: Network
-    if isinstance(model, Model):
+    if isinstance(model, D2CSR):
         made = _D2C(model)
     elif isinstance(model, VSpSR):
         made = _VSpSR(model)

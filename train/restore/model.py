@@ -18,7 +18,7 @@ from train.nets.tree import TreeNet
 from train.restore.tiling import upscale_tiled
 
 
-class Enlarger(Protocol):
+class Upscaler(Protocol):
     """What makes HR images of LR images."""
 
     @property
@@ -42,7 +42,7 @@ class Enlarger(Protocol):
         ...
 
 
-class Trained(Enlarger, Protocol):
+class Trained(Upscaler, Protocol):
     """An enlarger with networks."""
 
     @property
@@ -66,7 +66,7 @@ class Base(Protocol):
 
 
 @dataclass(frozen=True)
-class Model:
+class D2CSR:
     """Networks, their scale and the machine they run on.
 
     Attributes:
@@ -134,7 +134,7 @@ class Model:
         was_training = self.tree.training
         self.tree.eval()
         with torch.inference_mode():
-            out = in_eight(once, tensor(lr)) if self.ensemble else once(tensor(lr))
+            out = self_ensemble(once, tensor(lr)) if self.ensemble else once(tensor(lr))
             if self.project:
                 out[0] = projected(out[0].permute(1, 2, 0).numpy(), lr, self.scale)
         self.tree.train(was_training)
@@ -146,7 +146,7 @@ def tensor(lr: np.ndarray) -> Tensor:
     return torch.from_numpy(to_float(lr)).permute(2, 0, 1)[None]
 
 
-def in_eight(enlarge: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
+def self_ensemble(enlarge: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
     """Mean over the eight ways to turn and mirror LR, turned back (self-ensemble; Lim et al., 2017).
 
     Args:

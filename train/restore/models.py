@@ -18,7 +18,7 @@ KINDS = {"d2c": "train.d2c.build", "vspsr": "train.vspsr.build", "refvae": "trai
 
 
 @dataclass(frozen=True)
-class Use:
+class InferenceOptions:
     """How a trained model is to be used.
 
     Attributes:
@@ -56,10 +56,10 @@ def load(
     Raises:
         UserError: nothing whole to load, or made by a program that this version does not know.
     """
-    return restored(opened(run, checkpoint, say), Use(**how))
+    return restored(opened(run, checkpoint, say), InferenceOptions(**how))
 
 
-def restored(found: Checkpoint, use: Use = Use()) -> Trained:
+def restored(found: Checkpoint, use: InferenceOptions = InferenceOptions()) -> Trained:
     """The model of a checkpoint.
 
     Raises:
@@ -96,7 +96,7 @@ def sampled(model: Trained) -> Space:
     return model
 
 
-def following(found: Checkpoint) -> str:
+def ema_suffix(found: Checkpoint) -> str:
     """Ending of the names of the networks that make images: of the averaged ones where the run has them."""
     from train.restore.checkpoint import EMA_SUFFIX
 

@@ -13,7 +13,7 @@ from realdeg.imaging.square import fitted
 from train.machine import Machine
 from train.nets.bicubic import BicubicBase
 from train.nets.refvae import EIGHTH, Features, RefVAENet, padded
-from train.restore.model import in_eight, like, projected, tensor
+from train.restore.model import like, projected, self_ensemble, tensor
 from train.restore.space import Guide, arc, noise
 from train.restore.tiling import by_tiles
 
@@ -63,19 +63,19 @@ class RefVAE:
         self.net.eval()
         whole, guide = tensor(lr), (lr,)
         if self.ensemble:
-            image = in_eight(lambda turned: Drawing(self, turned, guide).mode()[None], whole)
+            image = self_ensemble(lambda turned: PosteriorSampler(self, turned, guide).mode()[None], whole)
         else:
-            image = Drawing(self, whole, guide).mode()[None]
+            image = PosteriorSampler(self, whole, guide).mode()[None]
         self.net.train(training)
         return projected(image[0].permute(1, 2, 0).numpy(), lr, self.scale)[None] if self.project else image
 
-    def sampler(self, lr: np.ndarray, guide: Guide | None = None) -> Drawing:
+    def sampler(self, lr: np.ndarray, guide: Guide | None = None) -> PosteriorSampler:
         """Open a photo: arguments and errors of `train.restore.space.Space.sampler`."""
         self.net.eval()
-        return Drawing(self, tensor(lr), (lr,) if guide in (None, "self") else guide)
+        return PosteriorSampler(self, tensor(lr), (lr,) if guide in (None, "self") else guide)
 
 
-class Drawing:
+class PosteriorSampler:
     """A photo opened for drawing (a `train.restore.space.Sampler`).
 
     LR's features and their statistics are computed once, a reference's code once for each reference.

@@ -14,7 +14,7 @@ from realdeg.errors import EXIT_USAGE, Unfit, UserError
 from train.machine import Machine
 from train.nets.noise import correlated, normal
 from train.nets.vspm import SMALLEST, Normal, VSpM
-from train.restore.model import Base, in_eight, like, projected, tensor
+from train.restore.model import Base, like, projected, self_ensemble, tensor
 from train.restore.space import Guide, arc
 from train.restore.tiling import by_tiles
 
@@ -69,9 +69,9 @@ class VSpSR:
         """
         whole = _checked(lr)
         if self.ensemble:
-            image = in_eight(lambda turned: Drawing(self, turned).mode()[None], whole)
+            image = self_ensemble(lambda turned: PosteriorSampler(self, turned).mode()[None], whole)
         else:
-            image = Drawing(self, whole).mode()[None]
+            image = PosteriorSampler(self, whole).mode()[None]
         return projected(image[0].permute(1, 2, 0).numpy(), lr, self.scale)[None] if self.project else image
 
     def enlarge(self, lr: Tensor) -> Tensor:
@@ -83,13 +83,13 @@ class VSpSR:
             )
         return image.float() + self.base.enlarge(lr) if self.base is not None else image.float()
 
-    def sampler(self, lr: np.ndarray, guide: Guide | None = None) -> Drawing:
+    def sampler(self, lr: np.ndarray, guide: Guide | None = None) -> PosteriorSampler:
         """Open a photo: arguments and errors of `train.restore.space.Space.sampler`."""
         if guide is not None:
             raise UserError(
                 "--reference", "is nothing to a VSpSR", "leave it out, or use a RefVAE", exit_code=EXIT_USAGE
             )
-        return Drawing(self, _checked(lr))
+        return PosteriorSampler(self, _checked(lr))
 
 
 def _checked(lr: np.ndarray) -> Tensor:
@@ -100,7 +100,7 @@ def _checked(lr: np.ndarray) -> Tensor:
     return tensor(lr)
 
 
-class Drawing:
+class PosteriorSampler:
     """A photo opened for drawing (a `train.restore.space.Sampler`).
 
     Basis, coefficients and the deterministic part are computed once. Where neither the basis is drawn nor

@@ -79,8 +79,8 @@ def main(
     from train.machine import hold_memory
     from train.progress import ProgressBar
     from train.restore.guides import Pictures, guide
-    from train.restore.models import Use, opened, restored, sampled
-    from train.sample.sampling import Wish, files, sample_photo
+    from train.restore.models import InferenceOptions, opened, restored, sampled
+    from train.sample.sampling import SampleRequest, files, sample_photo
 
     if run is None and checkpoint is None:
         remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
@@ -89,7 +89,7 @@ def main(
     ends = _numbers("--walk", walk, ":") if walk else None
     if ends is not None and len(ends) != 2:
         raise UserError(f"--walk {walk}", "is not a pair of seeds", "e.g. 0:1", exit_code=EXIT_USAGE)
-    wish = Wish(chosen, cast("How", how or "none"), ends, frames)
+    wish = SampleRequest(chosen, cast("How", how or "none"), ends, frames)
     finding = Finding(prefer, follow_links)
     leaning = guide(reference, finding)
     named = photos_of(inputs, finding)
@@ -99,7 +99,9 @@ def main(
     made = [folder / name for _, folder in photos for name in files(wish)]
     refuse_replacing(made, [*(path for path, _ in photos), *pictures])
     found = opened(run, checkpoint, click.echo)
-    use = Use(device=device, precision=precision, vgg_weights=vgg_weights, trust_weights=trust_weights)
+    use = InferenceOptions(
+        device=device, precision=precision, vgg_weights=vgg_weights, trust_weights=trust_weights
+    )
     model = sampled(restored(found, use))
     click.echo(f"device: {model.machine.why}")
     if model.machine.device.type == "cpu":

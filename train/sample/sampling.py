@@ -37,7 +37,7 @@ STEP_MS = 80
 
 
 @dataclass(frozen=True)
-class Wish:
+class SampleRequest:
     """What is wanted of a photo.
 
     Attributes:
@@ -57,7 +57,7 @@ def sample_photo(
     model: Space,
     source: Path,
     out: Path,
-    wish: Wish,
+    wish: SampleRequest,
     guide: Guide | None = None,
     about: Mapping[str, Any] = {},
 ) -> bool:
@@ -114,7 +114,7 @@ def sample_photo(
     return True
 
 
-def files(wish: Wish) -> list[str]:
+def files(wish: SampleRequest) -> list[str]:
     """Names of the files that a photo's folder may receive."""
     others = ("mode.png", "mean.png", "deviation.png", "deviation.npy", "sheet.png", "walk.png", RECORD)
     return [*(_name(seed) for seed in wish.seeds), *others]
@@ -186,7 +186,7 @@ class _Sheet:
         write_image(path, contact_sheet(cells, heading), level=6)
 
 
-def _write_walk(path: Path, sampler: Sampler, lr: np.ndarray, scale: int, wish: Wish) -> None:
+def _write_walk(path: Path, sampler: Sampler, lr: np.ndarray, scale: int, wish: SampleRequest) -> None:
     """There and back again as an animated PNG, without loss."""
     from PIL import Image
 

@@ -20,7 +20,7 @@ from train.data.photos import Photos, finding_options, photos
 if TYPE_CHECKING:
     import numpy as np
 
-    from train.restore.model import Enlarger
+    from train.restore.model import Upscaler
     from train.upscale.enlarged import Enlarged
 
 Progress = Callable[[int, int, str], None]
@@ -86,7 +86,7 @@ def made_with(weights: Path | None, **options: object) -> str:
 
 
 def upscale_files(
-    model: Enlarger,
+    model: Upscaler,
     pairs: Sequence[tuple[Path, Path]],
     *,
     journal: Enlarged | None = None,
@@ -213,13 +213,13 @@ def main(
     """
     from train.progress import ProgressBar
     from train.restore.model import Bicubic
-    from train.restore.models import Use, opened, restored
+    from train.restore.models import InferenceOptions, opened, restored
     from train.upscale.enlarged import Enlarged
 
     found_photos = photos(inputs, Finding(prefer, follow_links))
     pairs = targets(inputs, out, found_photos)
     weights: Path | None = None
-    model: Enlarger
+    model: Upscaler
     if bicubic:
         if scale is None or run is not None or checkpoint is not None:
             remedy = "give --bicubic and --scale, and no model"
@@ -227,7 +227,9 @@ def main(
         model = Bicubic(scale, project)
     else:
         found = opened(run, checkpoint, click.echo)
-        use = Use(device=device, precision=precision, tile=tile, project=project, ensemble=ensemble)
+        use = InferenceOptions(
+            device=device, precision=precision, tile=tile, project=project, ensemble=ensemble
+        )
         model = trained = restored(found, use)
         weights = found.weights
         click.echo(f"device: {trained.machine.why}")

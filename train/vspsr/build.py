@@ -16,7 +16,7 @@ from train.nets.patch_critic import PatchCritic
 from train.nets.vspm import VSpM
 from train.restore.checkpoint import Checkpoint
 from train.restore.model import Base
-from train.restore.models import Use, following, opened
+from train.restore.models import InferenceOptions, ema_suffix, opened
 from train.restore.models import restored as restored_any
 from train.restore.vspsr import VSpSR
 from train.vspsr.settings import VSpSRSettings
@@ -58,7 +58,7 @@ def base_of(path: Path, scale: int, device: str) -> tuple[Base, dict[str, Any]]:
         UserError: there is no such model, or it is of another scale.
     """
     found = opened(path, None) if path.is_dir() else opened(None, path)
-    model: Any = restored_any(found, Use(device=device))
+    model: Any = restored_any(found, InferenceOptions(device=device))
     if model.scale != scale:
         problem = f"enlarges x{model.scale}, the pairs are x{scale}"
         raise UserError(f"--mu {path}", problem, "give a model of their scale", exit_code=EXIT_USAGE)
@@ -75,7 +75,7 @@ def held(base: Base | None) -> Mapping[str, nn.Module]:
     return {} if base is None else {f"mu.{name}": net for name, net in base.nets.items()}
 
 
-def restored(found: Checkpoint, use: Use) -> VSpSR:
+def restored(found: Checkpoint, use: InferenceOptions) -> VSpSR:
     """The trained model of a checkpoint.
 
     Raises:
@@ -84,10 +84,12 @@ def restored(found: Checkpoint, use: Use) -> VSpSR:
     told = {**found.about["settings"], "gan": 0.0}
     base: Any = None
     if "mu" in found.about:
-        base = restored_any(found.inner("mu"), Use(device=use.device, precision=use.precision, tile=use.tile))
+        base = restored_any(
+            found.inner("mu"), InferenceOptions(device=use.device, precision=use.precision, tile=use.tile)
+        )
         told |= {"interpolation": "none", "base": "none"}
     net, _ = build(from_mapping(VSpSRSettings, told, str(found.weights)))
-    found.load_weights({f"net{following(found)}": net})
+    found.load_weights({f"net{ema_suffix(found)}": net})
     machine = choose(use.device, use.precision)
     return VSpSR(machine.place(net), base, machine, use.tile, use.project, use.ensemble)
 
@@ -105,4 +107,4 @@ def begin_with(path: Path, net: VSpM) -> None:
     if found.about.get("kind") != "vspsr":
         problem = f"is of kind {found.about.get('kind')!r}"
         raise UserError(f"--init {path}", problem, "give a VSpSR", exit_code=EXIT_USAGE)
-    found.load_weights({f"net{following(found)}": net})
+    found.load_weights({f"net{ema_suffix(found)}": net})

@@ -5,15 +5,14 @@ python -m train.vspsr --data PAIRS -o RUN [--preset tiny]
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from realdeg.options import command
+from realdeg.options import command, settings_options
+from realdeg.output import Output
+from train.engine.program import run_options, run_program
 from train.vspsr.settings import PRESETS, VSpSRSettings
 
 if TYPE_CHECKING:
@@ -80,18 +79,21 @@ def learning_rate(s: VSpSRSettings, i: int, steps: int, *, per_epoch: int) -> fl
     from train.engine.rates import cosine, risen, stairs
 
     if s.lr_schedule == "cosine":
-        return s.lr * risen(i, s.warmup) * cosine(i, steps)
-    return s.lr * risen(i, s.warmup) * stairs(i // per_epoch, s.tenth_every, 0.1)
+        return s.learning_rate * risen(i, s.warmup) * cosine(i, steps)
+    return s.learning_rate * risen(i, s.warmup) * stairs(i // per_epoch, s.tenth_every, 0.1)
 
 
-@command(VSpSRSettings, PRESETS, required=("data", "out"))
-@click.option(
-    "--resume/--overwrite", default=True, help="Go on with the run in -o (default), or start it anew."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Only problems.")
-def main(settings: VSpSRSettings, resume: bool, quiet: bool) -> None:
-    """Train VSpSR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on."""
-    say = (lambda text: None) if quiet else click.echo
-    out = train_vspsr(settings, overwrite=not resume, quiet=quiet, say=say)
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
-        say(f"{out}: done; next: python -m train.sample PHOTO --run {shlex.quote(str(out))} -o samples")
+def _next_command(out: Path) -> str:
+    return shlex.join(["realdeg", "sample", "PHOTO", "--run", str(out), "-o", "samples"])
+
+
+@command(PRESETS)
+@settings_options(VSpSRSettings, required=("data", "out"))
+@run_options
+def main(settings: VSpSRSettings, resume: bool, output: Output) -> None:
+    """Train VSpSR on a dataset of pairs. Stop it with Ctrl-C at any time; run it again to go on.
+
+    Examples:
+      realdeg train vspsr --data pairs -o run --preset tiny
+    """
+    run_program(train_vspsr, settings, output, resume=resume, following=_next_command)

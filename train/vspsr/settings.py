@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from realdeg.options import setting
+from realdeg.settings import setting
 from train.engine.run_settings import RunSettings
 
 # The paper's second stage: 100 epochs from a trained #2, which --init names.
-_TUNED: dict[str, Any] = {"epochs": 100, "lr": 1e-5}
+_TUNED: dict[str, Any] = {"epochs": 100, "learning_rate": 1e-5}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper's base model at x4, row #2 of its ablation: every field as it stands below.
@@ -29,7 +29,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two CPU cores, and no weights to fetch. Not the paper's: see each field.
     "tiny": {
         "basis": 64, "interpolation": "bicubic", "vgg": 0.0, "gan": 0.0, "kl": 1e-3, "patch": 24, "batch": 8,
-        "steps": 1500, "lr": 1e-3, "lr_schedule": "cosine", "warmup": 50, "weight_decay": 0.0, "clip": 1.0,
+        "steps": 1500, "learning_rate": 1e-3, "lr_schedule": "cosine", "warmup": 50, "weight_decay": 0.0,
+        "clip": 1.0,
         "ema": 0.99, "base": "bicubic", "check_every": 500, "check_images": 8, "save_every": 250,
         "log_every": 10,
     },
@@ -74,7 +75,7 @@ class VSpSRSettings(RunSettings):
     patch: int = setting(48, "LR crop side in pixels (paper, x4), at least 16.", low=16)
     batch: int = setting(4, "Crops a step (paper), over all processes of `torchrun`.", low=1)
     epochs: int = setting(300, "Passes over the images (paper); used where --steps is 0.", low=1)
-    lr: float = setting(1e-4, "Learning rate of Adam (paper).", above=0)
+    learning_rate: float = setting(1e-4, "Learning rate of Adam (paper).", above=0, was=("lr",))
     lr_schedule: Literal["tenth", "cosine"] = setting(
         "tenth", "tenth: to a tenth each --tenth-every epochs (paper); cosine: to 0 at the last step (ours)."
     )

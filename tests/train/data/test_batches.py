@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data.batches import Crops, ahead, to_device, turned
+from train.data.batches import Crops, dihedral, prefetch, to_device
 
 
 def numbered(h: int, w: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_turns_are_numpy_flips_and_transpose(turns):
     expected = expected[:, ::-1] if turns[0] else expected
     expected = expected[::-1] if turns[1] else expected
     expected = expected.transpose(1, 0, 2) if turns[2] else expected
-    np.testing.assert_array_equal(turned(image, turns), expected)
+    np.testing.assert_array_equal(dihedral(image, turns), expected)
 
 
 def test_tensors_are_in_unit_range_and_colours_stay_in_order():
@@ -82,11 +82,11 @@ def test_tensors_are_in_unit_range_and_colours_stay_in_order():
 
 def test_the_thread_hands_over_in_order_and_ends():
     before = threading.active_count()
-    source = ahead(lambda i: i, range(5, 50))
+    source = prefetch(lambda i: i, range(5, 50))
     assert [next(source) for _ in range(3)] == [5, 6, 7]
     source.close()
     assert threading.active_count() == before
-    assert list(ahead(lambda i: i, range(4))) == [0, 1, 2, 3]
+    assert list(prefetch(lambda i: i, range(4))) == [0, 1, 2, 3]
 
 
 def test_an_error_in_the_thread_is_raised_at_its_step():
@@ -95,7 +95,7 @@ def test_an_error_in_the_thread_is_raised_at_its_step():
             raise cv2.error("broken")
         return i
 
-    source = ahead(fails, range(9))
+    source = prefetch(fails, range(9))
     assert [next(source), next(source)] == [0, 1]
     with pytest.raises(cv2.error, match="broken"):
         next(source)

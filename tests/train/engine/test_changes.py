@@ -49,14 +49,14 @@ def test_rate_batch_and_bounds_may_change_and_are_written_down(make_dataset, tin
     data, said = make_dataset(), []
     run = train(tiny, data, tmp_path / "run")
     assert not (run / FILE).exists()
-    more = {"lr": 1e-4, "batch": 1, "accumulate": 1, "clip": 0.5, "warmup": 2, "check_every": 4, "steps": 8}
+    more = {"learning_rate": 1e-4, "batch": 1, "accumulate": 1, "clip": 0.5, "warmup": 2, "check_every": 4, "steps": 8}
     train(tiny, data, run, said.append, **more)
     assert open_run(run).step == 8
     (entry,) = history(run)
     assert entry["step"] == 6
     assert entry["date"].startswith("20")
     assert entry["changed"] == {
-        "batch": [2, 1], "steps": [6, 8], "lr": [0.001, 0.0001], "warmup": [0, 2], "clip": [0.0, 0.5],
+        "batch": [2, 1], "steps": [6, 8], "learning_rate": [0.001, 0.0001], "warmup": [0, 2], "clip": [0.0, 0.5],
         "check_every": [3, 4],
     }  # fmt: skip
     assert any(line.startswith("changed at step 6: batch 2 -> 1") for line in said)
@@ -84,9 +84,9 @@ def test_the_advice_after_nan_works(make_dataset, tiny, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"became NaN.*lower --lr.*run again to go on from it"):
         train(tiny, data, tmp_path / "run")
     assert open_run(tmp_path / "run").step == 3
-    train(tiny, data, tmp_path / "run", lr=1e-4)
+    train(tiny, data, tmp_path / "run", learning_rate=1e-4)
     assert open_run(tmp_path / "run").step == 6
-    assert history(tmp_path / "run")[0]["changed"] == {"lr": [0.001, 0.0001]}
+    assert history(tmp_path / "run")[0]["changed"] == {"learning_rate": [0.001, 0.0001]}
 
 
 def test_a_run_is_not_gone_on_with_over_other_pixels(make_dataset, tiny, tmp_path):

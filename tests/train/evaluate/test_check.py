@@ -13,7 +13,7 @@ from train.d2c.build import build
 from train.d2c.settings import D2CSettings
 from train.evaluate.check import Checker
 from train.machine import choose
-from train.restore.model import Model
+from train.restore.model import D2CSR
 
 SCALE, GAP = 2, 4
 
@@ -36,7 +36,7 @@ def model(**words):
         fusion.requires_grad_(False)
         for p in fusion.parameters():
             p.mul_(3)  # untrained ones weigh all branches alike
-    return Model(tree, fusion, SCALE, choose("cpu", "fp32"))
+    return D2CSR(tree, fusion, SCALE, choose("cpu", "fp32"))
 
 
 def pair(lr_hw, seed=0):

@@ -19,7 +19,7 @@ from train.machine import choose
 from train.nets.bicubic import BicubicBase, BicubicConvolution
 from train.restore import models
 from train.restore.checkpoint import open_file, save
-from train.restore.model import Bicubic, Model
+from train.restore.model import D2CSR, Bicubic
 from train.restore.models import SHIPPED, load
 
 LONE = {"host": "vdsr", "depth": 0, "width": 8, "blocks": 1}  # the quickest to export
@@ -28,7 +28,7 @@ LONE = {"host": "vdsr", "depth": 0, "width": 8, "blocks": 1}  # the quickest to 
 def untrained(**words):
     settings = D2CSettings(**{"width": 8, "groups": 1, "blocks": 1, "fusion_width": 8, **words})
     tree, fusion = build(settings)
-    return Model(tree, fusion, settings.scale, choose("cpu", "fp32"))
+    return D2CSR(tree, fusion, settings.scale, choose("cpu", "fp32"))
 
 
 def test_a_trained_run_becomes_one_file_of_any_size_of_image(make_dataset, tiny, tmp_path):

@@ -16,7 +16,7 @@ from train.machine import choose
 from train.refvae import build as refvae_build
 from train.refvae.settings import RefVAESettings
 from train.restore.graphs import network
-from train.restore.model import Bicubic, Model, tensor
+from train.restore.model import D2CSR, Bicubic, tensor
 from train.restore.refvae import RefVAE
 from train.restore.vspsr import VSpSR
 from train.vspsr import build as vspsr_build
@@ -28,7 +28,7 @@ CPU = choose("cpu", "fp32")
 def d2c(scale=2):
     s = D2CSettings(width=8, groups=1, blocks=1, fusion_width=8, scale=scale, base="bicubic")
     tree, fusion = d2c_build.build(s)
-    return Model(tree.eval(), None if fusion is None else fusion.eval(), scale, CPU)
+    return D2CSR(tree.eval(), None if fusion is None else fusion.eval(), scale, CPU)
 
 
 def vspsr(outer=None, **words):

@@ -26,14 +26,14 @@ from train.refvae.settings import PRESETS, RefVAESettings
 from train.restore.checkpoint import open_run
 from train.restore.model import tensor
 from train.restore.models import load
-from train.restore.refvae import Drawing, RefVAE
+from train.restore.refvae import PosteriorSampler, RefVAE
 from train.restore.space import Space
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = {
     "width": 16, "latent": 8, "grid": 2, "norm": "group", "trunk": "random", "side": 32, "start": "bicubic",
-    "gan": 0.0, "matching": 0.0, "lpips": 0.0, "kl": 1e-5, "patch": 8, "batch": 2, "steps": 4, "lr": 1e-3,
+    "gan": 0.0, "matching": 0.0, "lpips": 0.0, "kl": 1e-5, "patch": 8, "batch": 2, "steps": 4, "learning_rate": 1e-3,
     "check_every": 4, "save_every": 2, "log_every": 2, "device": "cpu", "precision": "fp32", "track": "off",
 }  # fmt: skip
 
@@ -142,7 +142,7 @@ def test_the_list_of_references_keeps_its_numbers(pictures, tmp_path):
 
 def test_the_reference_is_really_used():
     """From a few steps on two crops: each image is nearer to its own reference's style than to the other's."""
-    s = settings(scale=2, pixel=0.0, reduced=0.0, content=0.0, tv=0.0, style=1.0, clip=1.0, lr=2e-3)
+    s = settings(scale=2, pixel=0.0, reduced=0.0, content=0.0, tv=0.0, style=1.0, clip=1.0, learning_rate=2e-3)
     learning = Learning(s, choose("cpu", "fp32"))
     lr = torch.stack([tensor(picture(7, (8, 8)))[0]] * 2)
     hr = torch.stack([tensor(picture(7, (16, 16)))[0]] * 2)
@@ -269,7 +269,7 @@ def test_of_the_reference_only_the_code_is_computed_for_a_further_sample():
     seen = []
     features.register_forward_hook(lambda module, given, out: seen.append(given[0].shape[-2:]))
     model = RefVAE(build(s)[0].eval(), features, 2, choose("cpu", "fp32"), side=32)
-    sampler = Drawing(model, tensor(picture(9, (18, 21))), [picture(i, (40, 40)) for i in range(2)])
+    sampler = PosteriorSampler(model, tensor(picture(9, (18, 21))), [picture(i, (40, 40)) for i in range(2)])
     for seed in range(10):
         sampler.draw(seed)
     assert len(seen) == 3
@@ -336,7 +336,7 @@ def test_nan_names_its_files_and_keeps_the_run(make_dataset, pictures, tmp_path,
 def test_the_papers_settings():
     s = RefVAESettings()
     assert (s.width, s.latent, s.grid, s.norm, s.side) == (512, 256, 16, "batch", 256)
-    assert (s.patch, s.batch, s.steps, s.lr, s.weight_decay) == (32, 16, 50_000, 1e-4, 1e-4)
+    assert (s.patch, s.batch, s.steps, s.learning_rate, s.weight_decay) == (32, 16, 50_000, 1e-4, 1e-4)
     assert (s.pixel, s.reduced, s.content, s.style, s.lpips, s.tv, s.kl) == (1, 1, 1, 10, 1, 1, 1)
     tiny = resolve(RefVAESettings, PRESETS, preset="tiny")
     assert learning_rate(tiny, tiny.steps, tiny.steps) == 0

@@ -13,7 +13,7 @@ from torch import nn
 from realdeg.atomic import TEMPORARY
 from realdeg.errors import UserError
 from realdeg.identity import file_hash
-from train.restore.checkpoint import FOLDER, hand_on, latest, left_off, open_file, open_run, save
+from train.restore.checkpoint import FOLDER, export_weights, latest, open_file, open_run, resume_point, save
 
 ABOUT = {"kind": "toy", "scale": 2, "settings": {"width": 3}}
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_that_finds_no_room_is_one_line_and_the_one_before_stays(tm
     little_room(100)
     found = open_run(tmp_path)
     with pytest.raises(UserError, match=r"alone\.safetensors: cannot be written"):
-        hand_on(found, tmp_path / "alone.safetensors")
+        export_weights(found, tmp_path / "alone.safetensors")
     assert open_run(tmp_path).step == 1
     assert not list(tmp_path.rglob(f"*{TEMPORARY}"))
     assert not (tmp_path / "alone.safetensors").exists()
@@ -103,17 +103,17 @@ def test_no_whole_checkpoint_is_one_line(tmp_path):
 
 
 def test_where_a_run_left_off(tmp_path):
-    assert left_off(tmp_path / "nowhere") is None
+    assert resume_point(tmp_path / "nowhere") is None
     (tmp_path / FOLDER).mkdir()
-    assert left_off(tmp_path) is None
+    assert resume_point(tmp_path) is None
     for step in (1, 2):
         save(tmp_path, step, parts(), ABOUT)
-    assert left_off(tmp_path).step == 2
+    assert resume_point(tmp_path).step == 2
     (tmp_path / FOLDER / "00000002.state.pt").unlink()
-    assert left_off(tmp_path).step == 1
+    assert resume_point(tmp_path).step == 1
     (tmp_path / FOLDER / "00000001.json").write_text("{")
     with pytest.raises(UserError) as caught:
-        left_off(tmp_path)
+        resume_point(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: has checkpoints, none of them whole (2 damaged); "
         "bring back a copy of one, or start anew with --overwrite"
@@ -186,7 +186,7 @@ def test_what_is_handed_on_makes_images_and_nothing_else(tmp_path):
     own = {name: parts(i)["net"] for i, name in enumerate(("net", "net_average", "critic", "mu.net"))}
     told = {**ABOUT, "settings": {"ema": 0.9}, "mu": {"kind": "toy", "scale": 2, "settings": {}}}
     alone = tmp_path / "alone.safetensors"
-    hand_on(open_file(save(tmp_path, 1, own, told)), alone, "_average")
+    export_weights(open_file(save(tmp_path, 1, own, told)), alone, "_average")
     found = open_file(alone)
     nets = {name: parts(9)["net"] for name in ("net", "net_average", "critic")}
     found.load_weights({"net": nets["net"]})

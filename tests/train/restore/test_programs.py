@@ -33,7 +33,7 @@ def photo(tmp_path):
 
 
 def test_a_loss_that_explodes_names_its_files(program, make_dataset, tiny, tmp_path):
-    tiny |= {"lr": 1e30, "batch": 3}
+    tiny |= {"learning_rate": 1e30, "batch": 3}
     ended = program("d2c", "--data", make_dataset(), "-o", tmp_path / "run", "-q", *flags(tiny))
     assert ended.code == EXIT_SOME_FAILED
     assert "became NaN or infinite at step 2, whose crops are from p0, p1, p2; look at" in ended.line

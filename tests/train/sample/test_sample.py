@@ -21,7 +21,7 @@ from train.restore.guides import Pictures, guide, named
 from train.restore.models import SHIPPED, load, sampled
 from train.restore.space import Space, arc, noise
 from train.sample.command import _numbers
-from train.sample.sampling import RECORD, Wish, sample_photo
+from train.sample.sampling import RECORD, SampleRequest, sample_photo
 
 
 def picture(seed, size_hw):
@@ -77,7 +77,9 @@ def read(path):
 
 def test_what_lies_in_the_folder(photo, tmp_path):
     out = tmp_path / "out"
-    assert sample_photo(Noisy(), photo, out, Wish((0, 1, 7), walk=(0, 7), frames=3), about={"model": "x"})
+    assert sample_photo(
+        Noisy(), photo, out, SampleRequest((0, 1, 7), walk=(0, 7), frames=3), about={"model": "x"}
+    )
     names = {path.name for path in out.iterdir()}
     seeds = {f"seed_{seed}.png" for seed in (0, 1, 7)}
     assert names == seeds | {
@@ -97,29 +99,29 @@ def test_what_lies_in_the_folder(photo, tmp_path):
 
 
 def test_one_sample_has_no_deviation(photo, tmp_path):
-    sample_photo(Noisy(), photo, tmp_path / "out", Wish((5,)))
+    sample_photo(Noisy(), photo, tmp_path / "out", SampleRequest((5,)))
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"seed_5.png", "mode.png", "sheet.png", RECORD}
 
 
 def test_a_sample_alone_is_the_sample_among_others(photo, tmp_path):
-    sample_photo(Noisy(), photo, tmp_path / "many", Wish(tuple(range(4))))
-    sample_photo(Noisy(), photo, tmp_path / "one", Wish((3,)))
+    sample_photo(Noisy(), photo, tmp_path / "many", SampleRequest(tuple(range(4))))
+    sample_photo(Noisy(), photo, tmp_path / "one", SampleRequest((3,)))
     many, one = (tmp_path / name / "seed_3.png" for name in ("many", "one"))
     assert many.read_bytes() == one.read_bytes()
     assert many.read_bytes() != (tmp_path / "many" / "seed_2.png").read_bytes()
 
 
 def test_what_was_done_is_not_done_again(photo, tmp_path):
-    out, model, wish = tmp_path / "out", Noisy(), Wish((0, 1))
+    out, model, wish = tmp_path / "out", Noisy(), SampleRequest((0, 1))
     assert sample_photo(model, photo, out, wish)
     assert not sample_photo(model, photo, out, wish)
     (out / "seed_1.png").write_bytes(b"")  # torn by a kill
     assert sample_photo(model, photo, out, wish)
     assert not sample_photo(model, photo, out, wish)
-    assert sample_photo(model, photo, out, Wish((0, 1), how="project"))
+    assert sample_photo(model, photo, out, SampleRequest((0, 1), how="project"))
     cv2.imwrite(str(photo), picture(4, (24, 30))[..., ::-1])
-    assert sample_photo(model, photo, out, Wish((0, 1), how="project"))
+    assert sample_photo(model, photo, out, SampleRequest((0, 1), how="project"))
 
 
 @pytest.mark.parametrize(("how", "least"), [("project", 50), ("cem", 40)])
@@ -129,14 +131,14 @@ def test_samples_agree_with_lr_if_asked(photo, tmp_path, how, least):
     cv2.imwrite(str(photo), np.asarray(resize(large, 0.5), np.uint8)[..., ::-1])
     told = {}
     for name in ("none", how):
-        sample_photo(Noisy(), photo, tmp_path / name, Wish((0,), how=name))
+        sample_photo(Noisy(), photo, tmp_path / name, SampleRequest((0,), how=name))
         told[name] = lr_psnr(read(tmp_path / name / "seed_0.png"), large, scale=2)
     assert told[how] > max(least, told["none"] + 3)
 
 
 def test_a_walk_begins_and_ends_at_its_samples_and_comes_back(photo, tmp_path):
     out = tmp_path / "out"
-    sample_photo(Noisy(), photo, out, Wish((0, 1), walk=(0, 1), frames=4))
+    sample_photo(Noisy(), photo, out, SampleRequest((0, 1), walk=(0, 1), frames=4))
     film = Image.open(out / "walk.png")
     assert (film.n_frames, film.info["loop"]) == (8, 0)
     frames = []
@@ -151,7 +153,7 @@ def test_a_walk_begins_and_ends_at_its_samples_and_comes_back(photo, tmp_path):
 def test_16_bit_photos_stay_16_bit(tmp_path):
     path = tmp_path / "deep.png"
     cv2.imwrite(str(path), picture(3, (24, 30)).astype(np.uint16)[..., ::-1] * 257)
-    sample_photo(Noisy(), path, tmp_path / "out", Wish((0, 1)))
+    sample_photo(Noisy(), path, tmp_path / "out", SampleRequest((0, 1)))
     sample = cv2.imread(str(tmp_path / "out" / "seed_0.png"), cv2.IMREAD_UNCHANGED)
     assert sample.dtype == np.uint16
 

@@ -16,17 +16,17 @@ from train.d2c.command import train_d2c
 from train.d2c.settings import D2CSettings
 from train.machine import choose
 from train.nets.trunks import seeded, vgg19
-from train.restore.checkpoint import hand_on, open_run
+from train.restore.checkpoint import export_weights, open_run
 from train.restore.models import load, opened
 from train.restore.space import Space
-from train.restore.vspsr import Drawing, VSpSR
+from train.restore.vspsr import PosteriorSampler, VSpSR
 from train.vspsr.build import build
 from train.vspsr.command import learning_rate, train_vspsr
 from train.vspsr.learning import Learning
 from train.vspsr.settings import PRESETS, VSpSRSettings
 
 SMALL = {
-    "basis": 8, "patch": 16, "batch": 2, "steps": 6, "lr": 1e-3, "vgg": 0.0, "gan": 0.01, "kl": 0.01,
+    "basis": 8, "patch": 16, "batch": 2, "steps": 6, "learning_rate": 1e-3, "vgg": 0.0, "gan": 0.01, "kl": 0.01,
     "check_every": 3, "save_every": 3, "log_every": 2, "device": "cpu", "precision": "fp32", "track": "off",
     "interpolation": "bicubic", "base": "bicubic",
 }  # fmt: skip
@@ -112,7 +112,7 @@ def test_a_trained_model_as_deterministic_part(make_dataset, tiny, tmp_path):
     explorable = sampler.mode() - expected
     assert float(explorable.abs().max()) < 1
     alone = tmp_path / "alone.safetensors"
-    hand_on(opened(run, None), alone, "_average")
+    export_weights(opened(run, None), alone, "_average")
     assert torch.equal(load(checkpoint=alone).predict(photo()), model.predict(photo()))
     assert not any(name.startswith("critic") for name in load_file(alone))
 
@@ -131,7 +131,7 @@ def test_a_base_of_another_scale_is_refused(make_dataset, tiny, tmp_path):
 def test_fine_tuning_begins_with_the_trained_weights(make_dataset, tmp_path):
     data = make_dataset()
     first = train(data=data, out=tmp_path / "first", gan=0.0)
-    tuned = train(data=data, out=tmp_path / "tuned", init=first, lr=1e-9, steps=1, gan=0.0)
+    tuned = train(data=data, out=tmp_path / "tuned", init=first, learning_rate=1e-9, steps=1, gan=0.0)
     mine, theirs = weights(first), weights(tuned)
     assert max(float((mine[name] - theirs[name]).abs().max()) for name in mine) < 1e-7
     with pytest.raises(UserError, match="does not fit"):
@@ -185,7 +185,7 @@ def test_the_factored_draw_has_the_law_of_the_plain_one():
     net, _ = build(settings(scale=2, basis=16, gan=0.0))
     for part in (net.basis.decode[-1], net.coefficients.layers[-1]):
         torch.nn.init.normal_(part.bias, 0, 0.5)
-    drawing = Drawing(VSpSR(net.eval(), None, choose("cpu", "fp32")), torch.rand(1, 3, 16, 16))
+    drawing = PosteriorSampler(VSpSR(net.eval(), None, choose("cpu", "fp32")), torch.rand(1, 3, 16, 16))
     assert drawing.factor is not None
     z = (drawing.basis.mean * net.window).flatten(2)[0]
     sigma = torch.exp(drawing.coefficients.log_variance[0, :, 4, 5])
@@ -236,9 +236,9 @@ def test_every_preset_builds(preset):
 def test_the_paper_presets_are_the_papers():
     s = VSpSRSettings()
     assert (s.basis, s.alpha, s.beta, s.kl, s.gan, s.vgg) == (256, 3, 0.5, 0.1, 0.01, 0.01)
-    assert (s.patch, s.batch, s.epochs, s.lr, s.clip, s.weight_decay) == (48, 4, 300, 1e-4, 0.1, 1e-4)
+    assert (s.patch, s.batch, s.epochs, s.learning_rate, s.clip, s.weight_decay) == (48, 4, 300, 1e-4, 0.1, 1e-4)
     tuned = resolve(VSpSRSettings, PRESETS, preset="paper-7")
-    assert (tuned.epochs, tuned.lr, tuned.gan, tuned.beta) == (100, 1e-5, 0.01, 0.1)
+    assert (tuned.epochs, tuned.learning_rate, tuned.gan, tuned.beta) == (100, 1e-5, 0.01, 0.1)
 
 
 def test_rates():
@@ -246,5 +246,5 @@ def test_rates():
     assert learning_rate(s, 99, 10**6, per_epoch=1) == 1e-4
     assert learning_rate(s, 100, 10**6, per_epoch=1) == pytest.approx(1e-5)
     tiny = resolve(VSpSRSettings, PRESETS, preset="tiny")
-    assert learning_rate(tiny, 0, 1500, per_epoch=1) == pytest.approx(tiny.lr / 50)
+    assert learning_rate(tiny, 0, 1500, per_epoch=1) == pytest.approx(tiny.learning_rate / 50)
     assert learning_rate(tiny, 1500, 1500, per_epoch=1) == 0
