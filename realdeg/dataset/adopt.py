@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from realdeg.errors import UserError
+from realdeg.imagefolder import write_metadata
 from realdeg.io.find import Match
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import left_out, pair_by_stem
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside, write_metadata
+from realdeg.layout import keep_or_encode, pair_paths, refuse_holding, refuse_inside
 from realdeg.records import PairRecord, with_files
 from realdeg.settings import write_run
 

@@ -5,22 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
+from realdeg.imagefolder import write_metadata
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.seeds import seed_of
 from realdeg.vouching import require_vouched
+from realdeg.words import counted
+
+Amount = float | str
+"""Scenes: a number of 1 or more, a share below 1, or a share in percent such as "15%"."""
 
 
 def split_scenes(
     records: Sequence[PairRecord],
     *,
-    test: float,
-    val: float = 0,
+    test: Amount,
+    val: Amount = 0,
     seed: int = 0,
     group: str | None = None,
 ) -> list[PairRecord]:
@@ -31,7 +36,7 @@ def split_scenes(
 
     Args:
         records: of a dataset; their order is kept.
-        test: scenes to test on: a number of 1 or more, or a share below 1.
+        test: scenes to test on: a number of 1 or more, a share below 1, or "15%".
         val: likewise, for validation.
         seed: another seed chooses other scenes.
         group: regular expression; its first group (or the whole match) in a key names the scene.
@@ -43,12 +48,11 @@ def split_scenes(
     names = sorted(set(scenes.values()), key=lambda name: (seed_of(seed, name, "split"), name))
     counts = {"test": _count(test, len(names)), "val": _count(val, len(names))}
     if names and sum(counts.values()) >= len(names):
-        raise UserError(
-            "split",
-            f"{counts['test']} test and {counts['val']} val scenes leave none of {len(names)} to train on",
-            "ask for fewer with --test or --val",
-            exit_code=EXIT_USAGE,
+        problem = (
+            f"{counts['test']} test and {counts['val']} val scenes leave none of {len(names)} to train on"
         )
+        remedy = f"ask for fewer with --test or --val{_in_percent(test, len(names))}"
+        raise UserError("split", problem, remedy, exit_code=EXIT_USAGE)
     chosen = {name: "test" for name in names[: counts["test"]]}
     chosen |= {name: "val" for name in names[counts["test"] : counts["test"] + counts["val"]]}
     return [
@@ -60,11 +64,22 @@ def split_scenes(
 
 
 def split_dataset(
-    folder: Path, *, test: float, val: float = 0, seed: int = 0, group: str | None = None
+    folder: Path,
+    *,
+    test: Amount,
+    val: Amount = 0,
+    seed: int = 0,
+    group: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
-    """Write the split into a dataset's manifest; pairs by split.
+    """Write the split into a dataset's manifest and metadata (`realdeg.imagefolder`); pairs by split.
 
     A later run of the job that made the dataset keeps it (`realdeg.jobs`).
+
+    Args:
+        folder: of the dataset.
+        test, val, seed, group: as in `split_scenes`.
+        say: receives what is implausible, a line each.
 
     Raises:
         UserError: as `split_scenes`; no dataset, it is in use, or a file is not what the manifest says.
@@ -74,8 +89,42 @@ def split_dataset(
         before = read_manifest(folder)
         require_vouched(folder, before)
         records = split_scenes(before, test=test, val=val, seed=seed, group=group)
+        viewed = write_metadata(folder, records)
         write_manifest(folder, records)
+    if line := doubt(records, test):
+        say(line)
+    if not viewed:
+        say(f"{folder}: its file system has no links, so metadata.csv names only train, and no other split")
     return dict(Counter(record.split for record in records if record.ok))
+
+
+def doubt(records: Sequence[PairRecord], test: Amount) -> str:
+    """What is implausible of a split: fewer scenes to train on than to test on; else "".
+
+    Args:
+        records: of the dataset, with splits.
+        test: what was asked for.
+    """
+    scenes = {
+        name: {r.scene or r.key for r in records if r.ok and r.split == name} for name in ("train", "test")
+    }
+    learned, tested = len(scenes["train"]), len(scenes["test"])
+    if learned >= tested:
+        return ""
+    total = len({r.scene or r.key for r in records if r.ok})
+    advice = _in_percent(test, total).removeprefix("; ") or "ask for fewer with --test"
+    return f"{counted(learned, 'scenes')} to train on and {tested} to test on; {advice}"
+
+
+def _in_percent(wanted: Amount, scenes: int) -> str:
+    """What a number of scenes would be in percent, for one who meant percent; "" where nobody can have."""
+    if isinstance(wanted, str) and wanted.strip().endswith("%"):
+        return ""
+    number = float(wanted)
+    if not 1 < number < 100 or _count(f"{number:g}%", scenes) >= number:
+        return ""
+    share = _count(f"{number:g}%", scenes)
+    return f"; --test {number:g} is {number:g} scenes, --test {number:g}% would be {share} of {scenes}"
 
 
 def _scene(record: PairRecord, group: str | None) -> str:
@@ -92,8 +141,20 @@ def _scene(record: PairRecord, group: str | None) -> str:
     return found.group(1) if found.re.groups else found.group(0)
 
 
-def _count(wanted: float, scenes: int) -> int:
-    if not math.isfinite(wanted) or wanted < 0 or (wanted >= 1 and wanted != int(wanted)):
-        problem = f"{wanted:g} scenes: give a whole number, or a share below 1"
+def _count(wanted: Amount, scenes: int) -> int:
+    text = str(wanted).strip()
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    share = number / 100 if text.endswith("%") else number
+    as_share = text.endswith("%") or number < 1
+    if (
+        not math.isfinite(number)
+        or number < 0
+        or (as_share and share >= 1)
+        or not (as_share or number.is_integer())
+    ):
+        problem = f"{text} scenes: give a whole number, a share below 1, or percent such as 15%"
         raise UserError("split", problem, exit_code=EXIT_USAGE)
-    return int(wanted) if wanted >= 1 or wanted == 0 else max(1, round(wanted * scenes))
+    return (max(1, round(share * scenes)) if share > 0 else 0) if as_share else int(number)

@@ -11,10 +11,11 @@ import numpy as np
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
+from realdeg.imagefolder import write_metadata
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
-from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_holding, refuse_inside, write_metadata
+from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_holding, refuse_inside
 from realdeg.records import MANIFEST, PairRecord, read_manifest, with_files
 from realdeg.settings import write_run
 from realdeg.vouching import unvouched

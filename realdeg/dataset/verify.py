@@ -17,10 +17,11 @@ from realdeg.earlier import unmade
 from realdeg.errors import UserError
 from realdeg.guard import locked
 from realdeg.identity import file_hash
+from realdeg.imagefolder import withdraw_metadata
 from realdeg.io.photo import read_size
 from realdeg.ledger import Journal, Ledger, read_journal
 from realdeg.leftover import orphans, set_aside
-from realdeg.records import LEDGER, MANIFEST, METADATA, PairRecord, read_manifest, write_manifest
+from realdeg.records import LEDGER, MANIFEST, PairRecord, read_manifest, write_manifest
 
 Kind = Literal["file", "grid", "row", "journal", "split", "orphan", "temporary", "unmade"]
 REDONE: tuple[Kind, ...] = ("file", "grid", "row", "unmade")  # mended by making the pair again
@@ -227,6 +228,6 @@ def take_back(folder: Path, verdict: Verdict) -> tuple[int, int]:
                 pass
         if wrong:
             write_manifest(folder, kept)
-            (folder / METADATA).unlink(missing_ok=True)
+            withdraw_metadata(folder)
         aside = set_aside(folder, kept)
     return aside, removed
