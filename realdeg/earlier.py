@@ -16,11 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 from realdeg.errors import UserError
 from realdeg.identity import FileState, is_same, is_trusted, place
+from realdeg.imagefolder import withdraw_metadata
 from realdeg.ledger import plain, read_journal
 from realdeg.records import (
     LEDGER,
     MANIFEST,
-    METADATA,
     OUTPUTS,
     PairRecord,
     read_manifest,
@@ -246,7 +246,7 @@ def withdraw(out: Path, rows: Sequence[PairRecord], valid: Collection[str]) -> N
     if all(row.key in valid for row in rows if row.ok):
         return
     write_manifest(out, [row if row.key in valid or not row.ok else unmade(row) for row in rows])
-    (out / METADATA).unlink(missing_ok=True)
+    withdraw_metadata(out)
 
 
 def unmade(row: PairRecord) -> PairRecord:
