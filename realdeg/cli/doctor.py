@@ -65,7 +65,7 @@ class Finding:
     """One line of what was found.
 
     `missing`: a core part does not work; `failed`: it does, but work done with it went wrong; `note`:
-    something optional is absent.
+    something optional is absent. `seconds`: that a piece of work took.
     """
 
     group: str
@@ -73,23 +73,25 @@ class Finding:
     state: State
     detail: str
     remedy: str = ""
+    seconds: float | None = None
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--quick", is_flag=True, help="Leave the tiny jobs out, which take half a minute.")
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, as_json: bool, quick: bool) -> None:
     """Say what is installed and works here, and how to get the rest.
 
     Looks at libraries, processors, memory, codecs (by trying them), RAW support, pretrained weights and
-    disk space; then does small real work in a temporary folder: files, locks, degrading with two processes,
-    registering a pair, steps of training. Nothing is downloaded. Exit code 3 when a core part is missing or
-    broken, 1 when work failed.
+    disk space; then runs a tiny job of each kind in a temporary folder, each checked by what it made: align,
+    degrade with two processes, kernels, noise, tile, report, two steps of training, upscale. Nothing is
+    downloaded or left behind. Exit code 3 when a core part is missing or broken, 1 when a job failed.
     """
     findings = list(examine())
     started, tried = time.monotonic(), []
     if not any(one.state == "missing" for one in findings):
-        tried = list(_work())
+        tried = list(_work(quick=quick))
     seconds = time.monotonic() - started
     findings += tried
     failed = [one for one in tried if one.state == "failed"]
@@ -132,7 +134,8 @@ def _show(findings: list[Finding]) -> None:
             group = one.group
             click.echo(f"\n{group}")
         remedy = f"; {one.remedy}" if one.remedy else ""
-        click.echo(f"  {one.state:<8}{one.name:<{width + 2}}{one.detail}{remedy}")
+        took = f" ({one.seconds:.1f} s)" if one.seconds is not None else ""
+        click.echo(f"  {one.state:<8}{one.name:<{width + 2}}{one.detail}{remedy}{took}")
 
 
 def _installation() -> Iterator[Finding]:
@@ -284,20 +287,22 @@ def _codecs() -> Iterator[Finding]:
                 yield Finding(group, what, "note", f"cannot be read ({_line(error)})", remedy)
 
 
-def _work() -> Iterator[Finding]:
+def _work(*, quick: bool = False) -> Iterator[Finding]:
     """Small jobs as users run them, each checked; a failure names its remedy."""
-    from realdeg.cli.trial_run import TRIALS
+    from realdeg.cli.trial_run import JOBS, QUICK
 
     group = "Work"
     try:
         with tempfile.TemporaryDirectory(prefix="realdeg-doctor-", ignore_cleanup_errors=True) as name:
-            for what, (attempt, remedy) in TRIALS.items():
+            for what, (attempt, remedy) in (QUICK if quick else QUICK | JOBS).items():
+                began = time.monotonic()
+                state: State = "ok"
                 try:
-                    yield Finding(group, what, "ok", attempt(Path(name)))
+                    detail, remedy = attempt(Path(name)), ""
                 except Exception as error:
                     remedy = getattr(error, "remedy", "") or remedy
-                    problem = getattr(error, "problem", "") or _line(error)
-                    yield Finding(group, what, "failed", problem, remedy)
+                    state, detail = "failed", getattr(error, "problem", "") or _line(error)
+                yield Finding(group, what, state, detail, remedy, round(time.monotonic() - began, 2))
     except OSError as error:
         remedy = "set TMPDIR to a folder that can be written"
         yield Finding(group, "temporary folder", "failed", _line(error), remedy)

@@ -11,11 +11,13 @@ import tomllib
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from realdeg.align.verdict import Rejection
 from realdeg.cli import doctor
-from realdeg.cli.trial_run import TRIALS, Wrong
+from realdeg.cli.trial_run import JOBS, QUICK, Wrong, _program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,9 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = {
     "write": "a file is whole or as it was",
     "lock": "a second job on a folder is refused",
-    "degrade": "2 images by 2 processes, resumed, and made again to the byte",
     "align": r"a simulated pair registered to 0\.0\d\d LR px",
-    "learn": r"5 steps of a layer on the processor, loss 0\.\d\d to 0\.\d\d",
+    "degrade": "2 images by 2 processes, resumed, and made again to the byte",
+    "kernels": "a kernel of 16x16 px of one photo",
+    "noise": r"noise of 4\.0 levels found as (3\.[5-9]|4\.[0-5])",
+    "tile": "2 pairs cut into 12 tiles",
+    "report": "3 pages of 2 pairs",
+    "train": r"2 steps of D2C-SR on the processor",
+    "upscale": "48x32 px became 96x64",
 }
 """What is run, and what it says where all is well."""
 
@@ -37,7 +44,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_all_is_well_here(tmp_path):
     (tmp_path / "vgg19-dcbb9e9d.pth").write_bytes(b"weights")
-    done = run(REALDEG_WEIGHTS=str(tmp_path))
+    (tmp_path / "scratch").mkdir()
+    done = run(REALDEG_WEIGHTS=str(tmp_path), TMPDIR=str(tmp_path / "scratch"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for name in ("Python", "torch", "processors", "memory", "disk, here", "PNG 16 bit", "TIFF 16 bit"):
@@ -48,9 +56,19 @@ def test_all_is_well_here(tmp_path):
         rf"^  ok +vgg19-dcbb9e9d\.pth +found in {re.escape(str(tmp_path))}$", done.stdout, re.MULTILINE
     )
     for name, what in WORK.items():
-        assert re.search(rf"^  ok +{name} +{what}$", done.stdout, re.MULTILINE), done.stdout
+        assert re.search(rf"^  ok +{name} +{what} \(\d+\.\d s\)$", done.stdout, re.MULTILINE), done.stdout
     last = rf"run here in \d+\.\d s, with the results that were due: {', '.join(WORK)}"
     assert re.fullmatch(last, done.stdout.splitlines()[-1])
+    assert list((tmp_path / "scratch").glob("realdeg*")) == []  # nothing is left behind
+
+
+def test_quick_leaves_the_jobs_out(monkeypatch):
+    monkeypatch.setattr(doctor, "examine", lambda: iter(()))
+    done = CliRunner().invoke(doctor.doctor, ["--quick", "--json"])
+    assert done.exit_code == 0
+    findings = json.loads(done.stdout)["findings"]
+    assert [one["name"] for one in findings] == ["write", "lock"]
+    assert all(one["seconds"] >= 0 for one in findings)
 
 
 def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path):
@@ -91,32 +109,53 @@ def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path
         ("realdeg.guard._open_locked", lambda folder, path: os.open(os.devnull, 0), "lock", "held twice"),
         ("realdeg.atomic.os.replace", lambda a, b: None, "write", "file.txt"),
         (
-            "realdeg.align.pair.register",
-            lambda *a: types.SimpleNamespace(reason="too dark"),
+            "realdeg.align.item.register",
+            lambda *a, **more: Rejection("too dark"),
             "align",
             "too dark",
         ),
+        (
+            "realdeg.pools.pools.KernelPool.read",
+            lambda *a: types.SimpleNamespace(kernels=(np.full((3, 3), 2 / 9),)),
+            "kernels",
+            "sum is 2.000",
+        ),
+        (
+            "realdeg.pools.pools.NoisePool.read",
+            lambda *a: types.SimpleNamespace(patches=(np.zeros((8, 8, 3)),)),
+            "noise",
+            "taken as 0.0",
+        ),
+        ("realdeg.dataset.tile.cut", None, "tile", "needs what degrade makes"),
+        ("realdeg.report.page.build_report", None, "report", "needs what degrade makes"),
+        ("subprocess.run", None, "upscale", "needs what train makes"),
     ],
 )
 def test_work_that_goes_wrong_is_named_with_its_remedy(tmp_path, monkeypatch, place, change, trial, said):
     monkeypatch.setattr(place, change)
-    attempt, remedy = TRIALS[trial]
-    monkeypatch.setattr("realdeg.cli.trial_run.TRIALS", {trial: (attempt, remedy)})
-    (found,) = doctor._work()
+    monkeypatch.setattr("realdeg.cli.trial_run.QUICK", {trial: (QUICK | JOBS)[trial]})
+    (found,) = doctor._work(quick=True)
     assert (found.state, found.name) == ("failed", trial)
     assert said in found.detail
     assert found.remedy
+
+
+def test_a_program_that_fails_says_why_in_its_last_line(tmp_path):
+    with pytest.raises(Wrong, match=r"^\S*nowhere: does not exist; check the path$"):
+        _program("train.upscale", tmp_path / "nowhere", "-o", tmp_path / "out")
 
 
 def test_the_exit_code_of_failed_work_is_1(monkeypatch):
     def wrong(folder):
         raise Wrong("the sky is green")
 
-    monkeypatch.setattr("realdeg.cli.trial_run.TRIALS", {"look": (wrong, "look again")})
+    monkeypatch.setattr("realdeg.cli.trial_run.QUICK", {"look": (wrong, "look again")})
     monkeypatch.setattr(doctor, "examine", lambda: iter(()))
-    done = CliRunner().invoke(doctor.doctor, [])
+    done = CliRunner().invoke(doctor.doctor, ["--quick"])
     assert done.exit_code == 1
-    assert re.search("^  failed  look  the sky is green; look again$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^  failed  look  the sky is green; look again \(\d\.\d s\)$", done.stdout, re.MULTILINE
+    )
     assert re.fullmatch(r"run here in \d\.\d s: look; failed: look, see above", done.stdout.splitlines()[-1])
 
 
