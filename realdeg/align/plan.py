@@ -13,9 +13,10 @@ import numpy.typing as npt
 from realdeg.align.coarse import MIN_INLIERS, rough
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.depth import to_8bit
-from realdeg.io.find import Match
+from realdeg.io.find import Match, NoPair
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, pair_by_rule, pair_by_stem, refuse_same_files
+from realdeg.io.pairing_hint import advice, doubt
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read
 from realdeg.layout import refuse_holding, refuse_inside
@@ -88,16 +89,47 @@ def plan(
             sets = pair_by_rule(lr, hr, pairing, finding)
             parts = [Part(out, tuple(lr), pairs, pairs.scale) for pairs in sets]
         else:
-            parts = [
-                Part(out, (one,), _paired(one, hr, pairing, finding, workers, on_photo), scale=None)
-                for one in lr
-            ]
+            parts = []
+            for one in lr:
+                try:
+                    pairs = _paired(one, hr, pairing, finding, workers, on_photo)
+                except NoPair as error:
+                    if way != "stem":
+                        raise
+                    remedy = advice(one, hr, out, finding=finding, scale=scale)
+                    raise NoPair(error.subject, error.problem, remedy, exit_code=error.exit_code) from None
+                parts.append(Part(out, (one,), pairs, scale=None))
     parts = [replace(part, pairs=refuse_same_files(part.pairs)) for part in parts]
     parts = _one_folder_each(parts, out, scale)
     for part in parts:
         photos = (path for match in part.pairs.matches for path in (match.lr, match.hr))
         refuse_holding(part.out, photos)
     return parts
+
+
+def doubts(
+    parts: Sequence[Part],
+    hr: Path | None,
+    out: Path,
+    pairing: PairingSettings = PairingSettings(),
+    *,
+    finding: Finding = Finding(),
+    scale: int | None = None,
+) -> list[str]:
+    """What is implausible of a plan, a line each: folders of which few photos have a partner by their names.
+
+    Args:
+        parts: of `plan`.
+        hr, out, pairing, finding, scale: as there.
+    """
+    said = []
+    for part in parts:
+        failed = part.pairs.failed
+        lonely = sum(not r.source_hr for r in failed), sum(not r.source_lr for r in failed)
+        if hr and pairing.way == "stem" and (line := doubt(len(part.pairs.matches), lonely)):
+            way = advice(part.lr[0], hr, out, finding=finding, scale=scale)
+            said.append(f"{part.lr[0]}: {line}; {way}")
+    return said
 
 
 def infer_scale(matches: Sequence[Match]) -> int:

@@ -294,6 +294,10 @@ def match_keys(
     return matches, sorted(failed, key=lambda record: natural(record.key))
 
 
+class NoPair(UserError):
+    """Not a single pair came of two folders since names do not match."""
+
+
 def no_pair(
     photos: tuple[Sequence[Found], Sequence[Found]],
     places: tuple[Path, Path],
@@ -306,7 +310,7 @@ def no_pair(
         return UserError(places[0], "no photo has a single partner", unclear[0])
     some = [side[0].path.name for side in photos if side]
     examples = f" (e.g. {' and '.join(some)})" if some else ""
-    return UserError(places[0], f"no photo has a partner of the same name in {places[1]}{examples}", remedy)
+    return NoPair(places[0], f"no photo has a partner of the same name in {places[1]}{examples}", remedy)
 
 
 def lonely(one: Found, problem: str, side: Side) -> PairRecord:
