@@ -77,7 +77,7 @@ def best(lr: Listing, hr: Listing, finding: Finding = Finding()) -> Guess | None
     most = min(len(lr.found), len(hr.found))
     by_name = [one for one in (_suffixes(lr.found, hr.found), *_namings(lr.found, hr.found)) if one]
     found = max(by_name, key=lambda one: one.pairs, default=None)
-    if found and found.pairs >= USUAL * most:
+    if found and found.pairs >= max(USUAL * most, min(2, most)):
         return found
     return _times(lr, hr, finding)
 
@@ -104,7 +104,8 @@ def _suffixes(lr: Sequence[Found], hr: Sequence[Found]) -> Guess | None:
                 for side, end in zip(keys, (mine, theirs), strict=True)
             ]
             common = stems[0] & stems[1]
-            if common and (mine or theirs):
+            split = any(s[-1].isdigit() and (mine[:1].isdigit() or theirs[:1].isdigit()) for s in common)
+            if common and (mine or theirs) and not split:  # a number is the name of a photo, whole
                 options = [f"--{side}-suffix={end}" for side, end in (("lr", mine), ("hr", theirs)) if end]
                 # 001_LR4 is 001 and _LR4, not 001_ and LR4.
                 whole = all(stem[-1].isalnum() for stem in common)
