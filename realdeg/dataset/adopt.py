@@ -10,9 +10,10 @@ from pathlib import Path
 
 from realdeg.errors import UserError
 from realdeg.imagefolder import write_metadata
-from realdeg.io.find import Match
+from realdeg.io.find import Match, NoPair
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import left_out, pair_by_stem
+from realdeg.io.pairing_hint import adopted
 from realdeg.io.pairing_settings import PairingSettings
 from realdeg.io.photo import Photo, read, read_size
 from realdeg.jobs import Ended, JobReport, Running, run_job
@@ -52,7 +53,11 @@ def adopt_folders(
     """
     refuse_inside(out, lr, hr)
     refuse_holding(out, (lr, hr))
-    pairs = pair_by_stem(lr, hr, PairingSettings(lr_suffix=lr_suffix, hr_suffix=hr_suffix), finding)
+    try:
+        pairs = pair_by_stem(lr, hr, PairingSettings(lr_suffix=lr_suffix, hr_suffix=hr_suffix), finding)
+    except NoPair as error:
+        remedy = adopted(lr, hr, out, finding=finding) or error.remedy
+        raise NoPair(error.subject, error.problem, remedy, exit_code=error.exit_code) from None
     scale = scale or infer_scale(pairs.matches)
     inputs = {"lr": lr, "hr": hr, "lr_suffix": lr_suffix or None, "hr_suffix": hr_suffix or None}
 

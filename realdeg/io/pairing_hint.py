@@ -69,6 +69,23 @@ def advice(lr: Path, hr: Path, out: Path, *, finding: Finding = Finding(), scale
     return f"{guessed}; or compare them by content: {content}"
 
 
+def adopted(lr: Path, hr: Path, out: Path, *, finding: Finding = Finding()) -> str:
+    """As `advice`, for pairs that are registered already, whose names differ in nothing but their ends.
+
+    Args:
+        lr, hr, out, finding: as in `advice`.
+
+    Returns:
+        "" where no ends make names equal.
+    """
+    of_lr, of_hr = look(lr, finding), look(hr, finding)
+    guess = _suffixes(of_lr.found, of_hr.found)
+    if guess is None:
+        return ""
+    line = command_line("realdeg", "adopt", "--lr", lr, "--hr", hr, *guess.options, "-o", out)
+    return f"{guess.pairs} of {min(len(of_lr.found), len(of_hr.found))} would match with: {line}"
+
+
 def best(lr: Listing, hr: Listing, finding: Finding = Finding()) -> Guess | None:
     """The guess with the most pairs, the plainest of equal ones; None where none finds half of them.
 

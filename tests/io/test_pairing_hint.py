@@ -15,6 +15,7 @@ from PIL import Image
 
 from realdeg.align.plan import doubts, plan
 from realdeg.cli.main import cli
+from realdeg.dataset.adopt import adopt_folders
 from realdeg.errors import UserError
 from realdeg.io.find import look
 from realdeg.io.pairing_hint import Guess, advice, best, doubt
@@ -137,3 +138,17 @@ def test_matching_names_need_no_word(tmp_path):
         shoot(tmp_path / "hr", f"{name}.jpg")
     parts = plan([tmp_path / "lr"], tmp_path / "hr", tmp_path / "out", scale=2)
     assert doubts(parts, tmp_path / "hr", tmp_path / "out", scale=2) == []
+
+
+def test_adopting_names_the_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i in range(3):
+        shoot(Path("lr"), f"{i}_LR4.jpg")
+        shoot(Path("hr"), f"{i}_HR.jpg")
+        shoot(Path("other"), f"scene {i}.jpg")
+    with pytest.raises(UserError) as error:
+        adopt_folders(Path("lr"), Path("hr"), Path("out"))
+    said = "3 of 3 would match with: realdeg adopt --lr lr --hr hr --lr-suffix=_LR4 --hr-suffix=_HR -o out"
+    assert error.value.remedy == said
+    with pytest.raises(UserError, match="give the two photos of a scene the same name"):
+        adopt_folders(Path("lr"), Path("other"), Path("out"))
