@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from realdeg.arraytypes import Image
+from realdeg.errors import UserError
+from realdeg.imaging.depth import to_8bit
+from realdeg.imaging.detail import busiest
+from realdeg.io.photo import read
 from realdeg.report.charts import curves
+from realdeg.report.deck import DeckPair, plate, worst_first
+from realdeg.report.folder import Folder
 from realdeg.report.overview import Figure
 
 Curve = Sequence[tuple[float, float]]
@@ -17,6 +27,16 @@ MEANING = {
 }
 NEAR, FAR = 1.5, 3.0
 SET, PHOTOS = "this set", "real photos"
+CROP = 256  # px a side of what is shown of an image, at its own pixels
+
+
+@dataclass(frozen=True)
+class Strange:
+    """An LR image, and how far its spectrum is from the photos' mean, in their standard deviations."""
+
+    key: str
+    path: Path
+    off: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,8 @@ class DomainFigures:
         spectra: (frequency in cycles/px, dB), "this set" and "real photos".
         noise: (mean level, sigma in levels) likewise.
         gradients: name, and log2 of the ratio of this set and of the photos.
+        shown: LR images to look at.
+        beside: photos to look at beside them.
     """
 
     distance: float
@@ -45,6 +67,8 @@ class DomainFigures:
     spectra: Mapping[str, Curve]
     noise: Mapping[str, Curve]
     gradients: Sequence[tuple[str, float, float]]
+    shown: Sequence[Strange] = ()
+    beside: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -57,10 +81,19 @@ class DomainSection:
     rows: Sequence[tuple[str, str, str, str]]
     gradients: Sequence[tuple[str, str, str, str]]
     figures: Sequence[Figure]
+    pairs: Sequence[DeckPair] = ()
 
 
-def domain_section(found: DomainFigures) -> DomainSection:
-    """Words, tables and charts of a distance."""
+def domain_section(found: DomainFigures, folder: Folder | None = None) -> DomainSection:
+    """Words, tables and charts of a distance.
+
+    Args:
+        found: what was measured.
+        folder: receives pictures of LR and of photos; None: there are none.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     kind = "good" if found.distance <= NEAR else "" if found.distance <= FAR else "bad"
     parts = [
         (name, f"{found.parts[name]:.2f}", f"{found.weights[name]:.1%}", meaning)
@@ -85,4 +118,37 @@ def domain_section(found: DomainFigures) -> DomainSection:
         parts,
         [(name, f"{a:+.2f}", f"{b:+.2f}", f"{a - b:+.2f}") for name, a, b in found.gradients],
         [one for one in figures if one.svg],
+        _side_by_side(found, folder) if folder else (),
     )
+
+
+def _side_by_side(found: DomainFigures, folder: Folder) -> list[DeckPair]:
+    """Each LR image beside a photo of like brightness, both at their own pixels; the strangest first."""
+    photos = [(path, crop) for path in found.beside if (crop := _crop(path)) is not None]
+    pairs, left = [], list(photos)
+    for one in found.shown:
+        crop = _crop(one.path)
+        if crop is None or not photos:
+            continue
+        left = left or list(photos)  # each photo once, as long as there are others
+        level = float(crop.mean())
+        nearest = min(range(len(left)), key=lambda i: abs(float(left[i][1].mean()) - level))
+        path, photo = left.pop(nearest)
+        plates = (
+            plate(folder, f"{one.key}, domain", SET, crop),
+            plate(folder, f"{one.key}, domain", f"real photo {path.name}", photo),
+        )
+        line = f"Spectrum {one.off:.2f} standard deviations of the photos from their mean."
+        pairs.append(DeckPair(one.key, plates, line=line, badness=one.off))
+    return worst_first(pairs)
+
+
+def _crop(path: Path) -> Image | None:
+    """The part with most detail at its own pixels; None where it cannot be read any more."""
+    try:
+        pixels = to_8bit(read(path).pixels)
+    except UserError:
+        return None
+    height, width = (min(CROP, side) for side in pixels.shape[:2])
+    top, left = busiest(pixels, height, width)
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])

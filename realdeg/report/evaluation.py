@@ -9,34 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from realdeg.report.deck import DeckPair, worst_first
 from realdeg.report.folder import Folder
 from realdeg.report.listing import Cell
 from realdeg.report.overview import Figure
 from realdeg.report.template import Templates
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A picture that lies in the report's folder, and what it is."""
-
-    file: str
-    what: str
-    size_hw: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A pair on the page.
-
-    Attributes:
-        key: of the pair.
-        crops: the same place in every image.
-        maps: weights of the branches there, one row a parent.
-    """
-
-    key: str
-    crops: tuple[Plate, ...]
-    maps: tuple[tuple[Plate, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +46,6 @@ def heat(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1])
 
 
-def plate(folder: Folder, key: str, what: str, image: npt.NDArray[np.uint8]) -> Plate:
-    """Write a picture for the page."""
-    return Plate(folder.picture(image, f"{what} of {key}", quality=None), what, image.shape[:2])
-
-
 def build_evaluation(
     folder: Folder,
     *,
@@ -82,7 +54,7 @@ def build_evaluation(
     lead: str,
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[Cell]]],
-    pairs: Sequence[Shown],
+    pairs: Sequence[DeckPair],
     legend: str,
     beside: Beside | None = None,
 ) -> None:
@@ -93,7 +65,7 @@ def build_evaluation(
         title, source, lead: heading, name of the data, and what was done in a sentence.
         columns: of the table, after the name.
         rows: name and cells, the mean first.
-        pairs: to show.
+        pairs: to show, the worst first.
         legend: what the pictures are.
         beside: published figures.
 
@@ -102,9 +74,11 @@ def build_evaluation(
     """
     templates = Templates(title, source)
     templates.write_assets(folder)
+    deck = worst_first(pairs)
     page = templates.render(
-        "evaluation.html.j2", root="", lead=lead, columns=columns, rows=rows, pairs=pairs, legend=legend,
-        beside=beside,
+        "evaluation.html.j2", root="", lead=lead, columns=columns, rows=rows, pairs=deck, legend=legend,
+        beside=beside, links={pair.key: f"#shown-{i}" for i, pair in enumerate(deck, 1)},
+        judged=any(pair.badness is not None for pair in deck),
     )  # fmt: skip
     folder.text("index.html", page)
     folder.remove_stale()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.arraytypes import Array
-from realdeg.degrade.recipe.captions import plain
+from realdeg.degrade.ops.words import format_number
 from realdeg.imaging.kernel_shape import KernelShape, kernel_shape
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.pools.pools import KernelPool
@@ -74,12 +74,13 @@ class KernelPage:
     about: Sequence[tuple[str, str]]
 
 
-def kernel_page(pool: KernelPool, folder: Folder) -> KernelPage:
+def kernel_page(pool: KernelPool, folder: Folder, *, most: int = MOST_CELLS) -> KernelPage:
     """Measure the kernels and write their pictures.
 
     Args:
         pool: the kernels.
         folder: the report's.
+        most: kernels that get a picture of their own, spread over the widths.
 
     Raises:
         UserError: the output cannot be written.
@@ -90,11 +91,11 @@ def kernel_page(pool: KernelPool, folder: Folder) -> KernelPage:
         _measured(name, kernel, told.get(name)) for name, kernel in zip(pool.names, pool.kernels, strict=True)
     ]
     by_width = sorted(range(len(measured)), key=lambda i: (_mean(measured[i].shape), measured[i].name))
-    shown = [by_width[i] for i in _spread(len(by_width), MOST_CELLS)]
+    shown = [by_width[i] for i in _spread(len(by_width), most)]
     cells = [
         KernelCell(
             measured[i].name,
-            folder.picture(_picture(pool.kernels[i]), f"kernel {measured[i].name}", None),
+            folder.picture(kernel_picture(pool.kernels[i]), f"kernel {measured[i].name}", None),
             _lines(measured[i]),
         )
         for i in shown
@@ -151,7 +152,7 @@ def _is_round(shape: KernelShape) -> bool:
 def _lines(one: Measured) -> list[str]:
     width = f"{one.shape.long:.2f} x {one.shape.short:.2f} px"
     lines = [width if _is_round(one.shape) else f"{width}, {one.shape.angle:.0f}°", one.size]
-    return lines + [f"{TOLD[name]} {plain(one.told[name])}" for name in TOLD if name in one.told]
+    return lines + [f"{TOLD[name]} {format_number(one.told[name])}" for name in TOLD if name in one.told]
 
 
 def _row(one: Measured, names: Sequence[str]) -> list[Cell]:
@@ -193,13 +194,22 @@ def histogram_of(values: Sequence[float], label: str, counted: str) -> Figure | 
     svg = binned(
         bins.edges, bins.counts, middle, x_label=label, y_label=counted, log=bins.log, names=bins.names
     )
-    return Figure(svg, f"{len(values):,} {counted}, {plain(min(values))} to {plain(max(values))}")
+    return Figure(
+        svg, f"{len(values):,} {counted}, {format_number(min(values))} to {format_number(max(values))}"
+    )
 
 
-def _picture(kernel: Array, side: int = SIDE) -> npt.NDArray[np.uint8]:
+def kernel_picture(kernel: Array, side: int = SIDE) -> npt.NDArray[np.uint8]:
     """A kernel in a square, each weight a square of its own, its peak in the brightest colour.
 
     Roots of the weights: a kernel's skirt counts, and is a hundredth of its peak. Negative weights are 0.
+
+    Args:
+        kernel: (h, w), its largest weight above 0.
+        side: px of the square.
+
+    Returns:
+        (side, side, 3) uint8 RGB.
     """
     height, width = kernel.shape
     times = max(1, side // max(height, width))
@@ -223,7 +233,7 @@ def _sheet(kernels: Sequence[Array]) -> npt.NDArray[np.uint8]:
     for i, kernel in enumerate(kernels):
         top, left = i // COLUMNS * cell, i % COLUMNS * cell
         cut = tuple(slice(max(0, (n - THUMB) // 2), max(0, (n - THUMB) // 2) + THUMB) for n in kernel.shape)
-        sheet[top : top + THUMB, left : left + THUMB] = _picture(kernel[cut], THUMB)
+        sheet[top : top + THUMB, left : left + THUMB] = kernel_picture(kernel[cut], THUMB)
     return sheet
 
 

@@ -113,7 +113,7 @@ def build_report(
         cards=overview.cards(records, [m for _, m in kept], training.gain(trained) if trained else None),
         figures=overview.figures([record for record, _ in kept], [m for _, m in kept], where),
         made=degradation.section(dataset, records, {s.key: s for one in gallery if (s := one.sample)}),
-        domain=domain_section(domain) if domain else None,
+        domain=domain_section(domain, folder) if domain else None,
         run=training.section(trained) if trained else None,
         compared=compared,
         kinds=kinds([*lost.values(), *refused], folder),

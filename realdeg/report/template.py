@@ -9,7 +9,7 @@ from realdeg.report.colours import legend_stops
 from realdeg.report.folder import Folder
 from realdeg.settings import versions
 
-ASSETS = ("report.css", "compare.js", "table.js", "viewer.js")
+ASSETS = ("report.css", "compare.js", "table.js", "viewer.js", "marks.js")
 
 
 class Templates:

@@ -2,7 +2,7 @@
 for (const pair of document.querySelectorAll(".pair")) {
   const box = pair.querySelector(".compare"), over = pair.querySelector(".over");
   const under = pair.querySelector(".under"), right = pair.querySelector(".side.right");
-  const slider = pair.querySelector(".slider");
+  const slider = pair.querySelector(".slider"), smooth = over.src, first = under.src;
   const move = () => box.style.setProperty("--at", slider.value + "%");
   slider.addEventListener("input", move);
   move();
@@ -22,11 +22,11 @@ for (const pair of document.querySelectorAll(".pair")) {
     const on = pixels.getAttribute("aria-pressed") !== "true";
     pixels.setAttribute("aria-pressed", String(on));
     box.classList.toggle("pixelated", on);
-    over.src = on ? over.dataset.pixels : over.dataset.smooth;
+    over.src = on ? over.dataset.pixels : smooth;
   });
   for (const button of swaps) button.addEventListener("click", () => {
     for (const other of swaps) other.setAttribute("aria-pressed", String(other === button));
-    under.src = button.dataset.file;
+    under.src = button.dataset.file ?? first;
     right.textContent = button.dataset.name;
   });
 }

@@ -7,7 +7,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";
-    button.append(...head.childNodes);
+    head.textContent.split(" ").forEach((word, i) => {  // lines break between words, not at PSNR-Y's hyphen
+      const span = document.createElement("span");
+      span.textContent = word;
+      button.append(i ? " " : "", span);
+    });
+    head.textContent = "";
     head.append(button);
     const value = row => {
       const cell = row.cells[column];
