@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.arraytypes import Array
+from realdeg.arraytypes import Array, Image
 from realdeg.errors import Unfit
 from realdeg.identity import state_of
 from realdeg.imaging.blur import align_kernel, blur_subsample_reference
@@ -79,19 +79,36 @@ def unusable(pixels: Array, min_side: int) -> str:
 def _by_estimator(
     photo: Photo, found: Found, record: PairRecord, job: Path, settings: KernelSettings
 ) -> PairRecord:
-    net = estimator(settings.scale, settings.weights)
+    estimator(settings.scale, settings.weights)  # what is wrong with weights is wrong with no photo
 
     def kernel_of(at: tuple[slice, slice]) -> Kernel:
-        part = worth_seeing(photo.pixels[at])
-        if reason := unusable(to_float(part), blur_statistics.MIN_SIDE):
-            return reason
-        try:
-            estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
-        except Unfit as error:
-            return f"gets no kernel from {settings.weights or 'the weights'}; {error.remedy}"
-        return doubtful(estimate, settings) or (estimate.kernel, figures_of(estimate))
+        return kernel_by_estimator(photo.pixels[at], settings)
 
     return with_cells(job, record, *cells(settings.grid, photo.pixels.shape[:2], kernel_of))
+
+
+def kernel_by_estimator(pixels: Image, settings: KernelSettings) -> Kernel:
+    """The kernel of a photo, or of a part of one, by the amortised estimator.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16; of a large one the busiest part is looked at.
+        settings: scale, weights and least confidence.
+
+    Returns:
+        (n, n) kernel with its figures, or why there is none.
+
+    Raises:
+        UserError: weights that cannot be used.
+    """
+    net = estimator(settings.scale, settings.weights)
+    part = worth_seeing(pixels)
+    if reason := unusable(to_float(part), blur_statistics.MIN_SIDE):
+        return reason
+    try:
+        estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
+    except Unfit as error:
+        return f"gets no kernel from {settings.weights or 'the weights'}; {error.remedy}"
+    return doubtful(estimate, settings) or (estimate.kernel, figures_of(estimate))
 
 
 def figures_of(estimate: Estimate) -> dict[str, float]:
@@ -150,26 +167,45 @@ def width_of(kernel: Array) -> float:
 def _by_kernelgan(
     photo: Photo, found: Found, record: PairRecord, job: Path, settings: KernelSettings
 ) -> PairRecord:
+    kernel, figures = kernel_by_kernelgan(photo.as_float(), found.key, settings)
+    record = replace(record, detail={**record.detail, **figures})
+    if isinstance(kernel, str):
+        return replace(record, reason=told(found.path, kernel))
+    return with_kernels(job, replace(record, status="ok"), [kernel])
+
+
+def kernel_by_kernelgan(
+    pixels: Image, key: str, settings: KernelSettings
+) -> tuple[Array | str, dict[str, float]]:
+    """The kernel of a photo by KernelGAN.
+
+    Args:
+        pixels: (H, W, 3) float32 in [0, 1].
+        key: of the photo; what is drawn depends on it and the seed.
+        settings: scale (2 or 4), iterations and seed.
+
+    Returns:
+        (n, n) kernel, or why there is none; and what is known of it, by column.
+    """
     from realdeg.kernels import kernelgan
 
-    pixels = photo.as_float()
     if reason := unusable(pixels, kernelgan.MIN_SIDE):
-        return replace(record, reason=told(found.path, reason))
+        return reason, {}
     with one_thread():
         made = kernelgan.estimate_kernels(
-            [pixels], [found.key], iterations=settings.iterations, seed=settings.seed
+            [pixels], [key], iterations=settings.iterations, seed=settings.seed
         )[0]
     total = float(made.kernel.sum())
-    detail = {**record.detail, "sum": round(total, 4), "bicubic_mse": round(made.bicubic, 5)}
+    figures = {"sum": round(total, 4), "bicubic_mse": round(made.bicubic, 5)}
     if not (MIN_SUM < total < MAX_SUM) or made.bicubic > MAX_BICUBIC:
         reason = f"has not converged in {settings.iterations} iterations (sum {total:.2f}, "
         reason += f"squared error to bicubic {made.bicubic:.3f}); use more iterations or another photo"
-        return replace(record, detail=detail, reason=told(found.path, reason))
+        return reason, figures
     kernel = kernelgan.pruned(made.kernel)
     x, y = centre_of_mass(made.kernel)
     residual = steadiness(pixels, kernel, kernelgan.pruned(made.before))
     kept = float(np.minimum(kernel, made.kernel / total).clip(0).sum())
-    detail |= {
+    figures |= {
         "centre_x": round(x - kernelgan.MIDDLE, 4),
         "centre_y": round(y - kernelgan.MIDDLE, 4),
         "kept": round(kept, 4),
@@ -181,7 +217,7 @@ def _by_kernelgan(
     kernel = kernel / kernel.sum()
     if settings.scale == 4:
         kernel = kernelgan.analytic_x4(kernel)
-    return with_kernels(job, replace(record, status="ok", detail=detail), [kernel])
+    return kernel, figures
 
 
 def steadiness(pixels: Array, kernel: Array, before: Array) -> float:

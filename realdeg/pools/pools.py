@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
+from realdeg import inputs
 from realdeg.arraytypes import Array
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.blur import AlignedKernel, align_kernel
 from realdeg.imaging.kernels import centre_of_mass
+from realdeg.inputs import PathLike
 from realdeg.io.find import IMAGE_SUFFIXES
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
@@ -81,6 +83,46 @@ class KernelPool:
                 problem += f" for x{scale}, only for {', '.join(f'x{o}' for o in sorted(others))}"
             raise UserError(path, problem, "give .mat, .npy or .npz files with kernels for this scale")
         return cls(tuple(found), tuple(found.values()))
+
+    @classmethod
+    def load(cls, path: PathLike, scale: int) -> KernelPool:
+        """The pool of a file or folder: `read`, for a path of any kind.
+
+        Args:
+            path: .npz, .npy or .mat, or a folder of them.
+            scale: HR size / LR size; of KernelGAN's files only those for it are taken.
+
+        Raises:
+            BadInput: an argument that cannot be used.
+            UserError: as `read`.
+
+        Example:
+            >>> import realdeg
+            >>> pool = realdeg.KernelPool.load("data/sample/kernels/gaussians_x2.npz", scale=2)
+            >>> len(pool.names), pool.kernels[0].shape, round(float(pool.kernels[0].sum()), 6)
+            (12, (12, 12), 1.0)
+        """
+        return cls.read(inputs.path(path, "path"), inputs.scale(scale))
+
+    @classmethod
+    def from_arrays(cls, kernels: Iterable[Array], names: Iterable[str] | None = None) -> KernelPool:
+        """A pool of kernels in memory.
+
+        Args:
+            kernels: (h, w) each, applied as correlation, its sum within 1 % of 1 (it is divided by it).
+            names: unique; None: "kernel_0" and so on.
+
+        Raises:
+            BadInput: not arrays of numbers, or names that are not unique or not as many.
+            UserError: a kernel that is not 2-D, not finite, of another sum, or centred outside of itself.
+
+        Example:
+            >>> import numpy as np, realdeg
+            >>> realdeg.KernelPool.from_arrays([np.full((4, 4), 1 / 16)]).names
+            ('kernel_0',)
+        """
+        checked = [_checked(array, where) for where, array in _given(kernels, "kernel")]
+        return cls(_named(names, "kernel", len(checked)), tuple(checked))
 
     def save(self, path: Path, scale: int | None = None) -> None:
         """Write the pool: .npz with names and origin, .mat (one cell array `kernels`), or KernelGAN's folder.
@@ -206,6 +248,48 @@ class NoisePool:
         if not found:
             raise UserError(path, "holds no noise patch", "give a folder of patch images, or .npz or .npy")
         return cls(tuple(found), tuple(found.values()))
+
+    @classmethod
+    def load(cls, path: PathLike) -> NoisePool:
+        """The pool of a file or folder: `read`, for a path of any kind.
+
+        Args:
+            path: folder of patch images, .npz or .npy.
+
+        Raises:
+            BadInput: `path` is no path.
+            UserError: as `read`.
+
+        Example:
+            >>> import realdeg
+            >>> realdeg.NoisePool.load("no/such/pool.npz")
+            Traceback (most recent call last):
+            ...
+            realdeg.errors.UserError: no/such/pool.npz: does not exist; give a pool file or folder
+        """
+        return cls.read(inputs.path(path, "path"))
+
+    @classmethod
+    def from_arrays(cls, patches: Iterable[Array], names: Iterable[str] | None = None) -> NoisePool:
+        """A pool of noise patches in memory.
+
+        Args:
+            patches: (h, w, 3) each, pixel values (uint8, uint16) or residuals in units of [0, 1] (float); the
+                mean of each channel is taken away when a patch is used.
+            names: unique; None: "noise_0" and so on.
+
+        Raises:
+            BadInput: not arrays of numbers, or names that are not unique or not as many.
+            UserError: a patch of another shape or type, not finite, or beyond 1.
+
+        Example:
+            >>> import numpy as np, realdeg
+            >>> noise = 0.02 * np.random.default_rng(0).standard_normal((2, 32, 32, 3))
+            >>> realdeg.NoisePool.from_arrays(noise, ["low", "high"]).names
+            ('low', 'high')
+        """
+        checked = [_noise(array, where) for where, array in _given(patches, "noise")]
+        return cls(_named(names, "noise", len(checked)), tuple(checked))
 
     @classmethod
     def of_pairs(cls, path: Path, noisy: str, clean: str) -> NoisePool:
@@ -429,7 +513,7 @@ def _few(kernels: tuple[Array, ...], file: Path) -> None:
         raise UserError(file, problem, f"give some of them, {ALL_KERNELS >> 20} MB at most")
 
 
-def _checked(kernel: Array, file: Path) -> Array:
+def _checked(kernel: Array, file: Path | str) -> Array:
     if kernel.ndim != 2 or kernel.dtype.kind not in "fiu" or min(kernel.shape) < 1:
         raise UserError(file, f"holds no kernel but {kernel.shape} {kernel.dtype}", "2-D kernels are meant")
     if max(kernel.shape) > LARGEST_KERNEL:
@@ -449,7 +533,7 @@ def _checked(kernel: Array, file: Path) -> Array:
     return values if abs(total - 1) < 1e-12 else values / total
 
 
-def _noise(patch: Array, file: Path) -> Array:
+def _noise(patch: Array, file: Path | str) -> Array:
     if patch.ndim != 3 or patch.shape[2] != 3 or patch.dtype.kind not in "fiu" or not patch.size:
         raise UserError(file, f"holds no noise patch but {patch.shape} {patch.dtype}", "(h, w, 3) is meant")
     if patch.dtype.kind != "f" and patch.dtype not in (np.uint8, np.uint16):
@@ -459,6 +543,37 @@ def _noise(patch: Array, file: Path) -> Array:
         what = "a patch that is not finite" if not np.isfinite(patch).all() else "floats beyond 1"
         raise UserError(file, f"holds {what}", "floats are residuals of images in [0, 1]; divide by 255")
     return patch
+
+
+def _given(arrays: Any, what: str) -> list[tuple[str, Array]]:
+    """Arrays of a caller, each with the words that name it."""
+    if not isinstance(arrays, Iterable) or isinstance(arrays, (str, bytes)):
+        raise inputs.BadInput(f"{what} pool", f"{str(arrays)[:60]!r} are no arrays", "give a list of arrays")
+    found = [(f"{what} {place}", array) for place, array in enumerate(arrays)]
+    for where, array in found:
+        if not isinstance(array, np.ndarray):
+            problem = f"is of type {type(array).__name__}"
+            raise inputs.BadInput(where, problem, "give a list of NumPy arrays")
+    if not found:
+        raise inputs.BadInput(f"{what} pool", "holds nothing", "give at least one array")
+    if len(found) > MOST:
+        raise inputs.BadInput(f"{what} pool", f"holds {len(found):,} arrays", f"give at most {MOST:,}")
+    return found
+
+
+def _named(names: Iterable[str] | None, what: str, count: int) -> tuple[str, ...]:
+    """Names of so many arrays."""
+    if names is None:
+        return tuple(f"{what}_{place}" for place in range(count))
+    found = tuple(names)
+    if (
+        len(found) != count
+        or len(set(found)) < count
+        or not all(isinstance(n, str) and is_place(n) for n in found)
+    ):
+        problem = f"{count} arrays have {len(found)} names ({len(set(found))} of them different)"
+        raise inputs.BadInput("names", problem, "give each a name of its own, a path without '..'")
+    return found
 
 
 def _name(file: str, part: str, index: int, count: int) -> str:

@@ -1,0 +1,35 @@
+"""Refusal is a result: falsy, and it says why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+FLAG = re.compile(r"--([a-z][a-z-]*)")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why there is no result; falsy, so that `if found := realdeg.register(lr, hr):` reads as it is meant.
+
+    Attributes:
+        reason: one line: what was found; what to do.
+
+    Example:
+        >>> import realdeg
+        >>> bool(realdeg.Rejection("too little texture; use a scene with detail"))
+        False
+    """
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def rejection(reason: str) -> Rejection:
+    """A refusal of the rooms below, whose remedies name options of commands, for callers of functions."""
+    return Rejection(FLAG.sub(lambda flag: flag[1].replace("-", "_"), reason))
