@@ -52,7 +52,8 @@ def image(value: ImageLike, what: str) -> Image:
         what: the argument's name, for messages.
 
     Returns:
-        (H, W, 3) uint8, uint16, or float32 in [0, 1], contiguous, in the machine's byte order.
+        (H, W, 3) uint8, uint16, or float32 in [0, 1], contiguous, writable, in the machine's byte order; the
+        caller's own memory where that is all of this already.
 
     Raises:
         BadInput: of another shape or type, empty, with alpha, not finite, or beyond [0, 1].
@@ -145,7 +146,9 @@ def _shaped(array: Array, what: str) -> Image:
         raise _wrong(what, f"is an array of shape {size}", remedy)
     if not array.size:
         raise _wrong(what, f"is empty ({size})", "give an image of at least one pixel")
-    return np.ascontiguousarray(np.broadcast_to(array, (*shape[:2], 3)))
+    if array.shape[2] == 1:
+        array = np.repeat(array, 3, axis=2)
+    return np.require(array, requirements=("C", "W", "A"))
 
 
 def path(value: PathLike, what: str) -> Path:
