@@ -12,6 +12,7 @@ from pathlib import Path
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
 from realdeg.imagefolder import write_metadata
+from realdeg.marked import ALL, Marked
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.seeds import seed_of
 from realdeg.vouching import require_vouched
@@ -28,6 +29,7 @@ def split_scenes(
     val: Amount = 0,
     seed: int = 0,
     group: str | None = None,
+    marked: Marked = ALL,
 ) -> list[PairRecord]:
     """Assign "test", "val" and "train" to the pairs of status "ok", scene by scene.
 
@@ -40,11 +42,14 @@ def split_scenes(
         val: likewise, for validation.
         seed: another seed chooses other scenes.
         group: regular expression; its first group (or the whole match) in a key names the scene.
+        marked: pairs to assign; all others get no split, and so are neither trained nor tested on.
 
     Raises:
-        UserError: no scene would be left to train on, or `group` is no expression or misses a key.
+        UserError: no scene would be left to train on, `group` is no expression or misses a key, or `marked`
+            names other pairs.
     """
-    scenes = {record.key: _scene(record, group) for record in records if record.ok}
+    marked.check(record.key for record in records)
+    scenes = {r.key: _scene(r, group) for r in records if r.ok and marked.takes(r.key)}
     names = sorted(set(scenes.values()), key=lambda name: (seed_of(seed, name, "split"), name))
     counts = {"test": _count(test, len(names)), "val": _count(val, len(names))}
     if names and sum(counts.values()) >= len(names):
@@ -57,7 +62,7 @@ def split_scenes(
     chosen |= {name: "val" for name in names[counts["test"] : counts["test"] + counts["val"]]}
     return [
         replace(r, scene=scenes[r.key], split=chosen.get(scenes[r.key], "train"))
-        if r.ok
+        if r.ok and r.key in scenes
         else r.with_split("")  # one that comes back later must not bring the split of an earlier choice
         for r in records
     ]
@@ -70,6 +75,7 @@ def split_dataset(
     val: Amount = 0,
     seed: int = 0,
     group: str | None = None,
+    marked: Marked = ALL,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
     """Write the split into a dataset's manifest and metadata (`realdeg.imagefolder`); pairs by split.
@@ -78,7 +84,7 @@ def split_dataset(
 
     Args:
         folder: of the dataset.
-        test, val, seed, group: as in `split_scenes`.
+        test, val, seed, group, marked: as in `split_scenes`.
         say: receives what is implausible, a line each.
 
     Raises:
@@ -88,14 +94,14 @@ def split_dataset(
     with locked(folder):
         before = read_manifest(folder)
         require_vouched(folder, before)
-        records = split_scenes(before, test=test, val=val, seed=seed, group=group)
+        records = split_scenes(before, test=test, val=val, seed=seed, group=group, marked=marked)
         viewed = write_metadata(folder, records)
         write_manifest(folder, records)
     if line := doubt(records, test):
         say(line)
     if not viewed:
         say(f"{folder}: its file system has no links, so metadata.csv names only train, and no other split")
-    return dict(Counter(record.split for record in records if record.ok))
+    return dict(Counter(record.split for record in records if record.ok and record.split))
 
 
 def doubt(records: Sequence[PairRecord], test: Amount) -> str:

@@ -61,13 +61,15 @@ def tile_dataset(
             column ends at the border; images smaller than a tile stay whole.
         overlap: HR px that neighbours share, brought down likewise.
         min_valid: where a pair has a validity mask, tiles of which a smaller share is valid are left out.
-        running: limit, workers, overwriting, when to give up, progress.
+        running: limit, workers, overwriting, when to give up, progress; `marked` names pairs of `dataset`.
 
     Raises:
-        UserError: no dataset, `out` is the dataset itself or among its images, or the tile is smaller than
-            overlap or scale.
+        UserError: no dataset, `marked` names other pairs, `out` is the dataset itself or among its images,
+            or the tile is smaller than overlap or scale.
     """
-    records = [record for record in read_manifest(dataset) if record.ok]
+    rows = read_manifest(dataset)
+    running.marked.check(row.key for row in rows)
+    records = [row for row in rows if row.ok]
     if dataset.resolve() == out.resolve():
         raise UserError(out, "is the dataset itself", "choose another output folder", exit_code=EXIT_USAGE)
     refuse_inside(out, *(dataset / part for part in PAIR_FOLDERS))
@@ -101,7 +103,8 @@ def tile_dataset(
             if tile.record.split
         },
         also=also,
-        running=running,
+        named=lambda tile: str(tile.record.key),
+        running=replace(running, marked=running.marked.within(tile.record.key for tile in tiles)),
     )
 
 

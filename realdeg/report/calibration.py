@@ -10,7 +10,8 @@ from typing import Any, TypedDict
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.calibrate.folder import FIGURES, KERNELS, MEASURED, NOISE, RECIPE, predicted_lr
+from realdeg.calibrate.camera import FIGURES, KERNELS, NOISE, RECIPE, predicted_lr
+from realdeg.calibrate.folder import MEASURED
 from realdeg.calibrate.settings import CalibrateSettings
 from realdeg.errors import UserError
 from realdeg.imaging.depth import to_8bit

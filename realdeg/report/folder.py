@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import numpy.typing as npt
 
 from realdeg.atomic import write_text
 from realdeg.io.save import write_image
+from realdeg.report.flicker import write_animation
 
 PICTURES, PAGES = "pictures", "pairs"
-OURS = {PICTURES: re.compile(r"[0-9a-f]{16}\.webp"), PAGES: re.compile(r"[a-z0-9-]{1,48}-[0-9a-f]{10}\.html")}
+OURS = {
+    PICTURES: re.compile(r"[0-9a-f]{16}\.(webp|png|gif)"),
+    PAGES: re.compile(r"[a-z0-9-]{1,48}-[0-9a-f]{10}\.html"),
+}
 QUALITY = 86  # of crops and thumbnails
 
 
@@ -39,6 +44,19 @@ class Folder:
         """
         relative = f"{PICTURES}/{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}.webp"
         write_image(self.out / relative, image, quality=quality)
+        self.written.add(self.out / relative)
+        return relative
+
+    def animation(self, frames: Sequence[npt.NDArray[Any]], name: str, suffix: str) -> str:
+        """Write pictures that take turns; the path relative to the folder.
+
+        Args:
+            frames: (H, W, 3) uint8 each, of one size.
+            name: what it shows; no two pictures of a report share one.
+            suffix: a key of `realdeg.report.flicker.KINDS`.
+        """
+        relative = f"{PICTURES}/{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}{suffix}"
+        write_animation(self.out / relative, frames)
         self.written.add(self.out / relative)
         return relative
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from realdeg.errors import UserError
 from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_inside
+from realdeg.marked import ALL, Marked
 from realdeg.records import PairRecord, read_manifest
 from realdeg.report import degradation, overview, training
 from realdeg.report.certificate import read_certificate
@@ -57,6 +58,10 @@ def build_report(
     title: str = "",
     limit: int = 60,
     domain: DomainFigures | None = None,
+    marked: Marked = ALL,
+    pages: bool = True,
+    flicker: str = "",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write the report of a dataset.
 
@@ -70,6 +75,11 @@ def build_report(
         title: heading; default the dataset's name.
         limit: at most so many pairs get pictures and a page of their own, spread over the dataset.
         domain: how far LR is from real photos, where that was measured.
+        marked: pairs to show; the counts are of them alone.
+        pages: whether pairs get pages of their own.
+        flicker: suffix of an animation for each pair with pictures, a key of `realdeg.report.flicker.KINDS`;
+            "": none.
+        on_progress: called with the number of pairs whose pictures are written, and of all that get some.
 
     Returns:
         Path of index.html.
@@ -77,9 +87,9 @@ def build_report(
     Pairs whose files are missing, damaged, or not what the manifest vouches for are shown as failed.
 
     Raises:
-        UserError: no dataset, no run folder, or `out` cannot be written.
+        UserError: no dataset, no run folder, `marked` names other pairs, or `out` cannot be written.
     """
-    records = read_manifest(dataset)
+    records = list(marked.chosen(read_manifest(dataset), key=lambda record: record.key))
     wrong = unvouched(dataset, records)
     figures = measures(records)
     name = title or dataset.resolve().name
@@ -91,19 +101,23 @@ def build_report(
     lost = {record.key: _lost(record, wrong[record.key]) for record in records if record.key in wrong}
     kept = [(r, m) for r, m in zip(records, figures, strict=True) if r.ok and r.key not in lost]
 
-    gallery, pages = _pairs(dataset, folder, _spread(kept, limit), lost)
+    gallery, own = _pairs(
+        dataset, folder, _spread(kept, limit), lost, pages=pages, flicker=flicker, on_progress=on_progress
+    )
     refused = [record for record in records if not record.ok]
-    pages += _refused_pages(dataset, folder, records, limit)
-    compared = _compared(dataset, folder, trained, [record for record, _ in kept], lost) if trained else []
-    where = {one.record.key: one.page for one in pages}
+    own += _refused_pages(dataset, folder, records, limit) if pages else []
+    compared = (
+        _compared(dataset, folder, trained, [record for record, _ in kept], lost, flicker) if trained else []
+    )
+    where = {one.record.key: one.page for one in own}
     names, rows = listing([lost.get(r.key, r) if r.ok else r for r in records], figures, where)
 
     templates = Templates(name, dataset.resolve().name)
     templates.write_assets(folder)
-    for i, one in enumerate(pages):
+    for i, one in enumerate(own):
         beside = {
-            "before": pages[i - 1] if i else None,
-            "after": pages[i + 1] if i + 1 < len(pages) else None,
+            "before": own[i - 1] if i else None,
+            "after": own[i + 1] if i + 1 < len(own) else None,
         }
         folder.text(one.page, templates.render("pair.html.j2", root="../", one=one, **beside))
     html = templates.render(
@@ -139,27 +153,37 @@ def _spread(items: Sequence[Any], limit: int) -> list[Any]:
 
 
 def _pairs(
-    dataset: Path, folder: Folder, kept: list[tuple[PairRecord, Measures]], lost: dict[str, PairRecord]
+    dataset: Path,
+    folder: Folder,
+    kept: list[tuple[PairRecord, Measures]],
+    lost: dict[str, PairRecord],
+    *,
+    pages: bool,
+    flicker: str,
+    on_progress: Callable[[int, int], None],
 ) -> tuple[list[Shown], list[PairPage]]:
     """Pictures of each pair; those that cannot be read are noted in `lost`."""
-    gallery, pages = [], []
+    gallery, own = [], []
     sampled = degradation.sampled([record for record, _ in kept])
-    for record, m in kept:
+    for done, (record, m) in enumerate(kept):
+        on_progress(done, len(kept))
         try:
             lr, hr = read_pair(dataset / record.lr, dataset / record.hr, record.scale)
         except UserError as error:
             lost[record.key] = _lost(record, error)
             continue
-        views = pair_views(lr, hr, record.scale, folder, record.key, None)
-        page = of_pair(record, lr, hr, dataset, folder, m)
+        views = pair_views(lr, hr, record.scale, folder, record.key, None, flicker=flicker)
+        page = of_pair(record, lr, hr, dataset, folder, m) if pages else None
         left = {"file": views.lr, "name": "LR, bicubic", "pixels": views.pixels}
         right = {"file": views.hr, "name": "HR"}
         drawn = read_plan(record)
-        sample = degradation.sample(record, lr, page.page, folder) if record.key in sampled else None
+        link = page.page if page else ""
+        sample = degradation.sample(record, lr, link, folder) if record.key in sampled else None
         line = facts(record, m, told=bool(drawn))
-        gallery.append(Shown(record.key, views, left, right, line, page.page, drawn=drawn, sample=sample))
-        pages.append(page)
-    return gallery, pages
+        gallery.append(Shown(record.key, views, left, right, line, link, drawn=drawn, sample=sample))
+        own += [page] if page else []
+    on_progress(len(kept), len(kept))
+    return gallery, own
 
 
 def _refused_pages(dataset: Path, folder: Folder, records: list[PairRecord], limit: int) -> list[PairPage]:
@@ -182,14 +206,20 @@ def _refused_pages(dataset: Path, folder: Folder, records: list[PairRecord], lim
 
 
 def _compared(
-    dataset: Path, folder: Folder, run: Run, kept: list[PairRecord], lost: dict[str, PairRecord]
+    dataset: Path,
+    folder: Folder,
+    run: Run,
+    kept: list[PairRecord],
+    lost: dict[str, PairRecord],
+    flicker: str,
 ) -> list[Shown]:
     """Pairs that were evaluated: bicubic, model and HR."""
     shown = []
     for record, entry in training.to_compare(run, kept):
         try:
             lr, hr = read_pair(dataset / record.lr, dataset / record.hr, record.scale)
-            views = pair_views(lr, hr, record.scale, folder, f"{record.key} SR", run.sr_path(record.key))
+            sr = run.sr_path(record.key)
+            views = pair_views(lr, hr, record.scale, folder, f"{record.key} SR", sr, flicker=flicker)
         except UserError as error:
             if str(folder.out) in error.subject:
                 raise

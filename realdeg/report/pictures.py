@@ -28,6 +28,7 @@ class Views:
         size_hw: size of each picture, HR px.
         lr: LR enlarged by bicubic.  pixels: LR enlarged without interpolation.  hr: HR.
         sr: the model's image, or "".
+        flicker: an animation, LR and HR (or the model's image) in turns, or "".
     """
 
     size_hw: tuple[int, int]
@@ -35,6 +36,7 @@ class Views:
     pixels: str
     hr: str
     sr: str = ""
+    flicker: str = ""
 
 
 def read_pair(lr_path: Path, hr_path: Path, scale: int) -> tuple[Image, Image]:
@@ -51,7 +53,9 @@ def read_pair(lr_path: Path, hr_path: Path, scale: int) -> tuple[Image, Image]:
     return lr, hr
 
 
-def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_path: Path | None) -> Views:
+def pair_views(
+    lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_path: Path | None, *, flicker: str = ""
+) -> Views:
     """Write the crops of a pair.
 
     Args:
@@ -61,6 +65,7 @@ def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_pa
         folder: the report's.
         key: of the pair; names the files.
         sr_path: image by the model, or None.
+        flicker: suffix of an animation of the crop, a key of `realdeg.report.flicker.KINDS`; "": none.
 
     Raises:
         UserError: the model's image cannot be read, or the output cannot be written.
@@ -79,6 +84,9 @@ def pair_views(lr: Image, hr: Image, scale: int, folder: Folder, key: str, sr_pa
         if sr.shape == hr.shape:
             images["sr"] = np.ascontiguousarray(to_8bit(sr[there]))
     files = {name: folder.picture(image, f"crop {name} {key}") for name, image in images.items()}
+    if flicker:
+        turns = [images["lr"], images.get("sr", images["hr"])]
+        files["flicker"] = folder.animation(turns, f"flicker {key}", flicker)
     return Views(images["hr"].shape[:2], **files)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,6 +21,7 @@ from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.io.save import to_uint, write_image
 from realdeg.report.evaluation import heat
+from realdeg.report.flicker import write_animation
 from realdeg.typed import read_json
 from train.memory import enough_memory
 from train.restore.enforced import How, enforced
@@ -188,21 +189,13 @@ class _Sheet:
 
 def _write_walk(path: Path, sampler: Sampler, lr: np.ndarray, scale: int, wish: SampleRequest) -> None:
     """There and back again as an animated PNG, without loss."""
-    from PIL import Image
-
     assert wish.walk is not None
     high, wide = (min(max(1, WALKED // scale), side) for side in lr.shape[:2])
     top, left = busiest(to_8bit(lr), high, wide)
     there = np.s_[..., scale * top : scale * (top + high), scale * left : scale * (left + wide)]
     first, last = wish.walk
-
-    def frames() -> Iterator[Image.Image]:
-        for i in range(wish.frames + 1):
-            image = enforced(sampler.between(first, last, i / wish.frames), lr, scale, wish.how)
-            pixels = image.clamp(0, 1)[there].permute(1, 2, 0).numpy()
-            yield Image.fromarray(to_uint(np.ascontiguousarray(pixels)))
-
-    way = list(frames())
-    back = [*way[1:], *reversed(way[1:-1])]
-    with whole_file(path) as temporary:
-        way[0].save(temporary, format="PNG", save_all=True, append_images=back, duration=STEP_MS, loop=0)
+    way = []
+    for i in range(wish.frames + 1):
+        image = enforced(sampler.between(first, last, i / wish.frames), lr, scale, wish.how)
+        way.append(to_uint(np.ascontiguousarray(image.clamp(0, 1)[there].permute(1, 2, 0).numpy())))
+    write_animation(path, [*way, *reversed(way[1:-1])], frame_ms=STEP_MS)
