@@ -81,7 +81,7 @@ def choose(seen: FlatWindows, energy: float, shape: float) -> WindowChoice:
     bands, level = seen.bands[taken], seen.level[taken]
     strength = np.log(variance(extrapolate_bands(bands), seen.size).sum(1) + 1e-9)
     above = strength - _floor(level.mean(1), strength)
-    shapes = _shapes(bands, seen.size)
+    shapes = steepness(bands, seen.size)
     # The lower quartile: among the calmest some may still show texture, which only adds to the coarse.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # grey sets have no shape of colour
@@ -104,7 +104,7 @@ def _floor(level: Array, strength: Array) -> Array:
     return np.interp(level, KNOTS[known], floor[known])
 
 
-def _shapes(bands: Array, size: int) -> Array:
+def steepness(bands: Array, size: int) -> Array:
     """(n, 5) logarithm of coarse against fine energy, of grey at three scales and of colour at two."""
     count = coefficients(size)
 
