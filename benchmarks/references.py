@@ -28,7 +28,8 @@ from train.refvae.settings import RefVAESettings
 from train.restore.enforced import How, enforced
 from train.restore.guides import Pictures, guide
 from train.restore.model import tensor, to_uint8
-from train.restore.models import InferenceOptions, opened, restored
+from train.restore.inference_settings import InferenceOptions
+from train.restore.models import opened, restored
 from train.restore.refvae import RefVAE
 
 

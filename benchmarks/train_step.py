@@ -35,7 +35,7 @@ class Plain:
     def __init__(self, settings: D2CSettings, device: torch.device) -> None:
         self.tree, self.fusion = (net.to(device) for net in build(settings))
         self.opt_d, self.opt_c = (
-            torch.optim.Adam(net.parameters(), lr=settings.lr) for net in (self.tree, self.fusion)
+            torch.optim.Adam(net.parameters(), lr=settings.learning_rate) for net in (self.tree, self.fusion)
         )
 
     def step(self, lr: Tensor, hr: Tensor) -> None:
@@ -85,7 +85,7 @@ def ours(
         nonlocal count
         count += 1
         small, large = machine.bring(lr), machine.bring(hr)
-        pred, told = learning.divergence(small, large, count, settings.lr, settings.alpha)
+        pred, told = learning.divergence(small, large, count, settings.learning_rate, settings.alpha)
         told |= learning.convergence(pred, large, settings.lr)
         for value in told.values():
             float(value)  # as the loop does

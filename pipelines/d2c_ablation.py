@@ -1,6 +1,6 @@
 """The ablations of D2C-SR (Li et al., ECCV 2022, Tables 4 and 5) on a dataset of one's own.
 
-python -m pipelines.d2c_ablation --data PAIRS -o OUT [--preset tiny] [--only 'width*']
+realdeg run ablation --data PAIRS -o OUT [--preset tiny] [--only 'width*']
 
 Trees of width 1 to 4 and of depth 1 to 4; without the divergence loss; without the deep residual; the weight
 of the divergence loss over decades; the host alone with as many parameters, once deeper and once wider. Each
@@ -25,6 +25,9 @@ import click
 from realdeg.atomic import write_text
 from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.options import command, resolve
+from realdeg.output import Output
+from realdeg.words import counted
 from train.d2c.command import train_d2c
 from train.d2c.settings import PRESETS, D2CSettings
 
@@ -114,7 +117,7 @@ def ablate(
     chosen = {name: made for name, made in variants(base).items() if fnmatchcase(name, only)}
     if not chosen:
         known = ", ".join(variants(base))
-        raise UserError("--only", f"no ablation is called {only}", f"known: {known}", exit_code=EXIT_USAGE)
+        raise UserError("`only`", f"no ablation is called {only}", f"known: {known}", exit_code=EXIT_USAGE)
     rows = []
     for name, settings in chosen.items():
         found = []
@@ -240,9 +243,9 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--data", type=FOLDER, required=True, help="Dataset with manifest.csv.")
-@click.option("-o", "--out", type=FOLDER, required=True, help="Receives runs, table and page.")
+@command(short_help="The ablations of D2C-SR on a dataset of one's own.")
+@click.option("--data", type=FOLDER, required=True, help="Dataset folder with manifest.csv.")
+@click.option("-o", "--out", type=FOLDER, required=True, help="Folder that receives runs, table and page.")
 @click.option(
     "--preset", type=Choice(list(PRESETS)), default="tiny", help="Size and training of the full model."
 )
@@ -251,8 +254,6 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each variant.")
 @click.option("--patch", type=click.IntRange(4), default=None, help="LR crop side, px; else the preset's.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--dry-run", is_flag=True, help="Print the variants, write nothing.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 def main(
     data: Path,
     out: Path,
@@ -262,21 +263,27 @@ def main(
     seeds: int,
     patch: int | None,
     device: str,
-    dry_run: bool,
+    output: Output,
 ) -> None:
     """Train the variants of D2C-SR's ablations, judge them, and write table and plots.
 
     Run it again to go on where it stopped: a finished run is not trained again.
+
+    Examples:
+      realdeg run ablation --data pairs -o study --only 'width-*'
     """
     asked = {"steps": steps, "patch": patch, "device": device}
-    base = D2CSettings(**{**PRESETS[preset], **{name: v for name, v in asked.items() if v is not None}})
-    if dry_run:
-        for name in variants(base):
-            if fnmatchcase(name, only):
-                click.echo(f"would train {name}, {seeds} times")
+    given = {name: value for name, value in asked.items() if value is not None}
+    base = resolve(D2CSettings, PRESETS, preset=preset, flags=given)
+    if output.dry_run:
+        names = [name for name in variants(base) if fnmatchcase(name, only)]
+        lines = [f"would train {name}, {counted(seeds, 'times')}" for name in names]
+        output.result({"dry_run": True, "out": str(out), "variants": names, "seeds": seeds}, *lines)
         return
-    ablate(data, out, base, only=only, seeds=seeds, say=click.echo)
-    click.echo(f"{out / 'ablation.md'}: table; {out / 'report' / 'index.html'}: plots")
+    rows = ablate(data, out, base, only=only, seeds=seeds, say=output.say)
+    table, page = out / "ablation.md", out / "report" / "index.html"
+    told = {"table": str(table), "report": str(page), "rows": rows}
+    output.result(told, f"{table}: table; {page}: plots")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The D2CRealSR recipe (Li et al., ECCV 2022, Sec. 4.1): two captured folders to a trained, measured model.
 
-python -m pipelines.d2crealsr --lr WIDE --hr TELE --scale 8 -o OUT
+realdeg run d2crealsr --lr WIDE --hr TELE --scale 8 -o OUT
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import click
 
 from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
-from realdeg.cli.finding import finding_options
 from realdeg.io.finding_settings import Finding
+from realdeg.options import command, resolve, settings_options
+from realdeg.output import Output
+from realdeg.words import counted
 from train.d2c.settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def d2crealsr(
     *,
     align: AlignSettings,
     train: D2CSettings,
-    test: float = TEST_SCENES,
+    test: float | str = TEST_SCENES,
     group: str | None = None,
     title: str = "",
     finding: Finding = Finding(),
@@ -59,7 +61,7 @@ def d2crealsr(
         out: receives `pairs/` (the dataset and its report) and `run/` (the model).
         align: limits of registration.
         train: settings of D2C-SR; its data, out and scale are set here.
-        test: scenes to test on: a number, or a share below 1.
+        test: scenes to test on: a number, a share below 1, or "15%".
         group: regular expression whose first group of a pair's key names its scene.
         title: heading of the report.
         finding: which files of the folders are photos.
@@ -77,7 +79,7 @@ def d2crealsr(
     from train.evaluate.command import evaluate
 
     stage = Stages.under(out)
-    with Teller("pairs registered", quiet=False) as teller:
+    with Teller("pairs registered") as teller:
         running = Running(workers=workers, on_progress=teller)
         aligned = align_folders(lr, hr, stage.pairs, align, finding=finding, running=running).or_stop()
     say(f"{stage.pairs}: {aligned.count('ok')} pairs kept, {aligned.problems} refused")
@@ -89,57 +91,67 @@ def d2crealsr(
     return table
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@command(short_help="Two folders of photos to pairs, a trained D2C-SR and a report.")
 @click.option("--lr", type=FOLDER, required=True, help="Photos of the short focal length.")
 @click.option("--hr", type=FOLDER, required=True, help="Photos of the long focal length, same stems.")
-@click.option("--scale", type=click.IntRange(2, 16), default=None, help="HR size / LR size; else inferred.")
-@click.option("-o", "--out", type=FOLDER, required=True, help="Receives pairs/ and run/.")
-@click.option("--test", type=float, default=TEST_SCENES, help="Test scenes: a number, or a share below 1.")
-@click.option("--group", default=None, help="Regular expression; its first group names a pair's scene.")
+@click.option(
+    "--scale", type=click.IntRange(2, 16), default=None, help="HR size / LR size of the pairs; else inferred."
+)
+@click.option("-o", "--out", type=FOLDER, required=True, help="Folder that receives pairs/ and run/.")
+@click.option("--test", default="15", metavar="SCENES", help="Test scenes: a number, or 15%, or 0.15.")
+@click.option("--group", default=None, help="Regular expression; its first group in a key names the scene.")
 @click.option("--preset", type=Choice(list(PRESETS)), default="paper", help="Size and training of D2C-SR.")
 @click.option("--steps", type=click.IntRange(1), default=None, help="Training steps; else the preset's.")
 @click.option("--seed", type=int, default=0, help="Of the split, the initial weights and the crops.")
-@finding_options
+@settings_options(Finding, "finding")
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 def main(
     lr: Path,
     hr: Path,
     scale: int | None,
     out: Path,
-    test: float,
+    test: str,
     group: str | None,
     preset: str,
     steps: int | None,
     seed: int,
-    prefer: str | None,
-    follow_links: bool,
+    finding: Finding,
     workers: int,
-    dry_run: bool,
+    output: Output,
 ) -> None:
     """Two folders of photos in; registered pairs, a trained D2C-SR, a table and a report out.
 
     Run it again to go on where it stopped: every stage skips what it has finished.
+
+    Examples:
+      realdeg run d2crealsr --lr wide --hr tele --scale 8 -o out
+      realdeg run d2crealsr --lr wide --hr tele -o out --preset tiny --dry-run
     """
-    align, finding = AlignSettings(scale=scale), Finding(prefer, follow_links)
+    align = AlignSettings(scale=scale)
     chosen = {"seed": seed, "scale": scale, **({"steps": steps} if steps else {})}
-    train = D2CSettings(**{**PRESETS[preset], **chosen})
-    if dry_run:
+    train = resolve(D2CSettings, PRESETS, preset=preset, flags=chosen)
+    stage = Stages.under(out)
+    if output.dry_run:
         from realdeg.io.pairing import pair_by_stem
         from realdeg.io.pairing_settings import PairingSettings
 
         pairs = pair_by_stem(lr, hr, PairingSettings(), finding)
         matches, lonely = pairs.matches, pairs.failed
-        stage, size = Stages.under(out), f"x{scale}" if scale else "of the scale they show"
-        click.echo(f"1. register {len(matches)} pairs {size} into {stage.pairs}")
-        click.echo(f"   {len(lonely)} photos have no partner")
-        click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
+        size = f"x{scale}" if scale else "of the scale they show"
         length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
         branches = train.children**train.depth
-        click.echo(f"3. train D2C-SR ({preset}: {branches} branches, {length}) into {stage.run}")
-        click.echo(f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}")
-        click.echo(f"5. write the report {stage.pairs / 'report' / 'index.html'}")
+        for match in matches:
+            output.more(f"{match.key}: {match.lr} + {match.hr}")
+        told = {"dry_run": True, "out": str(out), "pairs": len(matches), "without_partner": len(lonely)}
+        output.result(
+            told,
+            f"1. register {counted(len(matches), 'pairs')} {size} into {stage.pairs}",
+            f"   {len(lonely)} photos have no partner",
+            f"2. keep {test} scenes for testing, by a hash of their names and seed {seed}",
+            f"3. train D2C-SR ({preset}: {branches} branches, {length}) into {stage.run}",
+            f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}",
+            f"5. write the report {stage.pairs / 'report' / 'index.html'}",
+        )
         return
     table = d2crealsr(
         lr,
@@ -151,9 +163,10 @@ def main(
         test=test,
         group=group,
         workers=workers or cores(),
-        say=click.echo,
+        say=output.say,
     )
-    click.echo(str(table))
+    told = {"pairs": str(stage.pairs), "run": str(stage.run), "means": table.means, "gain_db": table.gain_db}
+    output.result(told, str(table))
 
 
 if __name__ == "__main__":

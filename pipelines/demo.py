@@ -1,6 +1,6 @@
 """The demo: the D2CRealSR pipeline and `realdeg degrade` at a small size, on the bundled photos.
 
-python -m pipelines.demo -o demo
+realdeg run demo -o demo
 
 Two handheld pairs are real. Their photos have one focal length, so the LR side of a pair is one photo
 reduced by 2, the HR side the other. The remaining pairs are captures by a simulated camera
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -24,6 +24,8 @@ from realdeg.align.settings import AlignSettings
 from realdeg.cli.common import FOLDER, Teller, cores
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
+from realdeg.options import command, resolve
+from realdeg.output import Output
 from train.d2c.settings import PRESETS, D2CSettings
 
 if TYPE_CHECKING:
@@ -39,7 +41,14 @@ STEPS = 1500
 SEED = 0
 
 
-def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int = 1) -> None:
+def demo(
+    out: Path,
+    *,
+    sample: Path = SAMPLE,
+    steps: int = STEPS,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Run every step on the sample and say what was made.
 
     Args:
@@ -47,6 +56,10 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         sample: the bundled photos.
         steps: of the training.
         workers: processes of align and degrade.
+        say: receives lines for the user.
+
+    Returns:
+        Figures by name, and the reports.
     """
     from realdeg.degrade.folder import degrade_folder
     from realdeg.degrade.replay import replay
@@ -57,33 +70,35 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         raise UserError(sample, "the bundled photos are not here", "run the demo from a checkout")
     started = time.monotonic()
 
-    def say(text: str) -> None:
-        click.echo(f"[{time.monotonic() - started:5.0f} s] {text}")
+    def tell(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.0f} s] {text}")
 
-    say("two handheld pairs, and captures of four CC0 pictures by a simulated camera")
+    tell("two handheld pairs, and captures of four CC0 pictures by a simulated camera")
     lr, hr = write_captures(sample, out / "captures")
 
-    say("realdeg degrade: LR images of the clean pictures, blurred by a kernel pool")
+    tell("realdeg degrade: LR images of the clean pictures, blurred by a kernel pool")
     degraded = out / "degraded"
     settings = DegradeSettings(SCALE, kernel_pool=sample / "kernels" / "gaussians_x2.npz", seed=SEED)
-    with Teller("images degraded", quiet=False) as teller:
+    with Teller("images degraded") as teller:
         running = Running(workers=workers, on_progress=teller)
         degrade_folder(sample / "clean", degraded, settings, running=running).or_stop()
 
-    say("realdeg degrade --recipe realesrgan, realdeg replay: every LR again from the manifest, to the byte")
+    tell("realdeg degrade --recipe realesrgan, realdeg replay: every LR again from the manifest, to the byte")
     recipe = out / "realesrgan"
-    with Teller("images degraded", quiet=False) as teller:
+    with Teller("images degraded") as teller:
         running = Running(workers=workers, on_progress=teller)
         settings = DegradeSettings(4, recipe="realesrgan", draws=RECIPE_DRAWS, seed=SEED)
         degrade_folder(sample / "clean", recipe, settings, running=running).or_stop()
     again = replay(recipe, running=Running(workers=workers))
     build_report(recipe, title="Real-ESRGAN's degradation, drawn")
 
-    say("train.evaluate --shipped: the model that comes with realdeg, on a picture it has not seen")
+    tell("realdeg evaluate --shipped: the model that comes with realdeg, on a picture it has not seen")
     shipped = _shipped(sample, out / "shipped", workers)
 
-    say("realdeg align, split, train.d2c, train.evaluate, realdeg report")
-    train = D2CSettings(**{**PRESETS["tiny"], "steps": steps, "seed": SEED, "extra": degraded})
+    tell("realdeg align, split, train d2c, evaluate, report")
+    train = resolve(
+        D2CSettings, PRESETS, preset="tiny", flags={"steps": steps, "seed": SEED, "extra": degraded}
+    )
     table = d2crealsr(
         lr,
         hr,
@@ -94,11 +109,12 @@ def demo(out: Path, *, sample: Path = SAMPLE, steps: int = STEPS, workers: int =
         group=r"(.+?)(?:_view\d+)?$",
         title="The realdeg demo",
         workers=workers,
-        say=say,
+        say=tell,
     )
     equal = sum(bool(record.detail.get("equal")) for record in again.records)
     replayed = f"{len(again.records)} pairs, {equal} made again to the byte"
-    _closing(table, shipped, Stages.under(out), degraded, recipe, replayed, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return _closing(table, shipped, Stages.under(out), degraded, recipe, replayed, seconds, say)
 
 
 def _shipped(sample: Path, out: Path, workers: int) -> Table:
@@ -184,31 +200,43 @@ def _keep(path: Path, make: Callable[[], np.ndarray]) -> None:
 
 
 def _closing(
-    table: Table, shipped: Table, stage: Stages, degraded: Path, recipe: Path, replayed: str, seconds: float
-) -> None:
+    table: Table,
+    shipped: Table,
+    stage: Stages,
+    degraded: Path,
+    recipe: Path,
+    replayed: str,
+    seconds: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     from realdeg.records import read_manifest
 
     records = read_manifest(stage.pairs)
-    click.echo(f"\nDone in {seconds:.0f} s.")
-    click.echo(f"  {stage.pairs}: {sum(r.ok for r in records)} registered pairs")
+    say(f"\nDone in {seconds:.0f} s.")
+    say(f"  {stage.pairs}: {sum(r.ok for r in records)} registered pairs")
     for record in records:
         if not record.ok:
-            click.echo(f"    {record.status}: {record.key}: {record.reason}")
-    click.echo(f"  {degraded}: {sum(r.ok for r in read_manifest(degraded))} degraded pairs")
-    click.echo(f"  {recipe}: {replayed}")
-    click.echo(f"  {stage.run}: D2C-SR, tested on {len(table.rows)} pairs of scenes it has not seen\n")
-    click.echo(f"  {'PSNR-Y, dB':<28}{'bicubic':>9}{'model':>9}{'gain':>9}")
+            say(f"    {record.status}: {record.key}: {record.reason}")
+    say(f"  {degraded}: {sum(r.ok for r in read_manifest(degraded))} degraded pairs")
+    say(f"  {recipe}: {replayed}")
+    say(f"  {stage.run}: D2C-SR, tested on {len(table.rows)} pairs of scenes it has not seen\n")
+    say(f"  {'PSNR-Y, dB':<28}{'bicubic':>9}{'model':>9}{'gain':>9}")
     for row in (*table.rows, {"key": "mean", **table.means}):
         bicubic, model = row["psnr_y_bicubic"], row["psnr_y"]
-        click.echo(f"  {row['key']:<28}{bicubic:>9.2f}{model:>9.2f}{model - bicubic:>+9.2f}")
-    click.echo(f"\n  The model is {_gain(table)}.")
-    click.echo(
-        f"  The shipped model (x4) is {_gain(shipped)} on {len(shipped.rows)} images of an unseen picture."
-    )
-    click.echo(f"  Reports: {(stage.pairs / 'report' / 'index.html').resolve()}")
-    click.echo(f"           {(recipe / 'report' / 'index.html').resolve()}")
-    click.echo(f"           {(stage.run / 'evaluation' / 'index.html').resolve()}")
-    click.echo(f"           {(recipe.parent / 'shipped' / 'evaluation' / 'index.html').resolve()}")
+        say(f"  {row['key']:<28}{bicubic:>9.2f}{model:>9.2f}{model - bicubic:>+9.2f}")
+    say(f"\n  The model is {_gain(table)}.")
+    say(f"  The shipped model (x4) is {_gain(shipped)} on {len(shipped.rows)} images of an unseen picture.")
+    say(f"  Reports: {(stage.pairs / 'report' / 'index.html').resolve()}")
+    say(f"           {(recipe / 'report' / 'index.html').resolve()}")
+    say(f"           {(stage.run / 'evaluation' / 'index.html').resolve()}")
+    say(f"           {(recipe.parent / 'shipped' / 'evaluation' / 'index.html').resolve()}")
+    reports = (stage.pairs, recipe, stage.run / "evaluation", recipe.parent / "shipped" / "evaluation")
+    return {
+        "seconds": round(seconds, 1), "pairs": str(stage.pairs), "run": str(stage.run), "means": table.means,
+        "gain_db": table.gain_db, "shipped_gain_db": shipped.gain_db,
+        "reports": [str(one / "index.html" if one.name == "evaluation" else one / "report" / "index.html")
+                    for one in reports],
+    }  # fmt: skip
 
 
 def _gain(table: Table) -> str:
@@ -217,14 +245,29 @@ def _gain(table: Table) -> str:
     return f"{abs(gain):.2f} dB {word}"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("-o", "--out", type=FOLDER, default=Path("demo"), help="Folder to make.")
+@command(short_help="Align, degrade, train, evaluate and report on the bundled photos.")
+@click.option(
+    "-o", "--out", type=FOLDER, default=Path("demo"), help="Folder that receives all that the demo makes."
+)
 @click.option("--steps", type=click.IntRange(1), default=STEPS, help="Training steps.")
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-def main(out: Path, steps: int, workers: int) -> None:
-    """Align, degrade, train, evaluate and report on the bundled photos."""
-    demo(out, steps=steps, workers=workers or cores())
+def main(out: Path, steps: int, workers: int, output: Output) -> None:
+    """Align, degrade, train, evaluate and report on the bundled photos.
+
+    Examples:
+      realdeg run demo -o demo
+    """
+    if output.dry_run:
+        pictures = sum(path.suffix == ".png" for path in (SAMPLE / "clean").glob("*"))
+        output.result(
+            {"dry_run": True, "out": str(out), "handheld": len(HANDHELD), "pictures": pictures},
+            f"1. capture {pictures} pictures by a simulated camera, beside {len(HANDHELD)} handheld pairs",
+            f"2. degrade {pictures} pictures by a kernel pool, and by the recipe realesrgan",
+            f"3. register the pairs, train D2C-SR for {steps} steps, evaluate and report, into {out}",
+        )
+        return
+    told = demo(out, steps=steps, workers=workers or cores(), say=output.say)
+    output.result(told)
 
 
 if __name__ == "__main__":

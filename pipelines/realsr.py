@@ -1,6 +1,6 @@
 """RealSR's training data (Ji et al., "Impressionism", CVPRW 2020, Algorithm 1): real photos to LR/HR pairs.
 
-python -m pipelines.realsr --source PHONE [--clean CLEAN] --track smartphone -o OUT
+realdeg run realsr --source PHONE [--clean CLEAN] --track smartphone -o OUT
 
     K, N = {}, {}
     for each real photo:   its kernel goes to K; its windows of little variance go to N
@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING
 import click
 
 from realdeg.cli.common import FOLDER, Choice, Teller, cores
-from realdeg.cli.finding import finding_options
 from realdeg.degrade.settings import DegradeSettings
-from realdeg.errors import UserError
+from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, UserError
 from realdeg.io.finding_settings import Finding
-from realdeg.kernels.settings import METHODS, KernelSettings
+from realdeg.kernels.settings import KernelSettings
 from realdeg.noise.settings import METHODS as NOISE_METHODS
-from realdeg.noise.settings import NoiseSettings
+from realdeg.noise.settings import Method, NoiseSettings
+from realdeg.options import command, settings_options
+from realdeg.output import Output
+from realdeg.words import counted
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport
@@ -45,7 +47,7 @@ def realsr(
     kernels: KernelSettings | None = None,
     noise: NoiseSettings | None = None,
     cleanup: int = 2,
-    test: float = 0.1,
+    test: float | str = 0.1,
     seed: int = 0,
     finding: Finding = Finding(),
     workers: int = 1,
@@ -62,7 +64,7 @@ def realsr(
         kernels: how they are learned; None: the amortised estimator (paper: KernelGAN).
         noise: how patches are taken; None: the paper's rule with its numbers for the track.
         cleanup: by how much source photos are reduced to become HR.
-        test: scenes kept for testing: a number, or a share below 1.
+        test: scenes kept for testing: a number, a share below 1, or "15%".
         seed: of every draw and of the splits.
         finding: which files of the folders are photos.
         workers: processes.
@@ -75,25 +77,29 @@ def realsr(
     from realdeg.degrade.folder import degrade_folder
     from realdeg.jobs import Running
     from realdeg.kernels.folder import estimate_photos
-    from realdeg.noise.folder import harvest
+    from realdeg.noise.folder import extract_noise_pool
     from realdeg.pools.pools import NoisePool
     from realdeg.report.page import build_report
 
     pool, patches = None, out / "noise.npz"
     if track == "smartphone":
         pool = out / "kernels.npz"
-        with Teller("kernels learned", quiet=False) as teller:
+        with Teller("kernels learned") as teller:
             running = Running(workers=workers, on_progress=teller)
             learned = estimate_photos(
-                source, pool, kernels or KernelSettings(scale, seed=seed), finding=finding, running=running
+                source,
+                pool,
+                kernels or KernelSettings(scale=scale, seed=seed),
+                finding=finding,
+                running=running,
             ).or_stop()
         say(f"{pool}: kernels of {learned.count('ok')} of {len(learned.records)} photos")
         if not learned.count("ok"):
             raise UserError(source, "no photo gives a kernel", f"see {out}/kernels.job/manifest.csv")
-    with Teller("photos searched for noise", quiet=False) as teller:
+    with Teller("photos searched for noise") as teller:
         running = Running(workers=workers, on_progress=teller)
-        rule = noise or NoiseSettings("classic", min_mean=TRACKS[track])
-        found = harvest(source, patches, rule, finding=finding, running=running).or_stop()
+        rule = noise or NoiseSettings(method="classic", min_mean=TRACKS[track])
+        found = extract_noise_pool(source, patches, rule, finding=finding, running=running).or_stop()
     if not found.count("ok"):
         problem = f"gives no noise patch of {rule.side} px"
         remedy = "give --noise flat, --noise-size 64, or a larger --max-variance"
@@ -103,8 +109,10 @@ def realsr(
     for name, folder, reduced in (("source", source, cleanup), ("clean", clean, 1)):
         if folder is None:
             continue
-        settings = DegradeSettings(scale, pool, patches, seed=seed, cleanup=reduced)
-        with Teller(f"{name} images degraded", quiet=False) as teller:
+        settings = DegradeSettings(
+            scale=scale, kernel_pool=pool, noise_pool=patches, seed=seed, cleanup=reduced
+        )
+        with Teller(f"{name} images degraded") as teller:
             running = Running(workers=workers, on_progress=teller)
             degraded = degrade_folder(folder, out / name, settings, finding=finding, running=running)
         made.append(degraded.or_stop())
@@ -115,19 +123,24 @@ def realsr(
     return made
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@command(short_help="Photos of a camera to its blur and noise on LR/HR pairs.")
 @click.option("--source", type=FOLDER, required=True, help="Photos of the camera to imitate.")
 @click.option("--clean", type=FOLDER, default=None, help="Clean HR images of the target domain.")
-@click.option("-o", "--out", type=FOLDER, required=True, help="Receives pools, datasets and reports.")
+@click.option(
+    "-o", "--out", type=FOLDER, required=True, help="Folder that receives pools, datasets and reports."
+)
 @click.option(
     "--track", type=Choice(list(TRACKS)), default="smartphone", help="Kernels + noise, or bicubic + noise."
 )
-@click.option("--scale", type=click.IntRange(2, 16), default=4, help="HR size / LR size.")
-@click.option(
-    "--method", type=Choice(METHODS), default="amortised", help="Of learning kernels; paper: kernelgan."
+@settings_options(
+    KernelSettings,
+    "kernels",
+    leave=("iterations", "size", "grid", "weights", "max_error"),
+    scale={"default": 4},
+    method={"help": "How kernels are learned from photos alone; paper: kernelgan."},
 )
 @click.option(
-    "--noise", type=Choice(NOISE_METHODS), default="classic", help="Of taking noise; paper: classic."
+    "--noise", type=Choice(NOISE_METHODS), default="classic", help="How noise is taken; paper: classic."
 )
 @click.option(
     "--noise-size",
@@ -140,79 +153,71 @@ def realsr(
     "--max-variance",
     type=click.FloatRange(0),
     default=NoiseSettings.max_variance,
-    help="classic: of noise windows, 8-bit.",
+    help="classic: windows whose grey varies less are taken (8-bit levels squared).",
 )
 @click.option(
     "--cleanup", type=click.IntRange(1), default=2, help="Source photos are reduced so to become HR."
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=KernelSettings.min_confidence,
-    help="Photos whose kernel is less sure give none.",
-)
-@click.option(
-    "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
-)
-@click.option("--seed", type=int, default=0, help="Of every draw and of the splits.")
-@finding_options
+@click.option("--test", default="10%", metavar="SCENES", help="Test scenes: a number, or 15%, or 0.15.")
+@settings_options(Finding, "finding")
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-@click.pass_context
 def main(
-    ctx: click.Context,
     source: Path,
     clean: Path | None,
     out: Path,
     track: str,
-    scale: int,
-    method: str,
-    noise: str,
+    kernels: KernelSettings,
+    noise: Method,
     noise_size: int | None,
     max_variance: float,
     cleanup: int,
-    min_confidence: float,
-    test: float,
-    seed: int,
-    prefer: str | None,
-    follow_links: bool,
+    test: str,
+    finding: Finding,
     workers: int,
-    dry_run: bool,
-) -> None:
+    output: Output,
+) -> int:
     """Photos of a camera, and clean images if there are any, in; its blur and noise on LR/HR pairs out.
 
-    Run it again to go on where it stopped. Then: python -m train.d2c --data OUT/source --extra OUT/clean.
+    Run it again to go on where it stopped. Then: realdeg train d2c --data OUT/source --extra OUT/clean.
+
+    Examples:
+      realdeg run realsr --source phone --clean clean -o out
+      realdeg run realsr --source phone --track artefacts -o out --dry-run
     """
-    rule = NoiseSettings(noise, noise_size, max_variance=max_variance, min_mean=TRACKS[track])  # type: ignore[arg-type]
-    finding = Finding(prefer, follow_links)
-    if dry_run:
+    rule = NoiseSettings(method=noise, size=noise_size, max_variance=max_variance, min_mean=TRACKS[track])
+    if output.dry_run:
         from realdeg.io.find import look
 
         photos, images = (len(look(one, finding).single) if one else 0 for one in (source, clean))
-        learned = f"learn kernels for x{scale} of {photos} photos ({method})"
-        click.echo(f"1. {learned if track == 'smartphone' else 'no kernels: bicubic'}")
+        learned = f"learn kernels for x{kernels.scale} of {counted(photos, 'photos')} ({kernels.method})"
         limit = f", variance below {max_variance:g}" if noise == "classic" else ""
-        click.echo(f"2. take noise windows of {rule.side} px ({noise}{limit})")
-        click.echo(f"3. degrade {photos} photos, reduced by {cleanup}, and {images} clean images into {out}")
-        click.echo("4. keep scenes for testing, write reports")
-        return
+        reduced = f"{counted(photos, 'photos')}, reduced by {cleanup}, and {counted(images, 'clean images')}"
+        output.result(
+            {"dry_run": True, "out": str(out), "photos": photos, "clean": images, "scale": kernels.scale},
+            f"1. {learned if track == 'smartphone' else 'no kernels: bicubic'}",
+            f"2. take noise windows of {rule.side} px ({noise}{limit})",
+            f"3. degrade {reduced} into {out}",
+            "4. keep scenes for testing, write reports",
+        )
+        return EXIT_OK
     made = realsr(
         source,
         clean,
         out,
         track=track,
-        scale=scale,
-        kernels=KernelSettings(scale, method, seed=seed, min_confidence=min_confidence),  # type: ignore[arg-type]
+        scale=kernels.scale,
+        kernels=kernels,
         noise=rule,
         cleanup=cleanup,
         test=test,
-        seed=seed,
+        seed=kernels.seed,
         finding=finding,
         workers=workers or cores(),
-        say=click.echo,
+        say=output.say,
     )
-    ctx.exit(1 if any(report.problems for report in made) else 0)
+    problems = sum(report.problems for report in made)
+    output.result({"out": str(out), "ok": [report.count("ok") for report in made], "problems": problems})
+    return EXIT_SOME_FAILED if problems else EXIT_OK
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Multiple degradations, the data half of Samsung-SLSI-MSL (Ren et al., CVPRW 2020): HR folders to pairs.
 
-python -m pipelines.samsung --clean CLEAN --source PHONE -o OUT
+realdeg run samsung --clean CLEAN --source PHONE -o OUT
 
 The paper's generic model learns from both clean images and images of the source domain as HR. LR is made by
 x = N(D(y * k)), drawn for each image:
@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING
 import click
 
 from realdeg.cli.common import FOLDER, Teller, cores
-from realdeg.cli.finding import finding_options
 from realdeg.degrade.settings import DegradeSettings
+from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED
 from realdeg.io.finding_settings import Finding
+from realdeg.options import command, settings_options
+from realdeg.output import Output
+from realdeg.words import counted
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport
@@ -36,7 +39,7 @@ def samsung(
     *,
     scale: int = 4,
     draws: int = 1,
-    test: float = 0.1,
+    test: float | str = 0.1,
     seed: int = 0,
     finding: Finding = Finding(),
     workers: int = 1,
@@ -50,7 +53,7 @@ def samsung(
         out: receives the dataset and its report.
         scale: HR size / LR size (paper: 4).
         draws: LR images of each HR image.
-        test: scenes kept for testing: a number, or a share below 1.
+        test: scenes kept for testing: a number, a share below 1, or "15%".
         seed: of every draw and of the split.
         finding: which files of the folders are images.
         workers: processes.
@@ -62,8 +65,8 @@ def samsung(
     from realdeg.report.page import build_report
 
     folders = [clean, source] if source else [clean]
-    settings = DegradeSettings(scale, seed=seed, recipe="samsung", draws=draws)
-    with Teller("images degraded", quiet=False) as teller:
+    settings = DegradeSettings(scale=scale, seed=seed, recipe="samsung", draws=draws)
+    with Teller("images degraded") as teller:
         running = Running(workers=workers, on_progress=teller)
         made = degrade_folder(folders, out, settings, finding=finding, running=running).or_stop()
     say(f"{out}: {made.count('ok')} pairs, {made.problems} images that gave none")
@@ -72,48 +75,50 @@ def samsung(
     return made
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--clean", type=FOLDER, required=True, help="HR images of the target domain.")
+@command(short_help="HR images to pairs of many degradations.")
+@click.option("--clean", type=FOLDER, required=True, help="Clean HR images of the target domain.")
 @click.option("--source", type=FOLDER, default=None, help="Images of the source domain (phone photos).")
-@click.option("-o", "--out", type=FOLDER, required=True, help="Receives the dataset and its report.")
+@click.option(
+    "-o", "--out", type=FOLDER, required=True, help="Folder that receives the dataset and its report/."
+)
 @click.option("--scale", type=click.IntRange(2, 16), default=4, help="HR size / LR size.")
 @click.option("--draws", type=click.IntRange(1), default=1, help="LR images of each HR image.")
-@click.option(
-    "--test", type=click.FloatRange(0), default=0.1, help="Test scenes: a number, or a share below 1."
-)
+@click.option("--test", default="10%", metavar="SCENES", help="Test scenes: a number, or 15%, or 0.15.")
 @click.option("--seed", type=int, default=0, help="Of every draw and of the split.")
-@finding_options
+@settings_options(Finding, "finding")
 @click.option("-j", "--workers", type=click.IntRange(0), default=0, help="Processes; 0 = one per core.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, write nothing.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-@click.pass_context
 def main(
-    ctx: click.Context,
     clean: Path,
     source: Path | None,
     out: Path,
     scale: int,
     draws: int,
-    test: float,
+    test: str,
     seed: int,
-    prefer: str | None,
-    follow_links: bool,
+    finding: Finding,
     workers: int,
-    dry_run: bool,
-) -> None:
+    output: Output,
+) -> int:
     """Two folders of images in; a multi-degradation set of LR/HR pairs and its report out.
 
-    Run it again to go on where it stopped. Then: python -m train.d2c --data OUT, or any trainer of pairs.
+    Run it again to go on where it stopped. Then: realdeg train d2c --data OUT, or any trainer of pairs.
+
+    Examples:
+      realdeg run samsung --clean clean --source phone -o out
     """
-    finding = Finding(prefer, follow_links)
-    if dry_run:
+    if output.dry_run:
         from realdeg.degrade.folder import find_sources
 
         images, *_ = find_sources([clean, source] if source else [clean], draws, finding)
-        click.echo(f"1. degrade {len(images)} images by x{scale} with the recipe samsung into {out}")
-        click.echo(f"2. keep {test:g} scenes for testing, by a hash of their names and seed {seed}")
-        click.echo(f"3. write the report {out / 'report' / 'index.html'}")
-        return
+        for image in images:
+            output.more(f"{image.key}: {image.path}")
+        output.result(
+            {"dry_run": True, "out": str(out), "images": len(images), "scale": scale},
+            f"1. degrade {counted(len(images), 'images')} by x{scale} with the recipe samsung into {out}",
+            f"2. keep {test} scenes for testing, by a hash of their names and seed {seed}",
+            f"3. write the report {out / 'report' / 'index.html'}",
+        )
+        return EXIT_OK
     made = samsung(
         clean,
         source,
@@ -124,9 +129,10 @@ def main(
         seed=seed,
         finding=finding,
         workers=workers or cores(),
-        say=click.echo,
+        say=output.say,
     )
-    ctx.exit(1 if made.problems else 0)
+    output.result({"out": str(out), "ok": made.count("ok"), "problems": made.problems})
+    return EXIT_SOME_FAILED if made.problems else EXIT_OK
 
 
 if __name__ == "__main__":

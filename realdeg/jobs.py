@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from realdeg.errors import Interrupted, UserError
 from realdeg.guard import locked, stop_signals
 from realdeg.ledger import Ledger
 from realdeg.leftover import set_aside
+from realdeg.marked import ALL, Marked
 from realdeg.records import LEDGER, PairRecord, write_manifest
 from realdeg.workers import Limits, results
 
@@ -99,7 +100,9 @@ class Running:
         on_progress: called in the parent process after each item.
         prune: forget the pairs of inputs that are not there any more; their files go to leftover/.
         only: keys of the items to be done; None: all.
+        marked: pairs that somebody has chosen; a list that names others is refused.
         limits: memory and time that an item may take.
+        phrase: how a reason is written down; it names settings as `max_error`, the command line as flags.
     """
 
     limit: int | None = None
@@ -109,7 +112,9 @@ class Running:
     on_progress: Callable[[Progress], None] | None = None
     prune: bool = False
     only: frozenset[str] | None = None
+    marked: Marked = ALL
     limits: Limits = field(default_factory=Limits)
+    phrase: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ def run_job(
     scenes: Mapping[str, tuple[str, str]] | None = None,
     left_out: Mapping[str, int] | None = None,
     also: Callable[[Ended], None] = lambda ended: None,
+    named: Callable[[Any], str] = lambda item: item.key,
     running: Running = Running(),
 ) -> JobReport:
     """Apply `work` to every item and leave `out/manifest.csv`, skipping what an earlier run finished.
@@ -153,6 +159,7 @@ def run_job(
         scenes: scene and split by key, where the input dictates them; else those in `out`'s manifest stay.
         left_out: handed on to the report.
         also: writes what else the job leaves in `out`, while it is held, before the manifest.
+        named: the pair of an item, as `running.marked` names it.
         running: limit, workers, overwriting, when to give up, progress.
 
     Raises:
@@ -163,7 +170,9 @@ def run_job(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(out, f"cannot be made ({error.strerror})", "choose another output folder") from None
-    wanted = [item for item in items if running.only is None or item.key in running.only]
+    given = [_phrased(record, running.phrase) for record in given]
+    marked = running.marked.chosen(items, [record.key for record in given], key=named)
+    wanted = [item for item in marked if running.only is None or item.key in running.only]
     chosen = wanted[: running.limit]
     started = time.monotonic()
     with locked(out), stop_signals() as stop:
@@ -191,7 +200,8 @@ def run_job(
         same = bool(said) and not (todo or earlier.suspects) and {r.key: r for r in keep} == said
         with Ledger(out / LEDGER, settings, keep=None if same else keep) as ledger:
             begin, suspects, limits = ledger.begin, earlier.suspects, running.limits
-            for record in results(work, todo, running.workers, stop, begin, suspects, limits):
+            for told in results(work, todo, running.workers, stop, begin, suspects, limits):
+                record = _phrased(told, running.phrase)
                 ledger.append(record)
                 records[record.key] = record
                 problems += not record.ok
@@ -221,6 +231,11 @@ def run_job(
         leftover,
         stop.reason,
     )
+
+
+def _phrased(record: PairRecord, phrase: Callable[[str], str]) -> PairRecord:
+    said = phrase(record.reason)
+    return record if said == record.reason else replace(record, reason=said)
 
 
 def _others(

@@ -1,7 +1,9 @@
 """Settings: frozen dataclasses, read from and written to YAML; unknown keys are errors.
 
 A settings class is a plain frozen dataclass beside the function it steers, so importing it costs
-nothing. pydantic checks values only when a file is loaded.
+nothing. Its fields are made by `setting`, so that help, limits, choices and short flag of a number stand
+beside its default, once; `realdeg.options` makes the options of commands of them. pydantic checks values
+only when a file is loaded.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +27,83 @@ HALF_LETTER = re.compile(
 )  # the others stand for bytes of names that are no UTF-8
 
 
-def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
+def setting(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    short: str = "",
+    flag: str = "",
+    choices: Sequence[str] = (),
+    metavar: str = "",
+    shown: str = "",
+    was: Sequence[str] = (),
+    hidden: bool = False,
+) -> Any:
+    """A field of a settings class.
+
+    Args:
+        default: None stands for "not given"; without one the setting is required.
+        help: what it is, with unit, and where the default comes from.
+        low: smallest value.  above: bound that the value must exceed.  high: largest value.
+        short: one-letter flag, e.g. "-o".
+        flag: in place of the field's own name, e.g. "--resume/--overwrite".
+        choices: values of a text; those of a Literal are known.
+        metavar: what `--help` shows for a value.
+        shown: the default in words, where None stands for something.
+        was: earlier names, which are still read in files and taken as flags.
+        hidden: not in `--help`.
+    """
+    about = {
+        "help": help, "low": low, "above": above, "high": high, "short": short, "flag": flag,
+        "choices": tuple(choices), "metavar": metavar, "shown": shown, "was": tuple(was), "hidden": hidden,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata=about)
+
+
+def check_limits(settings: Any) -> None:
+    """Refuse numbers outside the limits of their fields; for a class's `__post_init__`.
+
+    Raises:
+        UserError: with the setting's name.
+    """
+    for field in dataclasses.fields(settings):
+        value, about = getattr(settings, field.name), field.metadata
+        if value is None:
+            continue
+        wrong, remedy = "", ""
+        if about["low"] is not None and not value >= about["low"]:
+            wrong, remedy = "small", f"at least {about['low']}"
+        if about["above"] is not None and not value > about["above"]:
+            wrong, remedy = "small", f"more than {about['above']}"
+        if about["high"] is not None and not value <= about["high"]:
+            wrong, remedy = "large", f"at most {about['high']}"
+        if wrong:
+            raise UserError(f"`{field.name}`", f"{value} is too {wrong}", remedy, exit_code=EXIT_USAGE)
+
+
+def current_names(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names that settings have now; files of earlier versions have others (`was`)."""
+    fields = dataclasses.fields(kind)
+    names = {old: field.name for field in fields for old in field.metadata.get("was", ())}
+    return {names.get(name, name) if names.get(name) not in values else name: v for name, v in values.items()}
+
+
+def first_names(settings: Any) -> dict[str, Any]:
+    """Settings as plain values by the name that each had first: journals of earlier versions compare so."""
+    fields = dataclasses.fields(settings)
+    values = to_mapping(settings)
+    return {(field.metadata.get("was") or (field.name,))[-1]: values[field.name] for field in fields}
+
+
+def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build `kind` from a mapping, checking names and types.
 
     Args:
         kind: a dataclass with a default for every optional field.
-        values: settings by field name.
+        values: settings by field name, or by a name that a field had earlier.
         where: file or option named in messages.
 
     Raises:
@@ -37,6 +111,7 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
     """
     import pydantic
 
+    values = current_names(kind, values)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:

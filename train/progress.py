@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from realdeg.output import bare, current
 from realdeg.terminal import is_rich_terminal, write_line
 from realdeg.words import clock, duration
 
@@ -30,6 +31,8 @@ class ProgressBar:
         quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.output = current()
+        quiet = quiet or not self.output.progress
         self.what, self.total, self.resumed, self.quiet, self.now = what, total, resumed, quiet, now
         self.started = now()
         self._since = resumed, self.started  # step and time that the speed is measured from
@@ -41,7 +44,7 @@ class ProgressBar:
 
             words = ("{task.description}", "{task.completed}/{task.total}", "{task.fields[note]}")
             name, count, note = (TextColumn(text) for text in words)
-            self.bar = Progress(name, BarColumn(20), count, note, console=Console(stderr=True))
+            self.bar = Progress(name, BarColumn(20), count, note, console=Console(file=bare(sys.stderr)))
             self.task = self.bar.add_task(what, total=total, completed=resumed, note="")
 
     def __enter__(self) -> ProgressBar:
@@ -99,9 +102,15 @@ class ProgressBar:
             f"--preset tiny is for trying out, and --steps {done + steps} ends in {duration(steps * each)}"
         )
 
+    def more(self, text: str) -> None:
+        """One line for whoever wants to hear of each item."""
+        if self.output.verbose:
+            self.line(text)
+
     def line(self, text: str) -> None:
         """One line, above the bar."""
         if self.bar:
+            self.output.note(text)
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         elif not self.quiet:
             write_line(sys.stderr, text)

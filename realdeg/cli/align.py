@@ -2,163 +2,105 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from realdeg.align.settings import BRIGHTNESS, DIGITAL_ZOOM, RECIPES, SIDES, AlignSettings
-from realdeg.cli.common import Choice, JobOptions, Teller, finish, job_options, pick
-from realdeg.cli.finding import finding_options
+from realdeg.align.settings import AlignSettings
+from realdeg.cli.common import JobOptions, Teller, finish, job_options
+from realdeg.cli.marking import marked_options
 from realdeg.cli.pairs import pairing_options, planned, show_plan
+from realdeg.errors import EXIT_OK
 from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing_settings import PairingSettings
+from realdeg.options import command, settings_options
+from realdeg.output import Output
+from realdeg.terminal import write_line
 
 if TYPE_CHECKING:
     from realdeg.align.plan import Part
     from realdeg.jobs import JobReport
+    from realdeg.marked import Marked
 
 
-@click.command(context_settings={"show_default": True})
+@command(short_help="Register LR/HR photos of the same scenes into training pairs.")
 @pairing_options
-@finding_options
-@click.option(
-    "--scale",
-    type=click.IntRange(1, 16),
-    default=AlignSettings.scale,
-    help="HR size / LR size of the pairs (1: two cameras, one grid); else the scale nearest to the zooms.",
+@settings_options(AlignSettings)
+@marked_options
+@job_options(
+    "Folder that receives LR/, HR/, manifest.csv, certificates/; of several scales OUT/x2 and so on."
 )
-@click.option(
-    "--recipe",
-    type=Choice(RECIPES),
-    default=AlignSettings.recipe,
-    help="Dense sub-pixel registration with lens terms, or the paper's two passes of SIFT.",
-)
-@click.option(
-    "--brightness",
-    type=Choice(BRIGHTNESS),
-    default=AlignSettings.brightness,
-    help="How brightness is aligned: curve per channel, gain and offset (the paper's), or not at all.",
-)
-@click.option(
-    "--adjust",
-    type=Choice(SIDES),
-    default=AlignSettings.adjust,
-    help="Which image is brought to the other's brightness.",
-)
-@click.option(
-    "--vignetting/--no-vignetting",
-    default=AlignSettings.vignetting,
-    help="With curves, fit a gain that varies slowly over the field as well.",
-)
-@click.option(
-    "--max-error",
-    type=click.FloatRange(0, min_open=True),
-    default=AlignSettings.max_error,
-    help="Reject a pair whose expected error or measured residual (p95) is above, LR px.",
-)
-@click.option(
-    "--max-disagreeing",
-    type=click.FloatRange(0, 1),
-    default=AlignSettings.max_disagreeing,
-    help="Reject above this share of tiles with a motion of their own (parallax).",
-)
-@click.option(
-    "--mask",
-    is_flag=True,
-    help="Keep a pair of which up to half moved apart, and write where it is valid (MASK/).",
-)
-@click.option(
-    "--max-blur",
-    type=click.FloatRange(0, min_open=True),
-    default=AlignSettings.max_blur,
-    help="Reject where LR is blurred by more against HR, LR px (out of focus).",
-)
-@click.option(
-    "--max-enlargement",
-    type=click.FloatRange(1),
-    default=AlignSettings.max_enlargement,
-    help="Reject where HR would be enlarged by more to reach the scale.",
-)
-@click.option(
-    "--digital-zoom",
-    type=Choice(DIGITAL_ZOOM),
-    default=AlignSettings.digital_zoom,
-    help="Photos that the camera itself enlarged (EXIF DigitalZoomRatio).",
-)
-@click.option(
-    "--edge",
-    type=click.IntRange(0),
-    default=AlignSettings.edge,
-    help="LR px cut from each side of the common field.",
-)
-@click.option(
-    "--min-side", type=click.IntRange(16), default=AlignSettings.min_side, help="Smallest LR side kept, px."
-)
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(0, min_open=True),
-    default=AlignSettings.tolerance,
-    help="Registration ends when no corner moves by more, LR px.",
-)
-@click.option(
-    "--keep-rejects",
-    is_flag=True,
-    help="Write rejected pairs, where one can be made, into rejected/ for study.",
-)
-@job_options
-@click.pass_context
 def align(
-    ctx: click.Context,
-    /,
     job: JobOptions,
+    output: Output,
     lr: tuple[Path, ...],
     hr: Path | None,
-    **params: Any,
-) -> None:
+    pairing: PairingSettings,
+    finding: Finding,
+    settings: AlignSettings,
+    marked: Marked,
+) -> int:
     """Register LR/HR photos of the same scenes into training pairs.
 
     Photos are paired by stem, unless told otherwise. LR is cropped and never resampled; HR is resampled
     once, to exactly SCALE times LR's size. A pair that cannot be trusted is rejected with its reason in
     manifest.csv. Several --lr, or names that tell the scale, make one dataset for each: OUT/x2, OUT/x4.
+
+    Examples:
+      realdeg align --lr wide --hr tele -o pairs
+      realdeg align --lr wide --hr tele -o pairs --scale 4 --pair-by time --dry-run
+      realdeg align --lr x2 --lr x4 --hr hr -o sets --method d2crealsr --brightness linear
     """
-    settings = pick(AlignSettings, params)
-    pairing = pick(PairingSettings, params)
-    finding = pick(Finding, params)
-    parts = planned(job, lr, hr, pairing, finding, settings.scale)
-    job = _within(job, parts)
-    if job.dry_run:
-        show_plan(job, parts, pairing, "register")
-        return
+    parts = planned(job, output, lr, hr, pairing, finding, settings.scale)
+    taken = _taken(parts, marked)
+    job = _within(job, output, taken)
+    if output.dry_run:
+        show_plan(job, output, taken, pairing, "register")
+        return EXIT_OK
     from realdeg.align.folder import align_parts
 
-    with Teller("pairs registered", quiet=job.quiet or job.as_json) as teller:
-        reports = align_parts(
-            parts, hr, settings, pairing=pairing, finding=finding, running=job.running(teller)
-        )
+    with Teller("pairs registered") as teller:
+        running = replace(job.running(teller), marked=marked)
+        reports = align_parts(parts, hr, settings, pairing=pairing, finding=finding, running=running)
     if len(parts) == 1 and parts[0].out == job.out:
-        finish(ctx, reports[0], job, extra=_figures(reports[0]))
-        return
+        return finish(reports[0], job, output, extra=_figures(reports[0]))
     sets = [_summary(part, report) for part, report in zip(parts, reports, strict=True)]
-    finish(ctx, _together(parts, reports), job, extra={"sets": sets}, manifests="x*/manifest.csv")
+    extra = {"sets": sets}
+    return finish(_together(parts, reports), job, output, extra=extra, manifests="x*/manifest.csv")
 
 
-def _within(job: JobOptions, parts: Sequence[Part]) -> JobOptions:
+def _taken(parts: Sequence[Part], marked: Marked) -> list[Part]:
+    """The parts with the marked pairs alone.
+
+    Raises:
+        UserError: the list names pairs of none of them.
+    """
+    marked.check(key for part in parts for key in part.pairs.keys)
+    return [
+        replace(
+            part,
+            pairs=replace(part.pairs, matches=tuple(m for m in part.pairs.matches if marked.takes(m.key))),
+        )
+        for part in parts
+    ]
+
+
+def _within(job: JobOptions, output: Output, parts: Sequence[Part]) -> JobOptions:
     """As many workers as fit into the memory; says so where that decides."""
     from realdeg.align.memory import available, largest, workers_within
 
-    budget = job.memory or available()
+    budget = job.memory_bytes or available()
     if budget is None:
         return job
     need = largest(match for part in parts for match in part.pairs.matches[: job.limit])
     workers = workers_within(budget, need, job.workers)
     room = f"the largest pair takes up to {need / 1e9:.1f} GB of {budget / 1e9:.1f} GB"
     if need > budget:
-        click.echo(f"memory: {room}; it may not fit", err=True)
-    elif workers < job.workers and not job.quiet:
-        click.echo(f"memory: {room}, so {workers} of {job.workers} workers run", err=True)
+        write_line(sys.stderr, f"memory: {room}; it may not fit")
+    elif workers < job.workers and not output.quiet:
+        write_line(sys.stderr, f"memory: {room}, so {workers} of {job.workers} workers run")
     return replace(job, workers=workers)
 
 

@@ -1,97 +1,32 @@
-"""What all commands share: options of a folder job, settings from a file, progress and the closing table."""
+"""What all commands share: options of a folder job, progress and the closing table."""
 
 from __future__ import annotations
 
-import difflib
-import functools
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.left_out import in_words
+from realdeg.options import PATH, Choice, F, in_flags, settings_options
+from realdeg.output import Output, bare, current
+from realdeg.settings import setting
 from realdeg.terminal import is_rich_terminal, write_line
 from realdeg.words import clock, counted, summed
 
 if TYPE_CHECKING:
     from realdeg.jobs import JobReport, Progress, Running
 
-F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
+__all__ = ["FOLDER", "Choice"]
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = PATH
 ITEM_SECONDS = 3600  # kernels of one photo by kernelgan take minutes on a slow core
-LONGEST_NAME = 255  # bytes that a file name may have; no other option takes as many
-JOB_NAMES = (
-    "out",
-    "workers",
-    "overwrite",
-    "dry_run",
-    "as_json",
-    "quiet",
-    "limit",
-    "max_failures",
-    "exit_zero",
-    "prune",
-    "keys",
-    "memory",
-    "item_seconds",
-)
-
-
-class Choice(click.Choice[str]):
-    """A choice that offers the nearest known value for a misspelt one."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The value, or a usage error."""
-        near = difflib.get_close_matches(str(value), list(self.choices), n=1)
-        if near and value not in self.choices:
-            self.fail(
-                f"{value!r} is not one of {', '.join(self.choices)}. Did you mean {near[0]!r}?", param, ctx
-            )
-        return super().convert(value, param, ctx)
-
-
-@dataclass(frozen=True)
-class JobOptions:
-    """Options that every folder job takes."""
-
-    out: Path
-    workers: int
-    overwrite: bool
-    dry_run: bool
-    as_json: bool
-    quiet: bool
-    limit: int | None
-    max_failures: int | None
-    exit_zero: bool
-    prune: bool = False
-    keys: frozenset[str] | None = None
-    memory: int | None = None
-    item_seconds: float = 0
-
-    def running(self, teller: Teller) -> Running:
-        """The same for the library, with progress told by `teller`."""
-        from realdeg.jobs import Running
-        from realdeg.workers import Limits
-
-        return Running(
-            self.limit,
-            self.workers,
-            self.overwrite,
-            self.max_failures,
-            teller,
-            self.prune,
-            self.keys,
-            Limits(self.memory, self.item_seconds),
-        )
+DATASET = "Folder that receives LR/, HR/, manifest.csv and run.yaml."
+STOPPED = "stopped; what was finished is saved, run the same command again to go on"
 
 
 def cores() -> int:
@@ -101,89 +36,85 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def job_options(function: F) -> F:
-    """Add the options of a folder job; the command receives them as one `job: JobOptions`."""
+@dataclass(frozen=True)
+class JobOptions:
+    """Options that every folder job takes."""
 
-    @functools.wraps(function)
-    def with_job(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.pop("show_settings"):
-            _show_settings(kwargs)
-        values = {name: kwargs.pop(name) for name in JOB_NAMES}
-        if kwargs.pop("fail_fast"):
-            values["max_failures"] = 1
-        values["workers"] = values["workers"] or cores()
-        values["memory"] = _bytes(values["memory"])
-        return function(*args, job=JobOptions(**values), **kwargs)
-
-    options = (
-        click.option("-o", "--out", type=FOLDER, required=True, help="Folder that receives the dataset."),
-        click.option(
-            "-j",
-            "--workers",
-            type=click.IntRange(0),
-            default=0,
-            help="Processes; 0 = one per core. The output does not depend on it.",
-        ),
-        click.option(
-            "--resume/--overwrite",
-            "resume",
-            default=True,
-            callback=lambda ctx, param, value: ctx.params.__setitem__("overwrite", not value),
-            expose_value=False,
-            help="Go on where an earlier run stopped (default), or do everything anew.",
-        ),
-        click.option(
-            "--memory",
-            default=None,
-            metavar="SIZE",
-            help="Memory for all workers together, e.g. 8G; an item that needs more fails (on Linux). align "
-            "takes fewer workers if need be.  [default: what is free, at least 4G for a worker]",
-        ),
-        click.option(
-            "--item-seconds",
-            type=click.FloatRange(0),
-            metavar="SECONDS",
-            default=ITEM_SECONDS,
-            help="Time that one item may take; 0 = any.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing."),
-        click.option("--show-settings", is_flag=True, help="Print the options in force and stop."),
-        click.option("--limit", type=click.IntRange(1), default=None, help="Only the first N items."),
-        click.option(
-            "--keys",
-            type=FOLDER,
-            default=None,
-            callback=_read_keys,
-            hidden=True,  # `realdeg verify --repair` makes this list
-            help="Only the items whose keys stand in this file, one a line.",
-        ),
-        click.option("--fail-fast", is_flag=True, help="Stop at the first item that gives no pair."),
-        click.option(
-            "--max-failures", type=click.IntRange(1), default=None, help="Stop after N items without a pair."
-        ),
-        click.option(
-            "--prune",
-            is_flag=True,
-            help="Forget the pairs of inputs that are not there any more; their files go to leftover/.",
-        ),
-        click.option(
-            "--exit-zero", is_flag=True, help="Exit with 0 even when items failed or were rejected."
-        ),
+    out: Path = setting(help=DATASET, short="-o")
+    workers: int = setting(
+        0, "Processes; 0 = one per core. The output does not depend on it.", low=0, short="-j"
     )
-    return cast(F, output_options(add_options(with_job, options)))
+    resume: bool = setting(
+        True,
+        "Go on where an earlier run stopped (default), or do everything anew.",
+        flag="--resume/--overwrite",
+    )
+    memory: str | None = setting(
+        None,
+        "Memory for all workers together, e.g. 8G; an item that needs more fails (on Linux). align "
+        "takes fewer workers if need be.",
+        metavar="SIZE",
+        shown="what is free, at least 4G for a worker",
+    )
+    item_seconds: float = setting(
+        ITEM_SECONDS, "Time that one item may take; 0 = any.", low=0, metavar="SECONDS"
+    )
+    limit: int | None = setting(None, "Only the first N items.", low=1)
+    # `realdeg verify --repair` makes this list.
+    keys: Path | None = setting(
+        None, "Only the items whose keys stand in this file, one a line.", hidden=True
+    )
+    fail_fast: bool = setting(False, "Stop at the first item that gives no pair.", flag="--fail-fast")
+    max_failures: int | None = setting(None, "Stop after N items without a pair.", low=1)
+    prune: bool = setting(
+        False,
+        "Forget the pairs of inputs that are not there any more; their files go to leftover/.",
+        flag="--prune",
+    )
+    exit_zero: bool = setting(
+        False, "Exit with 0 even when items failed or were rejected.", flag="--exit-zero"
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workers", self.workers or cores())
+        self.memory_bytes  # noqa: B018  (refuses what is no amount)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory for all workers together."""
+        from realdeg.memory import parse_size
+
+        return None if self.memory is None else parse_size(self.memory)
+
+    def running(self, teller: Teller) -> Running:
+        """The same for the library, with progress told by `teller`."""
+        from realdeg.jobs import Running
+        from realdeg.workers import Limits
+
+        return Running(
+            limit=self.limit,
+            workers=self.workers,
+            overwrite=not self.resume,
+            max_failures=1 if self.fail_fast else self.max_failures,
+            on_progress=teller,
+            prune=self.prune,
+            only=_read_keys(self.keys) if self.keys else None,
+            limits=Limits(self.memory_bytes, self.item_seconds),
+            phrase=in_flags,
+        )
 
 
-def _bytes(size: str | int | float | None) -> int | None:
-    """An amount of memory; a file of options may give it as a number."""
-    from realdeg.memory import parse_size
+def job_options(out: str = DATASET) -> Callable[[F], F]:
+    """Decorator: the options of a folder job; the command receives them as one `job: JobOptions`.
 
-    return None if size is None else parse_size(str(size))
+    Args:
+        out: what -o is, and what is written there.
+    """
+    return settings_options(JobOptions, "job", out={"help": out})
 
 
-def _read_keys(ctx: click.Context, param: click.Parameter, path: Path | None) -> frozenset[str] | None:
+def _read_keys(path: Path) -> frozenset[str]:
     """Keys in a text file, one a line."""
-    if path is None:
-        return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -192,121 +123,19 @@ def _read_keys(ctx: click.Context, param: click.Parameter, path: Path | None) ->
     return frozenset(line for line in text.split("\n") if line)
 
 
-def _show_settings(values: dict[str, Any]) -> None:
-    """Print options as a file that `--config` reads back, and end the command."""
-    import yaml
-
-    from realdeg.settings import to_plain
-
-    values = {**values, "resume": not values["overwrite"]}
-    kept = {n: to_plain(v) for n, v in values.items() if v is not None and n not in ("overwrite", "keys")}
-    click.echo(yaml.safe_dump(kept, sort_keys=True, allow_unicode=True), nl=False)
-    click.get_current_context().exit(EXIT_OK)
-
-
-def output_options(function: F) -> F:
-    """Add --json, --quiet, --config and --debug."""
-    options = (
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress, only problems and the result."),
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path),
-            is_eager=True,
-            expose_value=False,
-            callback=_use_config,
-            help="YAML file with options by name, e.g. the run.yaml of an earlier run; flags win over it.",
-        ),
-        click.option(
-            "--max-pixels",
-            type=click.IntRange(1),
-            metavar="N",
-            expose_value=False,
-            callback=_allow_pixels,
-            help="Refuse larger photos before they are decoded.  [default: 179 million]",
-        ),
-        click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks."),
-    )
-    return add_options(function, options)
-
-
-def _allow_pixels(ctx: click.Context, param: click.Parameter, pixels: int | None) -> None:
-    """Set the limit of this process while the command runs."""
-    if pixels is not None:
-        from realdeg.io.limits import allowing
-
-        ctx.with_resource(allowing(pixels))
-
-
-def add_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
-    """`function` with options that `--help` lists in this order."""
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _use_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-    """Take defaults from a file: default < file < flag, unknown names refused."""
-    if path is None:
-        return
-    from realdeg.settings import read_yaml
-
-    values = read_yaml(path)
-    options = {p.name: p for p in ctx.command.params if p.name and p.name not in ("config", "debug")}
-    for name in values:
-        if name not in options:
-            near = difflib.get_close_matches(str(name), options, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(options)}"
-            raise UserError(path, f"unknown option {name!r}", hint, exit_code=EXIT_USAGE)
-    told = {n: _as_typed(path, options[n], value) for n, value in values.items() if value is not None}
-    ctx.default_map = {**(ctx.default_map or {}), **told}
-
-
-def _as_typed(path: Path, option: click.Parameter, value: object) -> bool | str | list[str]:
-    """A value of a file as it would be typed, so that click checks both alike.
-
-    Raises:
-        UserError: a list where one value is meant, what nobody could type, or no true or false for a flag.
-    """
-
-    def wrong(meant: str) -> UserError:
-        problem = f"{option.name}: {str(value)[:40]!r} is not what is meant"
-        return UserError(path, problem, meant, exit_code=EXIT_USAGE)
-
-    def text(one: object) -> str:
-        if isinstance(one, bool) or not isinstance(one, (str, int, float)) or "\0" in str(one):
-            raise wrong("give a number or a text")
-        if max(len(part.encode("utf-8", "replace")) for part in str(one).split("/")) > LONGEST_NAME:
-            raise wrong(f"give at most {LONGEST_NAME} letters")
-        return str(one)
-
-    if isinstance(option, click.Option) and option.is_flag:
-        if not isinstance(value, bool):
-            raise wrong("give true or false")
-        return value
-    if option.multiple or option.nargs != 1:
-        return [text(one) for one in (value if isinstance(value, list) else [value])]
-    return text(value)
-
-
-def pick(kind: type[T], params: dict[str, Any]) -> T:
-    """Build a settings dataclass from the command's parameters of the same names."""
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in params.items() if name in names})
-
-
 class Teller:
     """Progress on standard error: a bar on a terminal, plain lines elsewhere, each problem at once."""
 
     PLAIN_SECONDS = 5.0
 
-    def __init__(self, what: str, *, quiet: bool) -> None:
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
         self.what = what
-        self.quiet = quiet
+        self.output = current()
+        self.quiet = quiet or not self.output.progress
         self.bar: Any = None
         self.task: Any = None
         self._next = 0.0
-        if not quiet and is_rich_terminal(sys.stderr):
+        if not self.quiet and is_rich_terminal(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
@@ -319,7 +148,7 @@ class Teller:
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[eta]}"),
             )
-            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.bar = Bar(*columns, console=Console(file=bare(sys.stderr)), transient=True)
             self.task = self.bar.add_task(what, rate="", eta="")
 
     def __enter__(self) -> Teller:
@@ -337,6 +166,8 @@ class Teller:
         if last and not last.ok:
             key = " ".join(last.key.split())  # as reasons name it
             self.line(f"{last.status}: {key}: {last.reason}" if key not in last.reason else last.reason)
+        elif last and self.output.verbose:
+            self.line(f"{last.status}: {' '.join(last.key.split())}")
         fresh = progress.done - progress.resumed
         rate = f"{fresh / progress.seconds:.1f}/s" if fresh and progress.seconds > 0 else ""
         eta = f"ETA {clock(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
@@ -351,84 +182,76 @@ class Teller:
 
     def line(self, text: str) -> None:
         """Print one line above the bar, also of names that hold line breaks."""
-        text = " ".join(text.split())
+        text = " ".join(in_flags(text).split())
         if self.bar:
+            self.output.note(text)
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             write_line(sys.stderr, text)
 
 
 def finish(
-    ctx: click.Context,
     report: JobReport,
     job: JobOptions,
+    output: Output,
     *,
     extra: dict[str, Any] | None = None,
     manifests: str | Path = "manifest.csv",
     what: str = "pairs",
     only_json: dict[str, Any] | None = None,
-) -> None:
-    """Print the closing table (or JSON) of a job and end the command with the documented exit code.
+) -> int:
+    """Print the closing table (or JSON) of a job; the documented exit code.
 
     Args:
         extra: further figures by name, shown below the counts and put into the JSON; a list of
-            mappings becomes a line each.
-        manifests: where every reason is written: a name below the output folder, or a path; "" = nowhere.
+            dictionaries becomes one line each.
+        manifests: where the reasons of refusals are.
         what: of what so many were made.
         only_json: further values by name that are not shown.
     """
     extra = extra or {}
     counts = {status: report.count(status) for status in ("ok", "rejected", "failed")}
     reasons = [record.reason for record in report.records if not record.ok]
-    if job.as_json:
-        result = {
-            "out": str(job.out),
-            **counts,
-            "unfinished": report.unfinished,
-            "resumed": report.resumed,
-            "seconds": round(report.seconds, 3),
-            "interrupted": report.interrupted,
-            "stopped": report.stopped,
-            "others": report.others,
-            "absent": report.absent,
-            "leftover": report.leftover,
-            "left_out": dict(report.left_out),
-            "problems": {r.key: r.reason for r in report.records if not r.ok},
-            **extra,
-            **(only_json or {}),
-        }
-        click.echo(json.dumps(result, ensure_ascii=False))
-    else:
-        resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
-        click.echo(f"{job.out}: {counted(counts['ok'], what)}{resumed} in {_seconds(report.seconds)}")
-        for status in ("rejected", "failed"):
-            if counts[status]:
-                click.echo(f"  {status:<9}{counts[status]:>5}")
-        if report.unfinished:
-            click.echo(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
-        for stays in _of_earlier_runs(report):
-            click.echo(f"  {stays}")
-        for name, value in extra.items():
-            lines = value if isinstance(value, list) else [{name: value}]
-            for line in lines:
-                told = [f"{key.replace('_', ' ')}: {figure}" for key, figure in line.items()]
-                click.echo(f"  {', '.join(told)}")
-        for count, reason in summed(reasons, 8):
-            click.echo(f"  {count:>4} x {reason}")
-        if report.problems and manifests:
-            where = manifests if isinstance(manifests, Path) else job.out / manifests
-            click.echo(f"  every reason: {where}")
-        if report.left_out:
-            click.echo(f"  {in_words(report.left_out)}")
+    result = {
+        "out": str(job.out),
+        **counts,
+        "unfinished": report.unfinished,
+        "resumed": report.resumed,
+        "seconds": round(report.seconds, 3),
+        "interrupted": report.interrupted,
+        "stopped": report.stopped,
+        "others": report.others,
+        "absent": report.absent,
+        "leftover": report.leftover,
+        "left_out": dict(report.left_out),
+        "problems": {r.key: r.reason for r in report.records if not r.ok},
+        **extra,
+        **(only_json or {}),
+    }
+    resumed = f" ({report.resumed} from an earlier run)" if report.resumed else ""
+    lines = [f"{job.out}: {counted(counts['ok'], what)}{resumed} in {_seconds(report.seconds)}"]
+    lines += [f"  {status:<9}{counts[status]:>5}" for status in ("rejected", "failed") if counts[status]]
+    if report.unfinished:
+        lines.append(f"  {'not done':<9}{report.unfinished:>5}  run again to go on")
+    lines += [f"  {stays}" for stays in _of_earlier_runs(report)]
+    for name, value in extra.items():
+        for line in value if isinstance(value, list) else [{name: value}]:
+            told = [f"{key.replace('_', ' ')}: {figure}" for key, figure in line.items()]
+            lines.append(f"  {', '.join(told)}")
+    lines += [f"  {count:>4} x {reason}" for count, reason in summed(reasons, 8)]
+    if report.problems and manifests:
+        where = manifests if isinstance(manifests, Path) else job.out / manifests
+        lines.append(f"  every reason: {where}")
+    if report.left_out:
+        lines.append(f"  {in_flags(in_words(report.left_out))}")
+    output.result(result, *lines)
     if report.stopped:
-        click.echo(f"stopped early: {report.stopped}", err=True)
-        ctx.exit(EXIT_SOME_FAILED)
+        write_line(sys.stderr, f"stopped early: {report.stopped}")
+        return EXIT_SOME_FAILED
     if report.interrupted:
-        click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
-        ctx.exit(EXIT_INTERRUPTED)
-    if report.problems and not job.exit_zero:
-        ctx.exit(EXIT_SOME_FAILED)
-    ctx.exit(EXIT_OK)
+        write_line(sys.stderr, STOPPED)
+        return EXIT_INTERRUPTED
+    return EXIT_SOME_FAILED if report.problems and not job.exit_zero else EXIT_OK
 
 
 def _of_earlier_runs(report: JobReport) -> list[str]:

@@ -12,13 +12,17 @@ from typing import NoReturn
 import click
 
 from realdeg import ipp
+from realdeg.cli.programs import USES, program
 from realdeg.cli.streams import Streams
 from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, UserError
 
+GROUPS = ("train", "run")
 COMMANDS = {
     "Make pairs": ("align", "degrade", "adopt"),
     "Degradation": ("recipes", "kernels", "noise", "calibrate", "pool", "replay"),
     "Work on a dataset": ("verify", "split", "tile", "export", "report", "compare"),
+    "Models": ("train", *USES),
+    "Whole recipes": ("run",),
     "This installation": ("doctor", "completion"),
 }
 
@@ -32,7 +36,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command = getattr(importlib.import_module(f"realdeg.cli.{name}"), name)
+        if name in USES:
+            return program(USES[name][0])
+        module = f"realdeg.cli.{'programs' if name in GROUPS else name}"
+        command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
 
@@ -46,9 +53,15 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, names in COMMANDS.items():
-            commands = [(name, self.get_command(ctx, name)) for name in names]
             with formatter.section(heading):
-                formatter.write_dl([(name, c.get_short_help_str(70)) for name, c in commands if c])
+                formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        if name in USES:
+            return USES[name][1]
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(70)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
@@ -64,7 +77,8 @@ EXAMPLES = (
     "realdeg align --lr wide/ --hr tele/ -o pairs     register photos of one scene",
     "realdeg degrade clean/ --scale 4 --recipe realesrgan -o synthetic    make LR from clean images",
     "realdeg split pairs --test 15                    keep scenes apart",
-    "python -m train.d2c --data pairs -o run          train D2C-SR on the pairs",
+    "realdeg train d2c --data pairs -o run            train D2C-SR on the pairs",
+    "realdeg upscale photos/ --run run -o large       enlarge photos with it",
     "realdeg report pairs --run run                   a page to look at",
 )
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from realdeg.cli.common import FOLDER, Choice, JobOptions, Teller, add_options
-from realdeg.cli.finding import show_left_out
+from realdeg.cli.common import FOLDER, JobOptions, Teller
+from realdeg.cli.finding import left_out_lines
 from realdeg.io.finding_settings import Finding
-from realdeg.io.pairing_settings import PAIR_BY, PairingSettings
-from realdeg.io.rule import NAMINGS
+from realdeg.io.pairing_settings import PairingSettings
+from realdeg.options import F, Option, add_options, in_flags, settings_options
+from realdeg.output import Output
+from realdeg.terminal import write_line
+from realdeg.words import counted
 
 if TYPE_CHECKING:
     from realdeg.align.plan import Part
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 SHOWN = 10  # pairs of each dataset that --dry-run lists
 
 
-class _Folders(click.Option):
+class _Folders(Option):
     """An option that may be repeated; one folder in an options file need not be a list."""
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
@@ -30,12 +32,11 @@ class _Folders(click.Option):
 
 
 def pairing_options(function: F) -> F:
-    """Add the options that say which photos make a pair.
+    """Add the folders, and the options that say which photos make a pair.
 
-    The command receives `lr`, `hr` and the fields of
-    `PairingSettings`.
+    The command receives `lr`, `hr`, `pairing: PairingSettings` and `finding: Finding`.
     """
-    options = (
+    folders = (
         click.option(
             "--lr",
             cls=_Folders,
@@ -44,45 +45,14 @@ def pairing_options(function: F) -> F:
             help="LR photos (short focal length). Several folders make a dataset each, OUT/x2, OUT/x4 ...",
         ),
         click.option("--hr", type=FOLDER, help="HR photos of the same scenes."),
-        click.option(
-            "--pair-by",
-            type=Choice(PAIR_BY),
-            default=None,
-            help="How photos find their partner: equal stem (default), a naming rule, capture time, a table, "
-            "or content (every LR photo is compared with every HR photo).",
-        ),
-        click.option(
-            "--lr-suffix", default="", help="Text at the end of LR stems that is no part of the name."
-        ),
-        click.option("--hr-suffix", default="", help="Likewise for HR, e.g. H for 001H.png."),
-        click.option(
-            "--lr-rule",
-            default=None,
-            help="Naming rule of LR, e.g. '{stem}_LR{scale}'; {any} is text that does not matter. A rule "
-            "with {scale} makes a dataset for each scale.",
-        ),
-        click.option("--hr-rule", default=None, help="Likewise for HR, e.g. '{stem}_HR'."),
-        click.option(
-            "--naming", type=Choice(list(NAMINGS)), default=None, help="Naming rules of a published set."
-        ),
-        click.option(
-            "--max-seconds",
-            type=click.FloatRange(0),
-            default=PairingSettings.max_seconds,
-            help="Pairing by time: longest time between the two captures.",
-        ),
-        click.option(
-            "--pairs",
-            type=FOLDER,
-            default=None,
-            help="Table of pairs: CSV with the columns lr, hr and perhaps key, scale, scene.",
-        ),
     )
-    return add_options(function, options)
+    function = settings_options(Finding, "finding")(function)
+    return add_options(settings_options(PairingSettings, "pairing")(function), folders)
 
 
 def planned(
     job: JobOptions,
+    output: Output,
     lr: Sequence[Path],
     hr: Path | None,
     pairing: PairingSettings,
@@ -90,10 +60,10 @@ def planned(
     scale: int | None,
 ) -> list[Part]:
     """Pair the photos, with progress where every photo is looked at."""
-    from realdeg.align.plan import plan
+    from realdeg.align.plan import doubts, plan
     from realdeg.jobs import Progress
 
-    teller = Teller("photos compared", quiet=job.quiet or job.as_json or pairing.way != "content")
+    teller = Teller("photos compared", quiet=pairing.way != "content")
 
     def tell(done: int, total: int) -> None:
         teller(Progress(done, total, 0, 0, 0.0))
@@ -102,28 +72,38 @@ def planned(
         parts = plan(
             lr, hr, job.out, pairing, finding=finding, scale=scale, workers=job.workers, on_photo=tell
         )
-    if (left_out := parts[0].pairs.left_out) and not job.quiet:
-        click.echo(f"{left_out} photos fit no rule or suffix and are left out", err=True)
+    if (left_out := parts[0].pairs.left_out) and not output.quiet:
+        write_line(sys.stderr, f"{left_out} photos fit no rule or suffix and are left out")
+    for line in doubts(parts, hr, job.out, pairing, finding=finding, scale=scale):
+        write_line(sys.stderr, line)
     return parts
 
 
-def show_plan(job: JobOptions, parts: Sequence[Part], pairing: PairingSettings, verb: str) -> None:
+def show_plan(
+    job: JobOptions, output: Output, parts: Sequence[Part], pairing: PairingSettings, verb: str
+) -> None:
     """Say what would be done: for each dataset the first pairs, and what has no partner."""
+    from realdeg.io.pairing import left_out
+
+    lines, sets = [], []
     for part in parts:
         matches, failed = part.pairs.matches[: job.limit], part.pairs.failed
         scale = f"x{part.scale}" if part.scale else "inferred from the photos"
-        click.echo(f"would {verb} {len(matches)} pairs into {part.out}, scale {scale}, {job.workers} workers")
-        click.echo(f"  paired {pairing}")
-        for match in matches[:SHOWN]:
-            click.echo(f"  {match.key}: {match.lr} + {match.hr}")
-        if len(matches) > SHOWN:
-            click.echo(f"  and {len(matches) - SHOWN} more")
+        pairs = counted(len(matches), "pairs")
+        lines.append(f"would {verb} {pairs} into {part.out}, scale {scale}, {job.workers} workers")
+        lines.append(f"  paired {pairing}")
+        shown = len(matches) if output.verbose else SHOWN
+        lines += [f"  {match.key}: {match.lr} + {match.hr}" for match in matches[:shown]]
+        if len(matches) > shown:
+            lines.append(f"  and {len(matches) - shown} more")
         size = sum(path.stat().st_size for match in matches for path in (match.lr, match.hr))
-        click.echo(
+        lines.append(
             f"  {len(failed)} photos have no partner; inputs {size / 1e6:.1f} MB, outputs about as much"
         )
         for record in failed:
-            click.echo(f"  {record.reason}", err=True)
-    from realdeg.io.pairing import left_out
-
-    show_left_out(left_out(part.pairs for part in parts))
+            write_line(sys.stderr, in_flags(f"  {record.reason}"))
+        found = {"out": str(part.out), "scale": part.scale, "pairs": [match.key for match in matches]}
+        sets.append({**found, "without_partner": len(failed), "input_bytes": size})
+    left = left_out(part.pairs for part in parts)
+    told = {"dry_run": True, "would": verb, "sets": sets, "left_out": dict(left)}
+    output.result(told, *lines, *left_out_lines(left))

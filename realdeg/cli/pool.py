@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from realdeg.cli.common import FOLDER, Choice, output_options
+from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.options import command
+from realdeg.output import Output
+
+SHOWN = 20  # entries that are listed
 
 
-@click.command(
-    context_settings={"show_default": True}, short_help="Check a pool of kernels or noise; write it anew."
-)
+@command(short_help="Check a pool of kernels or noise; write it anew.")
 @click.argument("path", type=FOLDER)
 @click.option("--kind", type=Choice(["kernel", "noise"]), required=True, help="What the pool holds.")
 @click.option("--scale", type=click.IntRange(2, 16), default=4, help="Kernels: HR size / LR size.")
@@ -31,21 +32,23 @@ from realdeg.errors import EXIT_USAGE, UserError
 @click.option(
     "--clean-suffix", default="", help="Likewise of the clean photos of the same views, e.g. _mean."
 )
-@output_options
 def pool(
+    output: Output,
     path: Path,
     kind: str,
     scale: int,
     out: Path | None,
     noisy_suffix: str,
     clean_suffix: str,
-    as_json: bool,
-    quiet: bool,
 ) -> None:
     """Check the pool in PATH (a file or folder), and say what it holds.
 
     With -o it is written anew. With --noisy-suffix and --clean-suffix the noise is the difference of two
     photos: a noisy one, and the mean of many shots.
+
+    Examples:
+      realdeg pool kernels.npz --kind kernel
+      realdeg pool noise --kind noise -o noise.npz
     """
     from realdeg.layout import refuse_inside, refuse_replacing
     from realdeg.pools.pools import KernelPool, NoisePool
@@ -62,7 +65,7 @@ def pool(
         kernels = KernelPool.read(path, scale)
         rows = [kernels.facts(index) for index in range(len(kernels.names))]
         digest = kernels.digest
-        if out:
+        if out and not output.dry_run:
             kernels.save(out, scale)
     else:
         noises = (
@@ -70,17 +73,17 @@ def pool(
         )
         rows = [noises.facts(index) for index in range(len(noises.names))]
         digest = noises.digest
-        if out:
+        if out and not output.dry_run:
             noises.save(out)
-    if as_json:
-        click.echo(json.dumps({"pool": str(path), "sha": digest, "entries": rows}))
-    elif not quiet:
-        what = "kernels" if kind == "kernel" else "noise patches"
-        click.echo(f"{path}: {len(rows)} {what}, {digest}")
-        for row in rows[:20]:
-            told = ", ".join(f"{name} {value}" for name, value in row.items() if name != "name")
-            click.echo(f"  {row['name']}: {told}")
-        if len(rows) > 20:
-            click.echo(f"  and {len(rows) - 20} more")
-        if out:
-            click.echo(f"written to {out}")
+    what = "kernels" if kind == "kernel" else "noise patches"
+    shown = len(rows) if output.verbose else SHOWN
+    lines = [f"{path}: {len(rows)} {what}, {digest}"]
+    for row in rows[:shown]:
+        told = ", ".join(f"{name} {value}" for name, value in row.items() if name != "name")
+        lines.append(f"  {row['name']}: {told}")
+    if len(rows) > shown:
+        lines.append(f"  and {len(rows) - shown} more")
+    if out:
+        lines.append(f"would be written to {out}" if output.dry_run else f"written to {out}")
+    result = {"pool": str(path), "sha": digest, "entries": rows}
+    output.result(result, *([] if output.quiet else lines))

@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from realdeg.cli.common import FOLDER, output_options
+from realdeg.cli.common import FOLDER
+from realdeg.cli.marking import marked_options
+from realdeg.options import command, in_flags
+from realdeg.output import Output
+from realdeg.terminal import write_line
+
+if TYPE_CHECKING:
+    from realdeg.marked import Marked
 
 
-@click.command(context_settings={"show_default": True}, short_help="Assign scenes to train, val and test.")
+@command(short_help="Assign scenes to train, val and test.")
 @click.argument("dataset", type=FOLDER)
 @click.option("--test", default="10%", metavar="SCENES", help="Test scenes: a number, or 15%, or 0.15.")
 @click.option("--val", default="0", metavar="SCENES", help="Validation scenes, likewise.")
 @click.option("--seed", type=int, default=0, help="Another seed chooses other scenes.")
 @click.option("--group", default=None, help="Regular expression; its first group in a key names the scene.")
-@output_options
+@marked_options
 def split(
-    dataset: Path,
-    test: str,
-    val: str,
-    seed: int,
-    group: str | None,
-    as_json: bool,
-    quiet: bool,
+    output: Output, dataset: Path, test: str, val: str, seed: int, group: str | None, marked: Marked
 ) -> None:
-    """Assign the pairs of DATASET to train, val and test; all pairs of a scene go the same way."""
-    from realdeg.dataset.split import split_dataset
+    """Assign the pairs of DATASET to train, val and test; all pairs of a scene go the same way.
 
-    counts = split_dataset(
-        dataset, test=test, val=val, seed=seed, group=group, say=partial(click.echo, err=True)
-    )
-    if as_json:
-        click.echo(json.dumps({"dataset": str(dataset), **counts}))
-    elif not quiet:
-        names = [f"{counts[name]} {name}" for name in ("train", "val", "test") if name in counts]
-        click.echo(f"{dataset}: {', '.join(names) or 'no pairs'}")
+    With --only or --except the other pairs belong to no split: they are neither trained nor tested on.
+
+    The split is written into DATASET/manifest.csv.
+
+    Examples:
+      realdeg split pairs --test 15
+      realdeg split pairs --test 10% --val 5% --group '(.*)_x.*'
+    """
+    from collections import Counter
+
+    from realdeg.dataset.split import split_dataset, split_scenes
+    from realdeg.records import read_manifest
+
+    def say(text: str) -> None:
+        write_line(sys.stderr, in_flags(text))
+
+    if output.dry_run:
+        rows = read_manifest(dataset)
+        records = split_scenes(rows, test=test, val=val, seed=seed, group=group, marked=marked)
+        counts: dict[str, int] = Counter(record.split for record in records if record.split)
+    else:
+        counts = split_dataset(dataset, test=test, val=val, seed=seed, group=group, marked=marked, say=say)
+        records = read_manifest(dataset) if output.verbose else []
+    for record in records if output.verbose else []:
+        output.more(f"{record.key}: {record.split or record.status}")
+    names = [f"{counts[name]} {name}" for name in ("train", "val", "test") if counts.get(name)]
+    told = {"dataset": str(dataset), **({"dry_run": True} if output.dry_run else {}), **counts}
+    would = "would be " if output.dry_run else ""
+    output.result(told, *([] if output.quiet else [f"{dataset}: {would}{', '.join(names) or 'no pairs'}"]))

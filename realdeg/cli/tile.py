@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
+from realdeg.cli.marking import marked_options
+from realdeg.errors import EXIT_OK
+from realdeg.options import command
+from realdeg.output import Output
+from realdeg.words import counted
+
+if TYPE_CHECKING:
+    from realdeg.marked import Marked
 
 
-@click.command(context_settings={"show_default": True}, short_help="Cut pairs into tiles on one grid.")
+@command(short_help="Cut pairs into tiles on one grid.")
 @click.argument("dataset", type=FOLDER)
 @click.option("--size", type=click.IntRange(8), default=480, help="Side of a tile, HR px.")
 @click.option("--overlap", type=click.IntRange(0), default=0, help="HR px that neighbours share.")
@@ -19,33 +29,44 @@ from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
     default=0.95,
     help="Leave out tiles of which a smaller share is valid, by the masks of `realdeg align --mask`.",
 )
-@job_options
-@click.pass_context
+@marked_options
+@job_options()
 def tile(
-    ctx: click.Context, /, job: JobOptions, dataset: Path, size: int, overlap: int, min_valid: float
-) -> None:
+    job: JobOptions,
+    output: Output,
+    dataset: Path,
+    size: int,
+    overlap: int,
+    min_valid: float,
+    marked: Marked,
+) -> int:
     """Cut the pairs of DATASET into tiles, LR and HR on one grid; scenes and splits are kept.
 
-    For trainers that decode whole images. `python -m train.d2c` does not need it.
+    For trainers that decode whole images. `realdeg train d2c` does not need it.
+
+    Examples:
+      realdeg tile pairs -o tiles --size 480 --overlap 96
     """
-    if job.dry_run:
+    if output.dry_run:
         from realdeg.records import read_manifest
 
-        count = sum(record.ok for record in read_manifest(dataset))
-        click.echo(f"would cut {count} pairs into tiles of {size} HR px in {job.out}")
-        return
+        rows = read_manifest(dataset)
+        count = sum(row.ok for row in marked.chosen(rows, key=lambda row: row.key))
+        told = {"dry_run": True, "out": str(job.out), "pairs": count, "tile_hr_px": size}
+        output.result(told, f"would cut {counted(count, 'pairs')} into tiles of {size} HR px in {job.out}")
+        return EXIT_OK
     from realdeg.dataset.tile import tile_dataset
 
-    with Teller("tiles cut", quiet=job.quiet or job.as_json) as teller:
+    with Teller("tiles cut") as teller:
         report = tile_dataset(
             dataset,
             job.out,
             size=size,
             overlap=overlap,
             min_valid=min_valid,
-            running=job.running(teller),
+            running=replace(job.running(teller), marked=marked),
         )
     # What --size was brought down to, a multiple of the scale.
     sides = sorted({size // record.scale * record.scale for record in report.records if record.ok})
     extra = {"tile_hr_px": sides[0]} if sides and sides != [size] else {}
-    finish(ctx, report, job, extra=extra)
+    return finish(report, job, output, extra=extra)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from realdeg.cli.common import FOLDER, Teller, output_options
+from realdeg.cli.common import FOLDER, Teller
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, UserError
+from realdeg.options import command, in_flags
+from realdeg.output import Output
+from realdeg.terminal import write_line
 
 if TYPE_CHECKING:
     from realdeg.dataset.verify import Verdict
@@ -30,12 +33,10 @@ KINDS = {
 }
 
 
-@click.command(short_help="Check every file of a dataset against its manifest; --repair makes it again.")
+@command(short_help="Check every file of a dataset against its manifest; --repair makes it again.")
 @click.argument("dataset", type=FOLDER)
 @click.option("--repair", is_flag=True, help="Set aside what no row names, and make wrong pairs again.")
-@output_options
-@click.pass_context
-def verify(ctx: click.Context, dataset: Path, repair: bool, as_json: bool, quiet: bool) -> None:
+def verify(output: Output, dataset: Path, repair: bool) -> int:
     """Read every file of DATASET and compare it with manifest.csv and the journal.
 
     Hashes, sizes (HR = SCALE x LR), rows that the journal contradicts, files that no row names, temporary
@@ -43,48 +44,52 @@ def verify(ctx: click.Context, dataset: Path, repair: bool, as_json: bool, quiet
 
     --repair runs the command that made DATASET again (it is in run.yaml), for the wrong pairs alone. Start
     it where that command was started, if it was given relative paths.
+
+    Examples:
+      realdeg verify pairs
+      realdeg verify pairs --repair
     """
-    verdict = _verified(dataset, quiet or as_json)
-    if repair and verdict.findings:
-        _repair(dataset, verdict, quiet or as_json)
-        verdict = _verified(dataset, quiet or as_json)
+    verdict = _verified(dataset)
+    made = repair and not output.dry_run
+    if made and verdict.findings:
+        _repair(dataset, verdict, output)
+        verdict = _verified(dataset)
     counts = Counter(found.kind for found in verdict.findings)
-    if as_json:
-        found = [{"kind": one.kind, "key": one.key, "line": one.line} for one in verdict.findings]
-        told = {"pairs": verdict.pairs, "files": verdict.files, "bytes": verdict.size, "findings": found}
-        click.echo(json.dumps({"dataset": str(dataset), **told}, ensure_ascii=False))
-    else:
-        for kind, count in counts.items():
-            lines = [found.line for found in verdict.findings if found.kind == kind]
-            for line in lines[:SHOWN]:
-                click.echo(line, err=True)
-            if count > SHOWN:
-                click.echo(f"and {count - SHOWN} more {KINDS[kind]}", err=True)
-        state = "all as the manifest says" if not counts else "not all as the manifest says"
-        size = f"{verdict.size / 1e6:.1f} MB"
-        click.echo(f"{dataset}: {verdict.pairs} pairs, {verdict.files} files, {size}: {state}")
-        for kind, count in counts.items():
-            click.echo(f"  {KINDS[kind]}: {count}")
-        if keys := verdict.keys:
-            click.echo(f"  to be made again{'' if repair else ' (--repair)'}: {len(keys)}")
-    ctx.exit(EXIT_SOME_FAILED if verdict.findings else EXIT_OK)
+    for kind, count in counts.items() if not output.as_json else ():
+        lines = [found.line for found in verdict.findings if found.kind == kind]
+        shown = count if output.verbose else SHOWN
+        for line in lines[:shown]:
+            write_line(sys.stderr, in_flags(line))
+        if count > shown:
+            write_line(sys.stderr, f"and {count - shown} more {KINDS[kind]}")
+    found = [{"kind": one.kind, "key": one.key, "line": in_flags(one.line)} for one in verdict.findings]
+    told = {"pairs": verdict.pairs, "files": verdict.files, "bytes": verdict.size, "findings": found}
+    state = "all as the manifest says" if not counts else "not all as the manifest says"
+    size = f"{verdict.size / 1e6:.1f} MB"
+    lines = [f"{dataset}: {verdict.pairs} pairs, {verdict.files} files, {size}: {state}"]
+    lines += [f"  {KINDS[kind]}: {count}" for kind, count in counts.items()]
+    if keys := verdict.keys:
+        lines.append(f"  to be made again{'' if made else ' (--repair)'}: {len(keys)}")
+    output.result({"dataset": str(dataset), **told}, *lines)
+    return EXIT_SOME_FAILED if verdict.findings else EXIT_OK
 
 
-def _verified(dataset: Path, quiet: bool) -> Verdict:
+def _verified(dataset: Path) -> Verdict:
     from realdeg.dataset.verify import verify as check
     from realdeg.jobs import Progress
 
-    with Teller("files read", quiet=quiet) as teller:
+    with Teller("files read") as teller:
         return check(dataset, on_file=lambda done, total: teller(Progress(done, total, 0, 0, 0.0)))
 
 
-def _repair(dataset: Path, verdict: Verdict, quiet: bool) -> None:
+def _repair(dataset: Path, verdict: Verdict, output: Output) -> None:
     """Take back what is wrong, and run the job that made it for those keys."""
     from realdeg.dataset.verify import take_back
 
     keys = verdict.keys
     arguments = command_of(dataset) if keys else []
     aside, removed = take_back(dataset, verdict)
+    quiet = output.quiet or output.as_json
     if not quiet:
         click.echo(f"{aside} files moved to leftover/, {removed} temporary files removed", err=True)
     if not keys:

@@ -10,6 +10,7 @@ from realdeg.atomic import write_text
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import read_size
 from realdeg.layout import PAIR_FOLDERS, refuse_inside
+from realdeg.marked import ALL, Marked
 from realdeg.records import PairRecord, read_manifest
 from realdeg.vouching import require_vouched
 
@@ -25,6 +26,8 @@ def export_lists(
     split: str | None = None,
     root: Path | None = None,
     absolute: bool = False,
+    marked: Marked = ALL,
+    write: bool = True,
 ) -> dict[Path, int]:
     """Write one list for each split of a dataset, or one of all pairs where it has no splits.
 
@@ -39,6 +42,8 @@ def export_lists(
         split: only this one.
         root: folder that D2C-SR's paths start from; the dataset where None.
         absolute: D2C-SR's paths in full instead.
+        marked: pairs to list.
+        write: whether the files are written, or only counted.
 
     Returns:
         Number of pairs by file.
@@ -47,7 +52,7 @@ def export_lists(
         UserError: no dataset, no such pairs, several splits but one file, an image that is not there, or
             a name that the format cannot hold.
     """
-    parts = _parts(dataset, split)
+    parts = _parts(dataset, split, marked)
     single = out.suffix == SUFFIX and not out.is_dir()
     if single and len(parts) > 1:
         problem = f"is one file, but {dataset} has the splits {', '.join(parts)}"
@@ -58,7 +63,7 @@ def export_lists(
         for name, records in parts.items()
     }
     refuse_inside(next(iter(texts)).parent, *(dataset / part for part in PAIR_FOLDERS))
-    for path, lines in texts.items():
+    for path, lines in texts.items() if write else ():
         write_text(path, "".join(f"{one}\n" for one in lines))
     return {path: len(lines) for path, lines in texts.items()}
 
@@ -94,9 +99,10 @@ LINES: dict[str, Callable[[Path, Path | None, PairRecord], str]] = {
 PREFIXES = {"d2c-sr": "", "basicsr": "meta_info_"}
 
 
-def _parts(dataset: Path, split: str | None) -> dict[str, list[PairRecord]]:
+def _parts(dataset: Path, split: str | None, marked: Marked) -> dict[str, list[PairRecord]]:
     """Pairs by the name of their list."""
-    pairs = [record for record in read_manifest(dataset) if record.ok]
+    rows = read_manifest(dataset)
+    pairs = [row for row in marked.chosen(rows, key=lambda row: row.key) if row.ok]
     require_vouched(dataset, pairs)
     parts = {name: [record for record in pairs if record.split == name] for name in SPLITS}
     kept = {name: records for name, records in parts.items() if records and split in (None, name)}
@@ -106,6 +112,10 @@ def _parts(dataset: Path, split: str | None) -> dict[str, list[PairRecord]]:
         raise UserError(dataset, f"has no pairs in the split {split!r}", f"run `realdeg split {dataset}`")
     if not pairs:
         raise UserError(dataset, "has no pairs", "see the reasons in its manifest.csv")
+    if any(row.split for row in rows):
+        raise UserError(
+            dataset, "has splits, and none of the pairs to list is in one", f"run `realdeg split {dataset}`"
+        )
     return {"all": pairs}
 
 

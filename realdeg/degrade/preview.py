@@ -10,8 +10,7 @@ import numpy as np
 from realdeg.arraytypes import Image
 from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import GREY, find_sources, prepared
-from realdeg.degrade.recipe.captions import tell
-from realdeg.degrade.resolved import Given, given
+from realdeg.degrade.resolved import ResolvedRecipe, resolve
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.sheet import Cell, contact_sheet
 from realdeg.errors import UserError
@@ -50,7 +49,7 @@ def write_preview(
             cannot be written or lies in one of the folders.
     """
     refuse_inside(out, *hr)
-    made_with = given(settings)
+    made_with = resolve(settings)
     photo, pixels, keys = _first(hr, settings, made_with.recipe.cleanup, finding)
     titles = {key: "LR as a run makes it" for key in keys}
     titles |= {f"{keys[0]}#{i}": f"LR, draw {i + 1}" for i in range(len(keys), draws)}
@@ -76,7 +75,7 @@ def _first(
     problems = []
     for found in images:
         try:
-            photo = read(found.path, alpha=settings.alpha)
+            photo = read(found.path, alpha=settings.background)
             pixels = prepared(photo, cleanup, settings.scale)
             return photo, pixels, [one.key for one in images if one.path == found.path]
         except UserError as error:
@@ -86,10 +85,14 @@ def _first(
 
 
 def _cells(
-    photo: Photo, pixels: Image, titles: Mapping[str, str], settings: DegradeSettings, given: Given
+    photo: Photo,
+    pixels: Image,
+    titles: Mapping[str, str],
+    settings: DegradeSettings,
+    made_with: ResolvedRecipe,
 ) -> list[Cell]:
     """HR, and LR under the draw of each key, with its title."""
-    scale, kernels, noises = settings.scale, given.kernels, given.noises
+    scale, kernels, noises = settings.scale, made_with.kernels, made_with.noises
     size_hw, grey = pixels.shape[:2], GREY in photo.notes
     height, width = (min(max(1, SIDE // scale), n // scale) for n in size_hw)
     # HR's detail, to whole LR pixels: noise must not decide where to look.
@@ -104,7 +107,7 @@ def _cells(
     enlarged = f", enlarged {zoom} times" if zoom > 1 else ""
     cells = [Cell(crop(pixels, scale), f"HR, {width * scale}x{height * scale} px{enlarged}")]
     for key, title in titles.items():
-        plan = given.recipe.draw(
+        plan = made_with.recipe.draw(
             settings.seed, key, size_hw, scale, kernels=kernels, noises=noises, grey=grey
         )
         try:
@@ -112,5 +115,5 @@ def _cells(
         except UserError as error:
             problem = f"{error.subject}: {error.problem}"
             raise UserError(photo.path, problem, error.remedy, exit_code=error.exit_code) from None
-        cells.append(Cell(crop(lr, 1), title, tell(plan, scale)))
+        cells.append(Cell(crop(lr, 1), title, plan.describe()))
     return cells

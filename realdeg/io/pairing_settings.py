@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.rule import NAMINGS, Rule
+from realdeg.settings import setting
 
 PairBy = Literal["stem", "rule", "time", "csv", "content"]
 PAIR_BY: tuple[PairBy, ...] = ("stem", "rule", "time", "csv", "content")
@@ -15,25 +16,30 @@ PAIR_BY: tuple[PairBy, ...] = ("stem", "rule", "time", "csv", "content")
 
 @dataclass(frozen=True)
 class PairingSettings:
-    """How photos are paired.
+    """How photos are paired."""
 
-    Attributes:
-        pair_by: None: "csv" where `pairs` is given, "rule" where a rule or naming is, else "stem".
-        lr_suffix, hr_suffix: text that ends LR (HR) stems and is no part of the name; by stem only.
-        lr_rule, hr_rule: naming rules (`realdeg.io.rule.Rule`).
-        naming: rules of a published set, a key of `NAMINGS`; `lr_rule` and `hr_rule` win over it.
-        max_seconds: longest time between the two captures, s.
-        pairs: table of pairs (`realdeg.io.pairlist`).
-    """
-
-    pair_by: PairBy | None = None
-    lr_suffix: str = ""
-    hr_suffix: str = ""
-    lr_rule: str | None = None
-    hr_rule: str | None = None
-    naming: str | None = None
-    max_seconds: float = 5.0
-    pairs: Path | None = None
+    # None: "csv" where `pairs` is given, "rule" where a rule or naming is, else "stem".
+    pair_by: PairBy | None = setting(
+        None,
+        "How photos find their partner: equal stem (default), a naming rule, capture time, a table, "
+        "or content (every LR photo is compared with every HR photo).",
+    )
+    lr_suffix: str = setting("", "Text at the end of LR stems that is no part of the name, e.g. _LR4.")
+    hr_suffix: str = setting("", "Likewise for HR, e.g. H for 001H.png.")
+    # `realdeg.io.rule.Rule`
+    lr_rule: str | None = setting(
+        None,
+        "Naming rule of LR, e.g. '{stem}_LR{scale}'; {any} is text that does not matter. A rule "
+        "with {scale} makes a dataset for each scale.",
+    )
+    hr_rule: str | None = setting(None, "Likewise for HR, e.g. '{stem}_HR'.")
+    # A key of `NAMINGS`; `lr_rule` and `hr_rule` win over it.
+    naming: str | None = setting(None, "Naming rules of a published set.", choices=tuple(NAMINGS))
+    max_seconds: float = setting(5.0, "Pairing by time: longest time between the two captures.", low=0)
+    # `realdeg.io.pairlist`
+    pairs: Path | None = setting(
+        None, "Table of pairs: CSV with the columns lr, hr and perhaps key, scale, scene."
+    )
 
     @property
     def way(self) -> PairBy:

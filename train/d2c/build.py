@@ -16,8 +16,9 @@ from train.nets.host import SinglePath
 from train.nets.hosts import HOSTS
 from train.nets.tree import FusionNet, TreeNet
 from train.restore.checkpoint import Checkpoint
+from train.restore.inference_settings import InferenceOptions
 from train.restore.model import D2CSR
-from train.restore.models import InferenceOptions, ema_suffix
+from train.restore.models import ema_suffix
 
 
 def build(s: D2CSettings) -> tuple[Any, Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import click
 
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.io.finding_settings import FOLLOW_HELP, KINDS, PREFER_HELP, Finding
-
-F = TypeVar("F", bound=Callable[..., Any])
+from realdeg.io.finding_settings import Finding
 
 
 @dataclass(frozen=True)
@@ -70,11 +65,3 @@ def photos(inputs: Sequence[Path], finding: Finding = Finding()) -> Photos:
             problem = f"would be written over {first.path} as {other.key}.png"
             raise UserError(other.path, problem, "do them apart")
     return Photos(tuple(found), tuple(failed), together(left_out))
-
-
-def finding_options(function: F) -> F:
-    """Add the options of finding photos; the program receives the fields of `Finding`."""
-    follow = click.option("--follow-links", is_flag=True, help=FOLLOW_HELP)
-    return click.option("--prefer", type=click.Choice(KINDS), default=None, help=PREFER_HELP)(
-        follow(function)
-    )

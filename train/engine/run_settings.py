@@ -1,6 +1,6 @@
 """Settings that every training has: data, run folder, batches, what is written down, and the machine."""
 
-# ruff: noqa: RUF009  (`setting` returns a dataclass field, not a shared default)
+
 from __future__ import annotations
 
 import dataclasses

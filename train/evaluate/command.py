@@ -1,10 +1,11 @@
 """How much better than bicubic a trained network is, on pairs it has not seen.
 
-python -m train.evaluate --run RUN --data PAIRS
+realdeg evaluate --run RUN --data PAIRS      (or python -m train.evaluate)
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -15,10 +16,12 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
-from realdeg.options import CONTEXT
-from train.data.photos import finding_options
+from realdeg.options import PATH, Choice, command, in_flags, settings_options
+from realdeg.output import Output
+from realdeg.terminal import write_line
+from realdeg.words import counted
 from train.evaluate.score_table import COLUMNS, SPACE_COLUMNS, Table, tabulate
-from train.upscale.command import model_options
+from train.restore.inference_settings import InferenceOptions, WhichModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +107,7 @@ def evaluate(
     if lpips is not None:
         lpips = _moved(lpips, model)
     measure = _measurer(model, scale, convention, lpips, sampling)
-    remedy = "lower --tile" if sampling is None else "cut the photo into parts"
+    remedy = "lower `tile`" if sampling is None else "cut the photo into parts"
     learned = read_learned(run) if run is not None else None
     rows, branches, failed, seen = [], [], [], []
     for done, one in enumerate(sources):
@@ -262,66 +265,60 @@ def _moved(lpips: LPIPS, model: Upscaler | None) -> LPIPS:
     return lpips.to(getattr(getattr(model, "machine", None), "device", torch.device("cpu")))
 
 
-@click.command(context_settings=CONTEXT)
-@click.option("--data", type=click.Path(path_type=Path), help="Dataset folder with manifest.csv.")
-@click.option(
-    "--hr", type=click.Path(path_type=Path), help="In place of --data: HR images, reduced by --downscale."
-)
+@command(short_help="Measure a trained model, and bicubic, on pairs it has not seen.")
+@settings_options(WhichModel, "which")
+@click.option("--shipped", is_flag=True, help="Measure the model that comes with realdeg.")
+@click.option("--data", type=PATH, help="Dataset folder with manifest.csv.")
+@click.option("--hr", type=PATH, help="In place of --data: HR images, reduced by --downscale.")
 @click.option(
     "--downscale",
+    type=Choice(["nearest", "bilinear", "bicubic", "lanczos", "area", "matlab_bicubic"]),
     default="matlab_bicubic",
-    show_default=True,
-    help="nearest, bilinear, bicubic, lanczos, area or matlab_bicubic.",
+    help="How HR images are reduced.",
 )
 @click.option(
     "--convention",
-    type=click.Choice(["standard", "d2c", "no-border"]),
+    type=Choice(["standard", "d2c", "no-border"]),
     default="standard",
-    show_default=True,
     help="Of PSNR-Y and SSIM-Y: SCALE px shaved off; D2C-SR's code; nothing shaved off.",
 )
-@click.option(
-    "--split",
-    default="test",
-    show_default=True,
-    help="train, val, test, all; heldout: what training checks on.",
-)
-@click.option("--scale", type=int, help="Which pairs of a dataset of several scales.")
-@click.option("--shipped", is_flag=True, help="Measure the model that comes with realdeg.")
+@click.option("--split", default="test", help="train, val, test, all; heldout: what training checks on.")
+@click.option("--scale", type=int, help="HR size / LR size, of a dataset of several.")
 @click.option(
     "--lpips",
-    type=click.Choice(["auto", "on", "off"]),
+    type=Choice(["auto", "on", "off"]),
     default="auto",
-    show_default=True,
     help="LPIPS: where its weights lie in torch's cache; fetched once; not.",
 )
-@click.option("--alexnet", type=click.Path(path_type=Path), help="torchvision's AlexNet, for LPIPS.")
-@click.option("--lpips-heads", type=click.Path(path_type=Path), help="alex.pth of LPIPS 0.1.")
+@click.option("--alexnet", type=PATH, help="torchvision's AlexNet, for LPIPS.")
+@click.option("--lpips-heads", type=PATH, help="alex.pth of LPIPS 0.1.")
 @click.option("--space", is_flag=True, help="Draw samples from a VSpSR or RefVAE and judge these.")
+@click.option("--samples", default=10, type=click.IntRange(1), help="With --space: samples of each photo.")
 @click.option(
-    "--samples", default=10, show_default=True, type=click.IntRange(1), help="With --space: of each photo."
-)
-@click.option(
-    "--sample-seed", default=0, show_default=True, type=click.IntRange(0), help="Of the first sample."
+    "--sample-seed", default=0, type=click.IntRange(0), help="With --space: number of the first sample."
 )
 @click.option(
     "--reference",
-    help="RefVAE's samples: a picture, a folder of them (seed k takes picture k), or self, noise, prior, hr.",
+    help="RefVAE: a picture, a folder (seed k takes picture k), or self, noise, prior, hr; default: self.",
 )
 @click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
-@click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
-@click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: RUN/evaluation.")
-@finding_options
-@model_options
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    help="Folder that receives table.csv, summary.json, SR/; default RUN/evaluation.",
+)
+@settings_options(InferenceOptions, "use", leave=("ensemble",))
+@settings_options(Finding, "finding")
 def main(
+    which: WhichModel,
+    shipped: bool,
     data: Path | None,
     hr: Path | None,
     downscale: str,
     convention: str,
     split: str,
     scale: int | None,
-    shipped: bool,
     lpips: str,
     alexnet: Path | None,
     lpips_heads: Path | None,
@@ -330,72 +327,93 @@ def main(
     sample_seed: int,
     reference: str | None,
     cem: bool,
-    vgg_weights: Path | None,
-    trust_weights: bool,
     out: Path | None,
-    prefer: str | None,
-    follow_links: bool,
-    run: Path | None,
-    checkpoint: Path | None,
-    device: str,
-    precision: str,
-    project: bool,
-    tile: int,
+    use: InferenceOptions,
+    finding: Finding,
+    output: Output,
 ) -> int:
     """Measure PSNR-Y, SSIM-Y and LR-PSNR of a model and of bicubic; without a model, bicubic alone.
 
     With --space, of samples: LPIPS, LR-PSNR and diversity score as the NTIRE 2021 challenge measures them,
     the score by squared errors, PSNR-Y and SSIM-Y of mode, mean, samples and the best of them, beside
     published figures. --project belongs to LR that MATLAB's bicubic made.
+
+    Examples:
+      realdeg evaluate --run run --data pairs
+      realdeg evaluate --shipped --hr images --scale 4 -o figures
+      realdeg evaluate --run run --data pairs --space --samples 10
     """
     from train.progress import ProgressBar
-    from train.restore.models import load
+    from train.restore.models import opened, restored
 
-    finding = Finding(prefer, follow_links)
     left_out: dict[str, int] = {}
+    project = use.project
     sampling = _sampling(samples, sample_seed, reference, project, cem, finding) if space else None
     if not space and (cem or reference is not None):
         word = "--cem" if cem else "--reference"
         raise UserError(word, "belongs to samples", "give --space too, or leave it out", exit_code=EXIT_USAGE)
+    if shipped and which != WhichModel():
+        raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
     model = None
-    if run is not None or checkpoint is not None or shipped:
-        if shipped and not (run is None and checkpoint is None):
-            raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
-        model = load(
-            run, checkpoint=checkpoint, device=device, precision=precision, tile=tile,
-            project=project and not space, vgg_weights=vgg_weights, trust_weights=trust_weights,
-            say=click.echo,
-        )  # fmt: skip
+    if shipped or which != WhichModel():
+        found = opened(which.run, which.checkpoint, output.say)
+        model = restored(found, replace(use, project=project and not space))
+    if output.dry_run:
+        scale, sources = _chosen(
+            model, data, split, hr, downscale, scale, convention, finding, left_out.update
+        )
+        _plan(output, sources, scale, data or hr, out or (which.run / "evaluation" if which.run else None))
+        return EXIT_OK
     net = None
     if lpips != "off":
         from train.losses.perceptual import LPIPS, LPIPS_FILES
         from train.restore.pretrained import at_hand
 
         if lpips == "on" or alexnet or lpips_heads or at_hand(*LPIPS_FILES):
-            net = LPIPS(alexnet, lpips_heads, trust=trust_weights)
+            net = LPIPS(alexnet, lpips_heads, trust=use.trust_weights)
     with ProgressBar("evaluating", 1, 0) as show:
         table = evaluate(
-            run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
+            which.run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
             model=model, scale=scale, project=project, lpips=net, sampling=sampling, finding=finding,
             leave=left_out.update, on_progress=_shown(show),
         )  # fmt: skip
-    click.echo(table.listed() if space else str(table))
+    for row in table.rows:
+        output.more(f"{row['key']}: {', '.join(f'{n} {v:.4g}' for n, v in row.items() if n != 'key')}")
+    lines = [table.listed() if space else str(table)]
     if table.seen:
         from train.data.cache import first_of
 
         told = f"{len(table.seen)} of {len(table.rows)} pairs were learned from by this model"
-        click.echo(f"warning: {told} ({first_of(table.seen)}); figures of these say little", err=True)
+        write_line(sys.stderr, f"warning: {told} ({first_of(table.seen)}); figures of these say little")
     for line in table.failed:
-        click.echo(f"failed: {line}", err=True)
+        write_line(sys.stderr, in_flags(f"failed: {line}"))
     if table.gain_db is not None:
         word = "above" if table.gain_db >= 0 else "below"
-        click.echo(f"{abs(table.gain_db):.2f} dB {word} bicubic over {len(table.rows)} pairs x{table.scale}")
-    folder = out or (run / "evaluation" if run else None)
+        pairs = f"{counted(len(table.rows), 'pairs')} x{table.scale}"
+        lines.append(f"{abs(table.gain_db):.2f} dB {word} bicubic over {pairs}")
+    folder = out or (which.run / "evaluation" if which.run else None)
     if folder:
-        click.echo(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
+        lines.append(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
     if left_out:
-        click.echo(in_words(left_out))
+        lines.append(in_flags(in_words(left_out)))
+    result = {
+        "out": str(folder) if folder else None, "scale": table.scale, "pairs": len(table.rows),
+        "means": table.means, "gain_db": table.gain_db, "rows": list(table.rows),
+        "failed": list(table.failed), "learned_from": list(table.seen or ()), "left_out": left_out,
+    }  # fmt: skip
+    output.result(result, *lines)
     return EXIT_SOME_FAILED if table.failed else EXIT_OK
+
+
+def _plan(
+    output: Output, sources: Sequence[TestImage], scale: int, of: Path | None, out: Path | None
+) -> None:
+    """Which pairs would be measured."""
+    for one in sources:
+        output.more(one.key)
+    pairs = counted(len(sources), "pairs")
+    told = {"dry_run": True, "out": str(out) if out else None, "scale": scale, "pairs": len(sources)}
+    output.result(told, f"would measure {pairs} x{scale} of {of}" + (f" into {out}" if out else ""))
 
 
 def _sampling(

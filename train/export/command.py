@@ -1,6 +1,6 @@
 """Hand a trained network on: as one file of weights, or as ONNX, checked against the network itself.
 
-python -m train.export --run RUN -o model.onnx
+realdeg export-model --run RUN -o model.onnx      (or python -m train.export)
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_USAGE, UserError
-from realdeg.options import CONTEXT
+from realdeg.options import PATH, command, settings_options
+from realdeg.output import Output
+from train.restore.inference_settings import InferenceOptions, WhichModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,46 +126,44 @@ def _quiet() -> Any:
                 logging.getLogger(name).setLevel(level)
 
 
-@click.command(context_settings=CONTEXT)
-@click.option("--run", type=click.Path(path_type=Path), help="Run folder of a training.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="One .safetensors file instead of a run.")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="FILE.onnx or FILE.safetensors."
-)
-@click.option("--vgg-weights", type=click.Path(path_type=Path), help="torchvision's VGG-19, for RefVAE.")
-@click.option("--trust-weights", is_flag=True, help="Also weights that are not the published ones.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
-def main(
-    run: Path | None, checkpoint: Path | None, vgg_weights: Path | None, trust_weights: bool, out: Path
-) -> None:
+@command(short_help="Write a trained model to one file: weights, or ONNX.")
+@settings_options(WhichModel, "which")
+@click.option("-o", "--out", type=PATH, required=True, help="File to write: .onnx or .safetensors.")
+@settings_options(InferenceOptions, "use", leave=("device", "precision", "tile", "project", "ensemble"))
+def main(which: WhichModel, out: Path, use: InferenceOptions, output: Output) -> None:
     """Write a trained network to one file.
 
     .safetensors: weights and settings for --checkpoint, averaged weights where the run has them. .onnx: for
     other programs, checked with onnxruntime; input lr: (B, 3, h, w) float32, RGB in [0, 1], any size; output
     sr: (B, 3, SCALE h, SCALE w). Further inputs, N(0, I) for a sample and 0 for the mode: a VSpSR's noise:
     (B, 3, BASIS, h, w), a RefVAE's code: (B, LATENT).
+
+    Examples:
+      realdeg export-model --run run -o model.onnx
+      realdeg export-model --run run -o model.safetensors
     """
     from realdeg.layout import refuse_replacing
     from train.restore.checkpoint import EMA_SUFFIX, export_weights
-    from train.restore.models import load, opened
+    from train.restore.models import opened, restored
 
-    if out.suffix == ".safetensors":
-        found = opened(run, checkpoint, click.echo)
-        refuse_replacing([out], [found.weights])
-        export_weights(found, out, EMA_SUFFIX)
-        click.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
-        return
-    if out.suffix != ".onnx":
+    if out.suffix not in (".onnx", ".safetensors"):
         problem = f"is neither .onnx nor .safetensors but {out.suffix or 'without ending'}"
         raise UserError(out, problem, "choose one of them", exit_code=EXIT_USAGE)
-    model = load(
-        run,
-        checkpoint=checkpoint,
-        device="cpu",
-        vgg_weights=vgg_weights,
-        trust_weights=trust_weights,
-        say=click.echo,
-    )
+    found = opened(which.run, which.checkpoint, output.say)
+    if output.dry_run:
+        told = {"dry_run": True, "out": str(out), "model": str(found.weights), "scale": found.about["scale"]}
+        output.result(told, f"would write {out}: x{found.about['scale']}, of {found.weights}")
+        return
+    if out.suffix == ".safetensors":
+        refuse_replacing([out], [found.weights])
+        export_weights(found, out, EMA_SUFFIX)
+        size = out.stat().st_size
+        output.result({"out": str(out), "bytes": size}, f"{out}: {size / 1e6:.2f} MB")
+        return
+    model = restored(found, replace(use, device="cpu"))
     difference = export_onnx(model, out)
-    size = out.stat().st_size / 1e6
-    click.echo(f"{out}: x{model.scale}, {size:.1f} MB; onnxruntime differs by {difference:.1e} of [0, 1]")
+    size = out.stat().st_size
+    output.result(
+        {"out": str(out), "bytes": size, "scale": model.scale, "difference": difference},
+        f"{out}: x{model.scale}, {size / 1e6:.1f} MB; onnxruntime differs by {difference:.1e} of [0, 1]",
+    )

@@ -15,7 +15,8 @@ from train.nets.refvae import Features, RefVAENet
 from train.nets.trunks import seeded
 from train.refvae.settings import RefVAESettings
 from train.restore.checkpoint import Checkpoint
-from train.restore.models import InferenceOptions, ema_suffix
+from train.restore.inference_settings import InferenceOptions
+from train.restore.models import ema_suffix
 from train.restore.pretrained import weights
 from train.restore.refvae import RefVAE
 

@@ -1,6 +1,6 @@
 """What steers a training of RefVAE: its settings, each with its source, and named sets of them."""
 
-# ruff: noqa: RUF009  (`setting` returns a dataclass field, not a shared default)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
 """Enlarge photos with a trained network.
 
-python -m train.upscale PHOTO... --run RUN -o OUT
+realdeg upscale PHOTO... --run RUN -o OUT      (or python -m train.upscale)
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,8 +15,12 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
-from realdeg.options import CONTEXT
-from train.data.photos import Photos, finding_options, photos
+from realdeg.options import PATH, command, in_flags, settings_options
+from realdeg.output import Output
+from realdeg.terminal import write_line
+from realdeg.words import counted
+from train.data.photos import Photos, photos
+from train.restore.inference_settings import InferenceOptions, WhichModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +124,7 @@ def upscale_files(
             photo = read(source)
             for note in photo.notes:
                 say(f"{source}: {note}")
-            with enough_memory(str(source), "lower --tile, or cut the photo into parts"):
+            with enough_memory(str(source), "lower `tile`, or cut the photo into parts"):
                 large = model(photo.pixels)
             if journal is not None:
                 journal.begin(target)
@@ -143,118 +148,102 @@ def _without_colours(image: np.ndarray) -> np.ndarray:
     return np.repeat(grey, 3, axis=-1)
 
 
-def model_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Options that say which model runs where."""
-    for option in reversed(
-        (
-            click.option("--run", type=click.Path(path_type=Path), help="Run folder of a training."),
-            click.option(
-                "--checkpoint",
-                type=click.Path(path_type=Path),
-                help="One .safetensors file instead of a run.",
-            ),
-            click.option(
-                "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
-            ),
-            click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto."),
-            click.option(
-                "--project/--no-project",
-                default=False,
-                help="Make images agree with LR: the closest one that MATLAB's bicubic reduces to it.",
-            ),
-            click.option(
-                "--tile",
-                default=512,
-                show_default=True,
-                type=click.IntRange(1),
-                help="Side of a tile in HR pixels.",
-            ),
-            click.option("--debug", is_flag=True, expose_value=False, help="ProgressBar tracebacks."),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-@click.command(context_settings=CONTEXT)
-@click.argument(
-    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO_OR_FOLDER..."
-)
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder that receives PNGs."
-)
-@click.option(
-    "--ensemble/--no-ensemble", default=False, help="Mean over eight orientations; eight times as long."
-)
+@command(short_help="Enlarge photos with a trained model.")
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
+@click.option("-o", "--out", type=PATH, required=True, help="Folder that receives a PNG for each photo.")
+@settings_options(WhichModel, "which")
 @click.option("--bicubic", is_flag=True, help="No network: plain bicubic by --scale.")
-@click.option("--scale", type=click.IntRange(2, 16), help="With --bicubic: by how much.")
-@finding_options
-@model_options
+@click.option("--scale", type=click.IntRange(2, 16), help="HR size / LR size, with --bicubic.")
+@settings_options(InferenceOptions, "use", leave=("vgg_weights", "trust_weights"))
+@settings_options(Finding, "finding")
 def main(
     inputs: tuple[Path, ...],
     out: Path,
-    ensemble: bool,
+    which: WhichModel,
     bicubic: bool,
     scale: int | None,
-    prefer: str | None,
-    follow_links: bool,
-    run: Path | None,
-    checkpoint: Path | None,
-    device: str,
-    precision: str,
-    project: bool,
-    tile: int,
+    use: InferenceOptions,
+    finding: Finding,
+    output: Output,
 ) -> int:
     """Enlarge photos, or all photos of a folder, by the scale that the model was trained for.
 
     Run it again to go on: what is there of the same photo by the same model stays. Photos are never replaced.
     Without --run and --checkpoint, by the model for x4 that comes with realdeg. --project belongs to LR that
     MATLAB's bicubic made; on photos of a camera it is off by what that camera's blur differs.
+
+    Examples:
+      realdeg upscale photos -o large
+      realdeg upscale photo.jpg --run run -o large --ensemble
+      realdeg upscale photos --bicubic --scale 2 -o bicubic
     """
     from train.progress import ProgressBar
     from train.restore.model import Bicubic
-    from train.restore.models import InferenceOptions, opened, restored
+    from train.restore.models import opened, restored
     from train.upscale.enlarged import Enlarged
 
-    found_photos = photos(inputs, Finding(prefer, follow_links))
+    found_photos = photos(inputs, finding)
     pairs = targets(inputs, out, found_photos)
     weights: Path | None = None
     model: Upscaler
-    if bicubic:
-        if scale is None or run is not None or checkpoint is not None:
-            remedy = "give --bicubic and --scale, and no model"
-            raise UserError("--bicubic", "needs a scale alone", remedy, exit_code=EXIT_USAGE)
-        model = Bicubic(scale, project)
+    if bicubic and (scale is None or which != WhichModel()):
+        remedy = "give --bicubic and --scale, and no model"
+        raise UserError("--bicubic", "needs a scale alone", remedy, exit_code=EXIT_USAGE)
+    found = None if bicubic else opened(which.run, which.checkpoint, output.say)
+    of_model = scale if found is None else int(found.about["scale"])
+    if scale not in (None, of_model):
+        problem = f"is not the model's, which enlarges x{of_model}"
+        remedy = "leave it out, or give a model of that scale"
+        raise UserError(f"--scale {scale}", problem, remedy, exit_code=EXIT_USAGE)
+    if output.dry_run:
+        for source, target in pairs:
+            output.more(f"{source}: {target}")
+        told = {"dry_run": True, "out": str(out), "scale": of_model, "photos": len(pairs),
+                "would_fail": len(found_photos.failed), "left_out": dict(found_photos.left_out)}  # fmt: skip
+        by = "plain bicubic" if found is None else str(found.weights)
+        lines = [f"would enlarge {counted(len(pairs), 'photos')} x{of_model} into {out}, by {by}"]
+        lines += [in_flags(f"  would fail: {error}") for error in found_photos.failed]
+        if found_photos.left_out:
+            lines.append(f"  {in_flags(in_words(found_photos.left_out))}")
+        output.result(told, *lines)
+        return EXIT_OK
+    if found is None:
+        assert scale is not None
+        model = Bicubic(scale, use.project)
     else:
-        found = opened(run, checkpoint, click.echo)
-        use = InferenceOptions(
-            device=device, precision=precision, tile=tile, project=project, ensemble=ensemble
-        )
         model = trained = restored(found, use)
         weights = found.weights
-        click.echo(f"device: {trained.machine.why}")
-        if scale not in (None, trained.scale):
-            problem = f"is not the model's, which enlarges x{model.scale}"
-            remedy = "leave it out, or give a model of that scale"
-            raise UserError(f"--scale {scale}", problem, remedy, exit_code=EXIT_USAGE)
-    lower = precision if precision != "fp32" else None
+        output.say(f"device: {trained.machine.why}")
+    lower = use.precision if use.precision != "fp32" else None
     how = made_with(
-        weights, scale=scale if bicubic else None, project=project, ensemble=ensemble, precision=lower
+        weights,
+        scale=scale if bicubic else None,
+        project=use.project,
+        ensemble=use.ensemble,
+        precision=lower,
     )
     journal = Enlarged.of(out, how)
     with ProgressBar("upscaling", len(pairs), 0) as show:
-        written, failed = upscale_files(
-            model, pairs, journal=journal, on_progress=lambda done, total, name: show.step(done, {}),
-            say=show.line,
-        )  # fmt: skip
+
+        def tell(done: int, total: int, name: str) -> None:
+            show.step(done, {})
+            if name:
+                show.more(f"{name}: {done + 1} of {total}")
+
+        written, failed = upscale_files(model, pairs, journal=journal, on_progress=tell, say=show.line)
     failed = [*found_photos.failed, *failed]
     for error in failed:
-        click.echo(f"failed: {error}", err=True)
-    click.echo(
-        f"{out}: {len(written) - journal.there} photos enlarged x{model.scale}"
+        write_line(sys.stderr, in_flags(f"failed: {error}"))
+    line = (
+        f"{out}: {counted(len(written) - journal.there, 'photos')} enlarged x{model.scale}"
         + (f", {journal.there} were there" if journal.there else "")
         + (f", {len(failed)} failed" if failed else "")
     )
-    if found_photos.left_out:
-        click.echo(in_words(found_photos.left_out))
+    left = [in_flags(in_words(found_photos.left_out))] if found_photos.left_out else []
+    told = {
+        "out": str(out), "scale": model.scale, "enlarged": len(written) - journal.there,
+        "there": journal.there, "failed": [str(error) for error in failed],
+        "left_out": dict(found_photos.left_out),
+    }  # fmt: skip
+    output.result(told, line, *left)
     return EXIT_SOME_FAILED if failed else EXIT_OK

@@ -15,8 +15,9 @@ from train.machine import choose
 from train.nets.patch_critic import PatchCritic
 from train.nets.vspm import VSpM
 from train.restore.checkpoint import Checkpoint
+from train.restore.inference_settings import InferenceOptions
 from train.restore.model import Base
-from train.restore.models import InferenceOptions, ema_suffix, opened
+from train.restore.models import ema_suffix, opened
 from train.restore.models import restored as restored_any
 from train.restore.vspsr import VSpSR
 from train.vspsr.settings import VSpSRSettings
