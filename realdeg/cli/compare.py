@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from realdeg.cli.common import FOLDER, output_options
-from realdeg.cli.finding import finding_options
-from realdeg.errors import EXIT_SOME_FAILED, UserError
+from realdeg.cli.common import FOLDER
+from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words, together
+from realdeg.options import command, in_flags, settings_options
+from realdeg.output import Output
+from realdeg.terminal import write_line
 
 if TYPE_CHECKING:
     from realdeg.metrics.domain import DomainDistance
@@ -24,43 +26,40 @@ PARTS = ("spectrum", "noise", "gradients", "patches")
 Tell = Callable[[str], None]
 
 
-@click.command(
-    context_settings={"show_default": True}, short_help="Which dataset is nearest to real photos: rank them."
-)
+@command(dry_run=False, short_help="Which dataset is nearest to real photos: rank them.")
 @click.argument("datasets", metavar="DATASET...", type=FOLDER, nargs=-1, required=True)
 @click.option("--real", type=FOLDER, required=True, help="Photos of the camera that LR is to look like.")
 @click.option(
     "--limit", type=click.IntRange(4), default=MOST, help="Most images of each set, spread over it."
 )
-@finding_options
-@output_options
-def compare(
-    datasets: tuple[Path, ...],
-    real: Path,
-    limit: int,
-    prefer: str | None,
-    follow_links: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+@settings_options(Finding, "finding")
+def compare(output: Output, datasets: tuple[Path, ...], real: Path, limit: int, finding: Finding) -> int:
     """Rank datasets by how near their LR images are to real photos: choose a recipe before training.
 
     The photos show other scenes; spectra, noise, gradients and patches are compared, not pixels. A DATASET
     is a folder with manifest.csv, whose LR images are used, or any folder of images. 1 is the distance
     between two halves of the photos.
+
+    Examples:
+      realdeg compare --real photos bicubic synthetic
     """
+    from realdeg.metrics.domain import doubts
 
     def tell(text: str) -> None:
-        click.echo(" ".join(text.split()), err=True)
+        write_line(sys.stderr, " ".join(in_flags(text).split()))
 
-    finding = Finding(prefer, follow_links)
+    def see(path: Path, one: PhotoStatistics) -> None:
+        output.more(f"{path}: looked at")
+
     left_out: list[Mapping[str, int]] = []
-    photos, lost = statistics(real, limit, tell, finding, left_out.append)
+    photos, lost = statistics(real, limit, tell, finding, left_out.append, see)
     ranked, refused = [], 0
+    sets: dict[str, list[PhotoStatistics]] = {}
     for dataset in datasets:
         try:
-            images, bad = statistics(dataset, limit, tell, finding, left_out.append)
+            images, bad = statistics(dataset, limit, tell, finding, left_out.append, see)
             ranked.append((dataset, distance(real, photos, dataset, images)))
+            sets[str(dataset)] = images
             lost += bad
         except UserError as error:
             if str(real) == error.subject:
@@ -68,22 +67,23 @@ def compare(
             refused += 1
             tell(f"error: {error}")
     ranked.sort(key=lambda one: one[1].distance)
-    if as_json:
-        made = [{"dataset": str(d), **figures(one)} for d, one in ranked]
-        result = {"real": str(real), "ranked": made, "left_out": together(left_out)}
-        click.echo(json.dumps(result))
-    elif ranked:
-        click.echo(f"distance from {len(photos)} photos of {real}; 1 = as between two halves of them")
-        click.echo("  distance  spectrum  noise  gradients  patches      p  images  dataset")
-        for dataset, one in ranked:
-            click.echo(
-                f"  {one.distance:8.2f}  {one.spectrum:8.2f}  {one.noise:5.2f}  {one.gradients:9.2f}  "
-                f"{one.patches:7.2f}  {one.p_value:5.3f}  {one.images:6}  {dataset}"
-            )
-    if any(left_out) and not as_json:
-        click.echo(in_words(together(left_out)))
-    if refused or lost:
-        raise SystemExit(EXIT_SOME_FAILED)
+    made = [{"dataset": str(d), **figures(one)} for d, one in ranked]
+    doubted = doubts(photos, sets, str(real)) if ranked else []
+    result = {"real": str(real), "ranked": made, "doubts": doubted, "left_out": together(left_out)}
+    lines = []
+    if ranked:
+        lines.append(f"distance from {len(photos)} photos of {real}; 1 = as between two halves of them")
+        lines.append("  distance  spectrum  noise  gradients  patches      p  images  dataset")
+        lines += [
+            f"  {one.distance:8.2f}  {one.spectrum:8.2f}  {one.noise:5.2f}  {one.gradients:9.2f}  "
+            f"{one.patches:7.2f}  {one.p_value:5.3f}  {one.images:6}  {dataset}"
+            for dataset, one in ranked
+        ]
+        lines += [f"  {line}" for line in doubted]
+    if any(left_out):
+        lines.append(in_flags(in_words(together(left_out))))
+    output.result(result, *lines)
+    return EXIT_SOME_FAILED if refused or lost else EXIT_OK
 
 
 def statistics(
@@ -92,6 +92,7 @@ def statistics(
     tell: Tell,
     finding: Finding = Finding(),
     leave: Callable[[Mapping[str, int]], None] = lambda left_out: None,
+    see: Callable[[Path, PhotoStatistics], None] = lambda path, one: None,
 ) -> tuple[list[PhotoStatistics], int]:
     """Figures of the images of a set, one image in memory at a time; and how many had none.
 
@@ -101,6 +102,7 @@ def statistics(
         tell: gets one line for each image that cannot be used.
         finding: which files of a folder without manifest are images.
         leave: gets what was left out of such a folder, by why: how many.
+        see: gets each image that was used, and its figures.
 
     Raises:
         UserError: nothing there, or no image can be used.
@@ -132,6 +134,7 @@ def statistics(
         try:
             pixels = read(path).as_float()
             found.append(describe(pixels))
+            see(path, found[-1])
         except UserError as error:
             lost += 1
             tell(str(error))

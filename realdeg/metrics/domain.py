@@ -8,7 +8,8 @@ between two halves of the real photos, so 1 means: as different as two halves of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +18,10 @@ import numpy as np
 from realdeg.arraytypes import Array
 from realdeg.metrics.photo_statistics import PhotoStatistics
 from realdeg.seeds import stream
+from realdeg.words import counted
 
 FEWEST = 4  # photos: two halves of two
+FEW = 40  # of fewer, halves differ by chance, and so do distances in their units
 HALVINGS = 32
 PERMUTATIONS = 999
 # Chosen by rank correlation on Canon's pairs (benchmarks/README.md). Spectra and patches differ least between
@@ -84,6 +87,35 @@ def domain_distance(real: Sequence[PhotoStatistics], made: Sequence[PhotoStatist
         total, **parts, p_value=_permuted(a, b), images=len(made), photos=len(real),
         made=_curves(made), real=_curves(real),
     )  # fmt: skip
+
+
+def doubts(
+    real: Sequence[PhotoStatistics], sets: Mapping[str, Sequence[PhotoStatistics]], name: str = "the photos"
+) -> list[str]:
+    """What is implausible of distances, a line each: few photos or images, and images that are photos.
+
+    Args:
+        real: of photos.
+        sets: of the images of each set, by its name.
+        name: of the photos.
+    """
+    few = [f"{counted(len(real), 'photos')} of {name}"] if len(real) < FEW else []
+    few += [f"{counted(len(made), 'images')} of {of}" for of, made in sets.items() if len(made) < FEW]
+    said = [f"rough distances: {', '.join(few)}; {FEW} or more of each make them reliable"] if few else []
+    known = {_likeness(one) for one in real}
+    for of, made in sets.items():
+        if both := sum(_likeness(one) in known for one in made):
+            share = f"{both} of {counted(len(made), 'images')}" if both < len(made) else "all images"
+            said.append(
+                f"{of}: {share} are photos of {name}, so the distance is from itself; take other photos"
+            )
+    return said
+
+
+def _likeness(one: PhotoStatistics) -> bytes:
+    """What two images share that are one: a hash of figures of all their pixels."""
+    figures = (one.spectrum, one.noise, one.gradients, one.patches)
+    return hashlib.blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in figures)).digest()
 
 
 def frechet2(a: Array, b: Array) -> float:

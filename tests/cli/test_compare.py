@@ -43,10 +43,13 @@ def run(*args):
 def test_ranks(sets):
     found = run("--real", sets / "real", sets / "far", sets / "near")
     assert found.exit_code == 0
-    assert [line.split()[-1] for line in found.stdout.splitlines()[2:]] == [
+    assert [line.split()[-1] for line in found.stdout.splitlines()[2:4]] == [
         str(sets / "near"),
         str(sets / "far"),
     ]
+    (rough,) = found.stdout.splitlines()[4:]
+    names = f"6 photos of {sets / 'real'}, 6 images of {sets / 'far'}, 6 images of {sets / 'near'}"
+    assert rough == f"  rough distances: {names}; 40 or more of each make them reliable"
     told = json.loads(run("--real", sets / "real", sets / "far", sets / "near", "--json").stdout)
     assert [one["dataset"] for one in told["ranked"]] == [str(sets / "near"), str(sets / "far")]
     assert told["ranked"][0]["distance"] < 1.6 < told["ranked"][1]["distance"]
@@ -57,6 +60,15 @@ def test_ranks(sets):
         ]
         == 4
     )
+
+
+def test_a_set_from_itself_is_said_beside_the_number(sets):
+    found = run("--real", sets / "real", sets / "real")
+    assert found.exit_code == 0
+    itself = f"{sets / 'real'}: all images are photos of {sets / 'real'}, so the distance is from itself"
+    assert itself in found.stdout.splitlines()[-1]
+    told = json.loads(run("--real", sets / "real", sets / "real", "--json").stdout)
+    assert any(itself in line for line in told["doubts"])
 
 
 def test_sixteen_bits_and_grey_are_the_same_as_eight(sets, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import realdeg.metrics.domain as domain
-from realdeg.metrics.domain import domain_distance, frechet2
+from realdeg.metrics.domain import FEW, domain_distance, doubts, frechet2
 from realdeg.metrics.photo_statistics import (
     FREQUENCIES,
     MIN_SIDE,
@@ -132,3 +132,28 @@ def test_refuses_what_is_too_small_or_too_few(real):
         describe(np.zeros((63, 300, 3), np.float32))
     with pytest.raises(ValueError, match="3 photos and 12 images; 4 of each"):
         domain_distance(real[:3], real)
+
+
+@pytest.fixture(scope="module")
+def many():
+    return described(500, FEW, side=64)
+
+
+def test_few_photos_make_rough_distances_and_enough_need_no_word(many):
+    others = described(900, FEW, side=64)
+    assert doubts(many, {"synthetic": others}) == []
+    assert doubts(many[:-1], {"a": others, "b": others[:11]}, "camera") == [
+        "rough distances: 39 photos of camera, 11 images of b; 40 or more of each make them reliable"
+    ]
+
+
+def test_a_set_that_is_compared_with_itself_is_known_by_its_pixels(many):
+    others = described(900, FEW, side=64)
+    again = described(500, FEW, side=64)  # the same pictures, read again
+    assert doubts(many, {"copy": again, "other": others}, "camera") == [
+        "copy: all images are photos of camera, so the distance is from itself; take other photos"
+    ]
+    (line,) = doubts(many, {"mixed": [*again[:3], *others]}, "camera")
+    assert line.startswith("mixed: 3 of 43 images are photos of camera, ")
+    noisier = described(500, FEW, side=64, noise=1.01)
+    assert doubts(many, {"noisier": noisier}, "camera") == []
