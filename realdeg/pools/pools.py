@@ -100,7 +100,7 @@ class KernelPool:
             >>> import realdeg
             >>> pool = realdeg.KernelPool.load("data/sample/kernels/gaussians_x2.npz", scale=2)
             >>> len(pool.names), pool.kernels[0].shape, round(float(pool.kernels[0].sum()), 6)
-            (12, (12, 12), 1.0)
+            (8, (15, 15), 1.0)
         """
         return cls.read(inputs.path(path, "path"), inputs.scale(scale))
 
