@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from realdeg.errors import EXIT_OK
 from realdeg.io.finding_settings import Finding
 from realdeg.options import command, in_flags, settings_options
 from realdeg.output import Output
+from realdeg.terminal import write_line
 from realdeg.words import counted
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ def degrade(
       realdeg degrade clean --scale 4 --recipe bsrgan -o look --preview 11
       realdeg degrade clean --scale 2 --kernel-pool kernels.npz --noise-pool noise.npz -o pairs
     """
+    from realdeg.degrade.resolved import with_camera
+    from realdeg.noise.structure import doubt_of
+
+    if line := doubt_of(with_camera(settings).noise_pool):
+        write_line(sys.stderr, line)
     if output.dry_run:
         _plan(job, output, settings, hr, finding, preview, marked)
         return EXIT_OK

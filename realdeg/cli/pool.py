@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.options import command
 from realdeg.output import Output
+from realdeg.terminal import write_line
 
 SHOWN = 20  # entries that are listed
 
@@ -51,6 +53,7 @@ def pool(
       realdeg pool noise --kind noise -o noise.npz
     """
     from realdeg.layout import refuse_inside, refuse_replacing
+    from realdeg.noise.structure import doubt
     from realdeg.pools.pools import KernelPool, NoisePool
 
     if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
@@ -73,6 +76,8 @@ def pool(
         )
         rows = [noises.facts(index) for index in range(len(noises.names))]
         digest = noises.digest
+        if line := doubt(noises, path):
+            write_line(sys.stderr, line)
         if out and not output.dry_run:
             noises.save(out)
     what = "kernels" if kind == "kernel" else "noise patches"

@@ -56,7 +56,7 @@ def split_scenes(
         problem = (
             f"{counts['test']} test and {counts['val']} val scenes leave none of {len(names)} to train on"
         )
-        remedy = f"ask for fewer with --test or --val{_in_percent(test, len(names))}"
+        remedy = f"ask for fewer with `test` or `val`{_in_percent(test, len(names))}"
         raise UserError("split", problem, remedy, exit_code=EXIT_USAGE)
     chosen = {name: "test" for name in names[: counts["test"]]}
     chosen |= {name: "val" for name in names[counts["test"] : counts["test"] + counts["val"]]}
@@ -118,7 +118,7 @@ def doubt(records: Sequence[PairRecord], test: Amount) -> str:
     if learned >= tested:
         return ""
     total = len({r.scene or r.key for r in records if r.ok})
-    advice = _in_percent(test, total).removeprefix("; ") or "ask for fewer with --test"
+    advice = _in_percent(test, total).removeprefix("; ") or "ask for fewer with `test`"
     return f"{counted(learned, 'scenes')} to train on and {tested} to test on; {advice}"
 
 
@@ -130,7 +130,7 @@ def _in_percent(wanted: Amount, scenes: int) -> str:
     if not 1 < number < 100 or _count(f"{number:g}%", scenes) >= number:
         return ""
     share = _count(f"{number:g}%", scenes)
-    return f"; --test {number:g} is {number:g} scenes, --test {number:g}% would be {share} of {scenes}"
+    return f"; `test={number:g}` is {number:g} scenes, `test={number:g}%` would be {share} of {scenes}"
 
 
 def _scene(record: PairRecord, group: str | None) -> str:

@@ -62,18 +62,18 @@ def test_a_split_that_leaves_nothing_says_what_percent_would_do():
     with pytest.raises(UserError) as error:
         split_scenes(scenes(16), test=16)
     assert str(error.value) == (
-        "split: 16 test and 0 val scenes leave none of 16 to train on; ask for fewer with --test or --val; "
-        "--test 16 is 16 scenes, --test 16% would be 3 of 16"
+        "split: 16 test and 0 val scenes leave none of 16 to train on; ask for fewer with `test` or `val`; "
+        "`test=16` is 16 scenes, `test=16%` would be 3 of 16"
     )
 
 
 def test_fewer_training_than_test_scenes_is_one_line():
     split = split_scenes(scenes(16, views=2), test="15")
     assert doubt(split, "15") == (
-        "1 scene to train on and 15 to test on; --test 15 is 15 scenes, --test 15% would be 2 of 16"
+        "1 scene to train on and 15 to test on; `test=15` is 15 scenes, `test=15%` would be 2 of 16"
     )
     assert doubt(split_scenes(scenes(16), test="90%"), "90%") == (
-        "2 scenes to train on and 14 to test on; ask for fewer with --test"
+        "2 scenes to train on and 14 to test on; ask for fewer with `test`"
     )
 
 
@@ -92,4 +92,4 @@ def test_the_job_says_it(tmp_path):
     assert split_dataset(out, test="25%", say=said.append) == {"train": 3, "test": 1}
     assert said == []
     assert split_dataset(out, test="3", say=said.append) == {"train": 1, "test": 3}
-    assert said == ["1 scene to train on and 3 to test on; --test 3 is 3 scenes, --test 3% would be 1 of 4"]
+    assert said == ["1 scene to train on and 3 to test on; `test=3` is 3 scenes, `test=3%` would be 1 of 4"]
