@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,18 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from realdeg.arraytypes import Image
 from realdeg.atomic import write_text
-from realdeg.degrade.apply.image import apply, mod_crop
-from realdeg.degrade.ops.context import Plan
-from realdeg.degrade.resolved import Given, given
+from realdeg.degrade.apply.image import apply
+from realdeg.degrade.apply.prepare import prepare_hr
+from realdeg.degrade.plan import Plan
+from realdeg.degrade.resolved import ResolvedRecipe, resolve
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.degrade.stored_pools import pool_places, store_pools
-from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.errors import EXIT_USAGE, Unfit, UserError
 from realdeg.imagefolder import write_metadata
-from realdeg.imaging.resample import resize
 from realdeg.io import left_out
 from realdeg.io.find import Found, Listing, look, named, refused, twin_record
 from realdeg.io.finding_settings import Finding
@@ -61,7 +58,7 @@ def degrade_folder(
     folders = [hr] if isinstance(hr, Path) else list(hr)
     refuse_inside(out, *folders)
     refuse_holding(out, folders)
-    made_with = given(settings)
+    made_with = resolve(settings)
     sources = find_sources(folders, settings.draws, finding)
 
     def also(ended: Ended) -> None:
@@ -73,14 +70,14 @@ def degrade_folder(
         write_metadata(out, ended.rows)
 
     return run_job(
-        partial(degrade_image, out=out, settings=settings, given=made_with, versions=versions()),
+        partial(degrade_image, out=out, settings=settings, made_with=made_with, versions=versions()),
         sources.images,
         out,
         settings={
             "how": "degradation",
             "scale": settings.scale,
             "seed": settings.seed,
-            "alpha": settings.alpha,
+            "alpha": settings.background,
             "draws": settings.draws,
             **made_with.identity(),
         },
@@ -170,15 +167,15 @@ def _hr_of(dataset: Path) -> tuple[Listing, list[PairRecord], dict[Path, str]]:
 
 
 def degrade_image(
-    found: Source, out: Path, settings: DegradeSettings, given: Given, versions: str = ""
+    found: Source, out: Path, settings: DegradeSettings, made_with: ResolvedRecipe, versions: str = ""
 ) -> PairRecord:
     """Degrade one image and write the pair: the work of one item."""
-    photo, scale = read(found.path, alpha=settings.alpha), settings.scale
-    pixels = prepared(photo, given.recipe.cleanup, scale)
-    kernels, noises = given.kernels, given.noises
+    photo, scale = read(found.path, alpha=settings.background), settings.scale
+    pixels = prepared(photo, made_with.recipe.cleanup, scale)
+    kernels, noises = made_with.kernels, made_with.noises
     grey = GREY in photo.notes
     try:
-        plan = given.recipe.draw(
+        plan = made_with.recipe.draw(
             settings.seed, found.key, pixels.shape[:2], scale, kernels=kernels, noises=noises, grey=grey
         )
         lr = apply(plan, pixels, kernels=kernels, noises=noises)
@@ -202,7 +199,7 @@ def degrade_image(
         how="degradation",
         source_hr=str(found.path),
         detail={
-            **columns(plan, settings.seed, given, photo.notes, versions),
+            **columns(plan, settings.seed, made_with, photo.notes, versions),
             "source_profile": photo.profile,
         },
     )
@@ -215,25 +212,24 @@ def prepared(photo: Photo, cleanup: int, scale: int) -> Image:
     Raises:
         UserError: nothing is left of it.
     """
-    pixels = resize(photo.pixels, 1 / cleanup) if cleanup > 1 else photo.pixels
-    if min(pixels.shape[:2]) < scale:
-        after = f" after a clean-up by {cleanup}" if cleanup > 1 else ""
-        problem = f"is {pixels.shape[1]}x{pixels.shape[0]} px{after}, too small for x{scale}"
-        raise UserError(photo.path, problem, "use larger images or a smaller --scale")
-    return np.ascontiguousarray(mod_crop(pixels, scale))
+    try:
+        return prepare_hr(photo.pixels, scale, cleanup)
+    except Unfit as error:
+        raise error.named_as(photo.path) from None
 
 
-def columns(plan: Plan, seed: int, given: Given, notes: Sequence[str], versions: str) -> dict[str, Any]:
+def columns(
+    plan: Plan, seed: int, made_with: ResolvedRecipe, notes: Sequence[str], versions: str
+) -> dict[str, Any]:
     """Columns of the manifest: the plan whole, and what people look for in it by name."""
-    made: dict[str, Any] = {"seed": seed, "recipe": given.recipe.name, "recipe_sha": given.recipe.digest}
-    shown = ("kernel", "kernel_sha", "kernel_moved", "noise", "noise_sha", "noise_y", "noise_x")
-    for step in plan:
-        made |= {name: step[name] for name in (*shown, "noise_mirrored", "displaced") if name in step}
-    if "noise" not in made and "kernel" not in made and [step["op"] for step in plan] == ["resize"]:
+    recipe = made_with.recipe
+    made: dict[str, Any] = {"seed": seed, "recipe": recipe.name, "recipe_sha": recipe.digest}
+    for step in plan.steps:
+        made |= step.manifest()
+    if "noise" not in made and "kernel" not in made and [step.op for step in plan.steps] == ["resize"]:
         made["kernel"] = "bicubic"
-    if given.recipe.cleanup > 1:
-        made["cleanup"] = given.recipe.cleanup
+    if plan.cleanup > 1:
+        made["cleanup"] = plan.cleanup
     if notes:
         made["source_notes"] = "; ".join(notes)
-    text = json.dumps(plan, ensure_ascii=False, separators=(",", ":"))
-    return {**made, "plan": text, "versions": versions}
+    return {**made, "plan": plan.to_json(), "versions": versions}

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg import atomic
-from realdeg.degrade.apply.image import APPLY, apply
-from realdeg.degrade.recipe.captions import told
-from realdeg.degrade.recipe.sizes import sizes
+from realdeg.degrade.apply.image import apply, refuse_other_size
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.stored_pools import KERNELS, NOISES
 from realdeg.errors import UserError
 from realdeg.guard import locked, stop_signals
@@ -25,11 +24,8 @@ from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
 from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.settings import RUN_FILE, read_yaml
-from realdeg.typed import parsed
 from realdeg.workers import results
 
-LENGTHS = ("size", "radius", "length")  # of kernels in a plan, px
-LONGEST = 1000  # px
 MOST_PIXELS = 64  # that a step may make of one of HR: recipes enlarge by 2 or so
 CLOSE = 1  # levels: what rounding may differ by on another machine
 
@@ -108,34 +104,24 @@ def replay(
         return _run(work, todo, running)
 
 
-def plan_of(record: PairRecord) -> list[dict[str, Any]]:
+def plan_of(record: PairRecord) -> Plan:
     """The plan in a manifest row.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     try:
-        plan = parsed(str(record.detail.get("plan", "")), list[dict[str, Any]])
-        for step in plan:
-            told(step)  # in words it needs the numbers that it is applied with, and says which are no such
-            if step["op"] not in APPLY or any(_is_absurd(step.get(name)) for name in LENGTHS):
-                raise ValueError(f"{step['op']} with numbers that no recipe draws")
+        return Plan.from_json(str(record.detail.get("plan", "")), record.scale)
     except ValueError as error:
         raise UserError(
             record.key, f"its plan in the manifest is damaged ({error})", "restore the manifest"
         ) from None
-    return plan
 
 
-def _is_absurd(length: object) -> bool:
-    """Whether a kernel would be larger than any that is drawn; `size` of a resize is a list."""
-    return not isinstance(length, list) and length is not None and not 0 < float(str(length)) <= LONGEST
-
-
-def _fits(plan: list[dict[str, Any]], hr: npt.NDArray[Any]) -> bool:
+def _fits(plan: Plan, hr: npt.NDArray[Any]) -> bool:
     """Whether no step makes an image so large that memory would be gone before anyone sees it."""
     height, width = hr.shape[:2]
-    after = [size for size in sizes(plan, (height, width)) if size]
+    after = [size for size in plan.sizes((height, width)) if size]
     return all(h * w <= MOST_PIXELS * height * width for h, w in after)
 
 
@@ -166,6 +152,7 @@ def _again(row: Row, out: Path | None, pools: Replayed) -> PairRecord:
     noises = pools.noise_file.pool() if pools.noise_file else None
     plan = plan_of(record)
     try:
+        refuse_other_size(plan, (hr.shape[0], hr.shape[1]))
         if not _fits(plan, hr):
             raise ValueError("it makes an image of absurd size")
         lr = apply(plan, hr, kernels=kernels, noises=noises)

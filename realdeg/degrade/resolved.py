@@ -17,7 +17,7 @@ CAMERA = "camera.toml"  # the recipe in a folder of `realdeg calibrate`
 
 
 @dataclass(frozen=True)
-class Given:
+class ResolvedRecipe:
     """A recipe and its pools; small enough to be sent to a worker with each image."""
 
     recipe: Recipe
@@ -43,7 +43,7 @@ class Given:
         }
 
 
-def given(settings: DegradeSettings) -> Given:
+def resolve(settings: DegradeSettings) -> ResolvedRecipe:
     """Read and check recipe and pools.
 
     Raises:
@@ -71,7 +71,7 @@ def given(settings: DegradeSettings) -> Given:
             raise UserError(pool, problem, f"leave --{what}-pool out", exit_code=EXIT_USAGE)
     if noise_file and recipe.by_level():
         level_noise(noise_file.pool())
-    return Given(recipe, kernel_file, noise_file)
+    return ResolvedRecipe(recipe, kernel_file, noise_file)
 
 
 def with_camera(settings: DegradeSettings) -> DegradeSettings:

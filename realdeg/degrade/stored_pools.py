@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realdeg.degrade.resolved import Given
+from realdeg.degrade.resolved import ResolvedRecipe
 from realdeg.errors import UserError
 from realdeg.io.save import link_or_copy
 from realdeg.pools.files import is_written_pool
@@ -14,7 +14,7 @@ KERNELS, NOISES = "kernels.npz", "noise.npz"
 LARGEST = 256 << 20  # bytes of noise patches, which hardly compress: 1,300 of 256 x 256 px at 8 bits
 
 
-def store_pools(out: Path, given: Given) -> None:
+def store_pools(out: Path, made_with: ResolvedRecipe) -> None:
     """Write the pools that images are made from to `out`, whole: noise by brightness draws from all patches.
 
     A noise pool of more than `LARGEST` bytes stays where it is; run.yaml names its place (`pool_places`).
@@ -22,22 +22,22 @@ def store_pools(out: Path, given: Given) -> None:
     Raises:
         UserError: a file cannot be written, or a pool was changed since it was read.
     """
-    if given.kernels:
-        given.kernels.save(out / KERNELS)
-    noises = given.noises
-    if given.noise_file is None or not noises or sum(one.nbytes for one in noises.patches) > LARGEST:
+    if made_with.kernels:
+        made_with.kernels.save(out / KERNELS)
+    noises = made_with.noises
+    if made_with.noise_file is None or not noises or sum(one.nbytes for one in noises.patches) > LARGEST:
         return
-    if is_written_pool(given.noise_file.path):
+    if is_written_pool(made_with.noise_file.path):
         link_or_copy(
-            given.noise_file.path, out / NOISES
+            made_with.noise_file.path, out / NOISES
         )  # packing it anew would take longer than many images
     elif not _holds(out, noises):
         noises.save(out / NOISES)
 
 
-def pool_places(given: Given) -> dict[str, Path]:
+def pool_places(made_with: ResolvedRecipe) -> dict[str, Path]:
     """Where the noise pool lies, for run.yaml: absolute, as a dataset is read from anywhere."""
-    return {"noise_pool": given.noise_file.path.resolve()} if given.noise_file else {}
+    return {"noise_pool": made_with.noise_file.path.resolve()} if made_with.noise_file else {}
 
 
 def _holds(out: Path, noises: NoisePool) -> bool:

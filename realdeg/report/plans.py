@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Set
+from dataclasses import dataclass
 
-from realdeg.degrade.recipe.captions import plain, told
-from realdeg.degrade.ops.context import Plan, Step
-from realdeg.degrade.recipe.sizes import Size, sizes, with_factors
+from realdeg.degrade.ops.step import Size, Step
+from realdeg.degrade.plan import Plan
 from realdeg.records import PairRecord
 
 
@@ -18,26 +16,26 @@ class Drawn:
     """The plan of a pair; false where it has none that can be used.
 
     Attributes:
-        steps: the plan, with the factor of each resize.
+        plan: what was drawn.
         words: of each step; "" for clipping.
         damage: why a plan that is there could not be used, or "".
     """
 
-    steps: Plan = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
+    plan: Plan | None = None
+    words: tuple[str, ...] = ()
     damage: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.steps)
+        return self.plan is not None
 
     @property
-    def told(self) -> list[str]:
+    def described(self) -> list[str]:
         """The words of the steps that have any."""
         return [text for text in self.words if text]
 
     def without(self, common: Set[str]) -> list[str]:
         """The words that are not among those of all plans; all where nothing else is left."""
-        return [text for text in self.told if text not in common] or self.told
+        return [text for text in self.described if text not in common] or self.described
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,9 @@ def read_plan(record: PairRecord) -> Drawn:
     if record.how != "degradation" or not text:
         return Drawn()
     try:
-        plan = json.loads(str(text))
-        if not isinstance(plan, list) or not plan or not all(isinstance(step, dict) for step in plan):
-            raise ValueError("no list of steps")
-        for value in _numbers(plan):
-            plain(value)
-        steps = with_factors(plan, record.scale)
-        return Drawn(steps, [told(step) for step in steps])
-    except (ValueError, RecursionError) as error:
+        plan = Plan.from_json(str(text), record.scale)
+        return Drawn(plan, tuple(step.describe(before) for step, before, _ in plan.walk()))
+    except ValueError as error:
         return Drawn(damage=f"it is damaged in manifest.csv ({error})")
 
 
@@ -71,33 +64,24 @@ def rows(drawn: Drawn, hr_size: Size) -> tuple[list[StepRow], str]:
 
     Args:
         drawn: the plan.
-        hr_size: (H, W) of HR, which the manifest does not know.
+        hr_size: (H, W) of HR as it lies in the dataset.
     """
+    if drawn.plan is None:
+        return [], drawn.damage
+    made: list[StepRow] = []
     try:
-        after = sizes(drawn.steps, hr_size)
+        if drawn.plan.hr_size not in (None, hr_size):
+            raise ValueError("HR has another size")
+        for words, (step, before, after) in zip(drawn.words, drawn.plan.walk(hr_size), strict=True):
+            changed = f"{after[1]} x {after[0]}" if after and after != before else ""
+            made.append(StepRow(words or "clip to [0, 1]", changed, _in_full(step)))
     except ValueError as error:
         return [], f"it does not fit the image ({error})"
-    made, before = [], hr_size
-    for step, words, size in zip(drawn.steps, drawn.words, after, strict=True):
-        changed = f"{size[1]} x {size[0]}" if size and size != before else ""
-        made.append(StepRow(words or "clip to [0, 1]", changed, _in_full(step)))
-        before = size or before
     return made, drawn.damage
 
 
 def _in_full(step: Step) -> str:
-    added = ("op", "factor") if step["op"] == "resize" else ("op",)
-    shown = {name: value for name, value in step.items() if name not in added}
+    shown = {name: value for name, value in step.to_json().items() if name != "op"}
     return ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
     )
-
-
-def _numbers(value: Any) -> Iterator[int | float]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _numbers(one)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield value

@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from realdeg.degrade.apply import batch, image
+from realdeg.degrade.ops.registry import OPS, STEPS
+from realdeg.degrade.ops.step import Pools
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.presets import PRESETS
-from realdeg.degrade.recipe.recipe import OPS, from_text, read_recipe
+from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging import batched
-from realdeg.imaging.blur import placed
+from realdeg.imaging.blur import align_kernel
 from realdeg.imaging.depth import to_float
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
@@ -41,6 +44,9 @@ EACH = {
 }
 
 
+CASES = {**EACH, "light": 'colour = "linear"\n' + EACH["noise"]}
+
+
 @pytest.fixture(scope="module")
 def hr(sample):
     coffee = read(sample / "clean" / "coffee.png").pixels
@@ -59,29 +65,36 @@ def pools(sample):
     }
 
 
-def both(recipe, hr, scale, pools, group=""):
-    pools = {name: pool for name, pool in pools.items() if name.removesuffix("s") in recipe.pools()}
-    plans = [
+def plans_of(recipe, hr, scale, pools, group=""):
+    return [
         recipe.draw(3, str(i), hr.shape[1:3], scale, group=group, grey=i == 5, **pools)
         for i in range(len(hr))
     ]
+
+
+def both(recipe, hr, scale, pools, group=""):
+    pools = {name: pool for name, pool in pools.items() if name.removesuffix("s") in recipe.pools()}
+    plans = plans_of(recipe, hr, scale, pools, group)
     whole = torch.from_numpy(hr).permute(0, 3, 1, 2)
     one = np.stack([image.apply(plan, picture, **pools) for plan, picture in zip(plans, hr, strict=True)])
     many = batch.apply(plans, whole, **pools).permute(0, 2, 3, 1).numpy()
     return one.astype(int), (many * 255).round().astype(int), plans
 
 
-def test_there_is_a_case_for_every_operation():
+def test_there_is_a_case_for_every_operation_and_every_step(hr, pools):
     assert set(EACH) == set(OPS)
-    assert set(batch.TENSORS) == set(image.APPLY)
+    recipes = [from_text(text, name) for name, text in CASES.items()]
+    plans = [plan for recipe in recipes for plan in plans_of(recipe, hr, 4, pools)]
+    drawn = {type(step) for plan in plans for step in plan.steps}
+    assert drawn == set(STEPS)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("scale", [2, 4])
 def test_tensors_and_images_agree(name, scale, hr, pools):
     if name == "video":
         pytest.importorskip("av")
-    one, many, _ = both(from_text(EACH[name], name), hr, scale, pools)
+    one, many, _ = both(from_text(CASES[name], name), hr, scale, pools)
     assert one.shape == many.shape == (6, 64 // scale, 96 // scale, 3)
     # A level by rounding; where float32's last bit decides on a photon, or on a JPEG coefficient, a few more.
     # A video codec carries the block where it did into the frames that follow.
@@ -96,19 +109,19 @@ def test_presets_agree(name, group, hr, pools):
     """Step by step from the same input: JPEG turns a last bit at its input into other coefficients."""
     recipe = read_recipe(name)
     pools = {which: pool for which, pool in pools.items() if which.removesuffix("s") in recipe.pools()}
-    given = image.Pools(pools.get("kernels"), pools.get("noises"))
+    given = Pools(pools.get("kernels"), pools.get("noises"))
     draw = partial(recipe.draw, 3, hr_size=hr.shape[1:3], scale=4, group=group, **pools)
     plans = [draw(str(i)) for i in range(len(hr))]
     if group:
-        assert len({tuple(batch._structure(step) for step in plan) for plan in plans}) == 1
+        assert len(set(map(batch.structure, plans))) == 1
     for plan, picture in zip(plans, hr, strict=True):
-        for step in plan:
+        for step in plan.steps:
             before = torch.from_numpy(to_float(picture)).permute(2, 0, 1)[None]
-            many = batch.TENSORS[step["op"]](before, [step], given)[0].permute(1, 2, 0).numpy()
-            picture = image.APPLY[step["op"]](picture, step, given)
+            many = step.apply_batch(before, [step], given)[0].permute(1, 2, 0).numpy()
+            picture = step.apply(picture, given)
             # Tails below 1e-5 are left out, 8-bit reductions have steps of 2^-16, Poisson counts may turn at a float's last bit.
             away = np.abs(to_float(picture) - many) * 255
-            assert np.mean(away > (0.1 if step["op"] == "reduce" else 3e-3)) < 2e-4, step
+            assert np.mean(away > (0.1 if step.op == "reduce" else 3e-3)) < 2e-4, step
     many = batch.apply(plans, torch.from_numpy(hr).permute(0, 3, 1, 2), **pools).permute(0, 2, 3, 1).numpy()
     one = np.stack([image.apply(plan, picture, **pools) for plan, picture in zip(plans, hr, strict=True)])
     assert np.abs(one - many * 255).mean() < 0.5
@@ -126,7 +139,7 @@ def test_gradients_of_the_operators():
     x = torch.rand(
         2, 3, 7, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
-    at = [placed(gaussian(5, 1.0, 2.0, 0.3), 1), placed(gaussian(3, 0.7), 1)]
+    at = [align_kernel(gaussian(5, 1.0, 2.0, 0.3), 1), align_kernel(gaussian(3, 0.7), 1)]
     weight, threshold = torch.tensor([0.5, 1.0]).double(), torch.zeros(2).double()
     for function in (
         lambda t: batched.blur(t, at),
@@ -167,7 +180,7 @@ def test_kornias_jpeg_is_nearer_to_real_jpeg_than_the_usual_model(golden):
 
 def test_wrong_numbers_of_plans():
     with pytest.raises(ValueError, match="1 plans for 2 images"):
-        batch.apply([[]], torch.zeros(2, 3, 8, 8))
+        batch.apply([Plan((), None, 1)], torch.zeros(2, 3, 8, 8))
 
 
 @pytest.mark.gpu

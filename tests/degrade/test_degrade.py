@@ -7,12 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from realdeg.degrade.apply.image import apply, mod_crop
+from realdeg.degrade.apply.image import apply
+from realdeg.degrade.apply.prepare import mod_crop
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.ops.registry import read_step
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample_reference, placed
+from realdeg.imaging.blur import align_kernel, blur_subsample_reference
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
@@ -54,7 +57,13 @@ def pool_step(name, factor=2):
         "kind": "pool",
         "kernel": name,
         "kernel_sha": KERNELS.hash_of(kernel),
+        "kernel_moved": [0, 0],
     }
+
+
+def plan_of(*steps):
+    """A plan of hand-written steps, which does not say for which image."""
+    return Plan(tuple(map(read_step, steps)), None, 2)
 
 
 def draw(key, seed, size, kernels=KERNELS, noises=NOISES):
@@ -82,12 +91,12 @@ def test_the_plan_is_what_is_done():
     hr = photo(0)
     plan = draw("x", 7, (64, 72))
     lr = apply(plan, hr, kernels=KERNELS, noises=NOISES)
-    reduce, inject = plan
+    reduce, inject = (step.to_json() for step in plan.steps)
     kernel = KERNELS.kernels[KERNELS.names.index(reduce["kernel"])]
     patch = NOISES.patches[NOISES.names.index(inject["noise"])].astype(np.float64)
     patch -= patch.mean((0, 1))
     window = patch[inject["noise_y"] : inject["noise_y"] + 32, inject["noise_x"] : inject["noise_x"] + 36]
-    exact = blur_subsample_reference(hr / 255, placed(kernel, 2), 2) + window
+    exact = blur_subsample_reference(hr / 255, align_kernel(kernel, 2), 2) + window
     assert np.abs(np.clip(exact, 0, 1) * 255 - lr).max() <= 0.5 + 0.1  # kernels in steps of 2^-16: 0.1 level
 
 
@@ -95,7 +104,7 @@ def test_a_draw_depends_on_seed_and_key_alone():
     plans = {key: draw(key, 1, (64, 72)) for key in ("a", "b", "deep/a")}
     assert plans["a"] == draw("a", 1, (64, 72))
     assert draw("a", 2, (64, 72)) != plans["a"]
-    kernels = [draw(str(i), 1, (64, 72), KERNELS, None)[0]["kernel"] for i in range(300)]
+    kernels = [draw(str(i), 1, (64, 72), KERNELS, None).steps[0].kernel.kernel for i in range(300)]
     counts = [kernels.count(name) for name in KERNELS.names]
     assert min(counts) > 70  # uniform: 100 each, standard deviation 8
 
@@ -103,23 +112,24 @@ def test_a_draw_depends_on_seed_and_key_alone():
 def test_a_small_patch_is_mirrored_and_a_large_one_cut():
     flat = np.full((200, 240, 3), 128, np.uint8)
     plan = draw("k", 0, (200, 240), None)
-    inject = plan[-1]
-    assert (inject["noise_y"], inject["noise_x"], inject["noise_mirrored"]) == (0, 0, True)
+    inject = plan.steps[-1]
+    assert (inject.noise_y, inject.noise_x, inject.noise_mirrored) == (0, 0, True)
     lr = apply(plan, flat, noises=NOISES).astype(int)
     np.testing.assert_array_equal(lr[:40, :50], lr[79:39:-1, :50])  # 40 rows, then the same in a mirror
-    small = draw("k", 0, (16, 18), None)[-1]
-    assert not small["noise_mirrored"]
-    assert small["noise_y"] <= 32
-    assert small["noise_x"] <= 41
+    small = draw("k", 0, (16, 18), None).steps[-1]
+    assert not small.noise_mirrored
+    assert small.noise_y <= 32
+    assert small.noise_x <= 41
 
 
 def test_rounding_has_no_bias_and_clips_once():
     flat = np.full((64, 64, 3), 100, np.uint8)
-    assert (apply([pool_step("a")], flat, kernels=KERNELS) == 100).all()
+    assert (apply(plan_of(pool_step("a")), flat, kernels=KERNELS) == 100).all()
     noisy = [apply(draw("k", s, (64, 64), None), flat, noises=NOISES) for s in range(20)]
     assert abs(np.mean(noisy) - 100) < 0.15
     inject = {"op": "inject", "noise": "n", "noise_sha": NOISES.hash_of(0), "noise_y": 0, "noise_x": 0}
-    white = apply([pool_step("a"), inject], np.full_like(flat, 255), kernels=KERNELS, noises=NOISES)
+    inject["noise_mirrored"] = False
+    white = apply(plan_of(pool_step("a"), inject), np.full_like(flat, 255), kernels=KERNELS, noises=NOISES)
     assert white.min() > 200  # nothing wraps
 
 
@@ -130,7 +140,7 @@ def test_negative_lobes_do_not_wrap():
     kernel = np.array([[0, -0.25, 0], [-0.25, 2, -0.25], [0, -0.25, 0]])
     pool = KernelPool(("sharp",), (kernel,))
     step = {"op": "reduce", "factor": 2, "kind": "pool", "kernel": "sharp", "kernel_sha": pool.hash_of(0)}
-    lr = apply([step], edge, kernels=pool)
+    lr = apply(plan_of({**step, "kernel_moved": [0, 0]}), edge, kernels=pool)
     assert set(np.unique(lr[:, [0, 1, 2, -3, -2, -1]])) == {0, 255}
     assert (np.diff(lr[8, :, 0].astype(int)) >= -60).all()
 
@@ -139,8 +149,8 @@ def test_sixteen_bit_stays_sixteen_bit():
     hr = photo(3, dtype=np.uint16)
     bicubic = read_recipe("bicubic").draw(0, "x", (64, 72), 2)
     assert apply(bicubic, hr).dtype == np.uint16
-    lr = apply([pool_step("b")], hr, kernels=KERNELS)
-    exact = blur_subsample_reference(hr / 65535, placed(KERNELS.kernels[1], 2), 2) * 65535
+    lr = apply(plan_of(pool_step("b")), hr, kernels=KERNELS)
+    exact = blur_subsample_reference(hr / 65535, align_kernel(KERNELS.kernels[1], 2), 2) * 65535
     assert lr.dtype == np.uint16
     assert np.abs(lr - exact).max() < 1.0
 
@@ -245,6 +255,6 @@ def test_a_replaced_photo_is_done_again(clean, tmp_path):
 
 def test_a_plan_of_another_pool_is_refused():
     with pytest.raises(UserError, match="is not in the pool"):
-        apply([{**pool_step("a"), "kernel": "zzz"}], photo(0), kernels=KERNELS)
+        apply(plan_of({**pool_step("a"), "kernel": "zzz"}), photo(0), kernels=KERNELS)
     with pytest.raises(UserError, match="has other content than the one that was drawn"):
-        apply([{**pool_step("a"), "kernel_sha": "0"}], photo(0), kernels=KERNELS)
+        apply(plan_of({**pool_step("a"), "kernel_sha": "0"}), photo(0), kernels=KERNELS)

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from realdeg.degrade.apply.image import APPLY, Pools, apply
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.ops.blur import KINDS
+from realdeg.degrade.ops.registry import read_step
+from realdeg.degrade.ops.step import Pools
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging.resample import METHODS
 from realdeg.pools.pools import KernelPool
@@ -24,12 +27,22 @@ DOWN = [(method, True) for method in METHODS if method != "nearest"]
 DOWN += [(method, False) for method in ("bilinear", "bicubic", "lanczos")]
 
 
+def numbers(kind):
+    """Those of `NUMBERS` that a kind of kernel has."""
+    if kind == "sinc":
+        return {"cutoff": NUMBERS["cutoff"]}
+    names = ["sigma"]
+    names += ["sigma_y", "angle"] if kind.endswith("anisotropic") else []
+    names += ["beta"] if kind.startswith(("generalised", "plateau")) else []
+    return {name: NUMBERS[name] for name in names}
+
+
 def formulas():
     """Every kind of kernel that is a formula, in every size and at both ends of what it can be."""
     for kind, size in product(SIZED, (7, 9, 13, 21, 25)):
-        yield {"kind": kind, "size": size, **NUMBERS}
+        yield {"kind": kind, "size": size, **numbers(kind)}
     for size, sigma in product((7, 15, 25), (0.1, 6.0)):
-        yield {"kind": "anisotropic", "size": size, **NUMBERS, "sigma": sigma}
+        yield {"kind": "anisotropic", "size": size, **numbers("anisotropic"), "sigma": sigma}
     for length, angle in product((1.0, 2.5, 15.0), (0.0, 45.0, -110.0)):
         yield {"kind": "motion", "length": length, "angle": angle}
     for radius in (0.3, 1.0, 2.7, 5.0):
@@ -94,6 +107,11 @@ def phases(lr, scale, reach, period=48.0):
     return np.array(found)
 
 
+def applied(image, step, pools):
+    """One step, as the manifest writes it."""
+    return read_step(step).apply(image, pools)
+
+
 def reach(step):
     return int(step.get("size", 0) / 2 + step.get("length", 0) / 2 + step.get("radius", 0)) + 2
 
@@ -103,14 +121,14 @@ def reach(step):
 def test_reducing_by_formulas(kernel, scale):
     """In float and on 8 bits, whose weights are rounded: the sum is kept, the centre to a thousandth."""
     step = {"op": "reduce", "factor": scale, **kernel}
-    hr, pools = positions(), Pools(None, None)
-    assert np.abs(off(APPLY["reduce"](hr, step, pools), scale, reach(kernel))).max() < EXACT
+    hr, pools = positions(), Pools()
+    assert np.abs(off(applied(hr, step, pools), scale, reach(kernel))).max() < EXACT
     whole = np.rint(hr[..., :2] * 255).astype(np.uint8)
     whole = np.dstack([whole, whole[..., :1]])
-    lr = APPLY["reduce"](whole, step, pools)
+    lr = applied(whole, step, pools)
     lr[..., 2] = (lr[..., 0] + lr[..., 1]) / 2
     assert np.abs(off(lr, scale, reach(kernel))).max() < EXACT
-    assert np.abs(phases(APPLY["reduce"](waves(), step, pools), scale, reach(kernel))).max() < EXACT
+    assert np.abs(phases(applied(waves(), step, pools), scale, reach(kernel))).max() < EXACT
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -118,7 +136,7 @@ def test_reducing_by_kernels_of_a_pool(pool, scale):
     """Wherever they lie in their array; the plan says by how much each was moved."""
     hr = positions()
     for name in pool.names:
-        found = APPLY["reduce"](hr, pooled("reduce", pool, name, factor=scale), Pools(pool, None))
+        found = applied(hr, pooled("reduce", pool, name, factor=scale), Pools(pool, None))
         assert np.abs(off(found, scale, 20)).max() < EXACT, name
 
 
@@ -127,7 +145,7 @@ def test_reducing_8_bit_images_by_kernels_of_a_pool(pool, scale):
     """Weights in steps of 2**-16 must neither displace the picture nor change its brightness."""
     whole = np.rint(positions()[..., :2] * 255).astype(np.uint8)
     for name in pool.names:
-        lr = APPLY["reduce"](
+        lr = applied(
             np.dstack([whole, whole[..., :1]]), pooled("reduce", pool, name, factor=scale), Pools(pool, None)
         )
         lr[..., 2] = (lr[..., 0] + lr[..., 1]) / 2
@@ -142,7 +160,7 @@ def test_the_order_of_a_kernel_in_memory_changes_nothing(pool, scale):
     hr = np.random.default_rng(0).integers(0, 256, (48, 72, 3)).astype(np.uint8)
     for name in pool.names:
         step = pooled("reduce", pool, name, factor=scale)
-        rows, columns = (APPLY["reduce"](hr, step, Pools(one, None)) for one in (by_rows, by_columns))
+        rows, columns = (applied(hr, step, Pools(one, None)) for one in (by_rows, by_columns))
         np.testing.assert_array_equal(rows, columns, err_msg=name)
 
 
@@ -151,6 +169,7 @@ def pooled(op, pool, name, **more):
         "op": op,
         "kind": "pool",
         "kernel": name,
+        "kernel_moved": [0, 0],
         "kernel_sha": pool.hash_of(pool.names.index(name)),
         **more,
     }
@@ -158,14 +177,14 @@ def pooled(op, pool, name, **more):
 
 @pytest.mark.parametrize("kernel", FORMULAS, ids=lambda k: "-".join(str(v) for v in list(k.values())[:3]))
 def test_blurring_by_formulas(kernel):
-    step, pools = {"op": "blur", **kernel}, Pools(None, None)
-    assert np.abs(off(APPLY["blur"](positions(), step, pools), 1, reach(kernel))).max() < EXACT
-    assert np.abs(phases(APPLY["blur"](waves(), step, pools), 1, reach(kernel))).max() < EXACT
+    step, pools = {"op": "blur", **kernel}, Pools()
+    assert np.abs(off(applied(positions(), step, pools), 1, reach(kernel))).max() < EXACT
+    assert np.abs(phases(applied(waves(), step, pools), 1, reach(kernel))).max() < EXACT
 
 
 def test_blurring_by_kernels_of_a_pool(pool):
     for name in pool.names:
-        found = APPLY["blur"](positions(), pooled("blur", pool, name), Pools(pool, None))
+        found = applied(positions(), pooled("blur", pool, name), Pools(pool, None))
         assert np.abs(off(found, 1, 20)).max() < EXACT, name
 
 
@@ -176,15 +195,13 @@ def test_reducing_by_every_method(method, antialias, border, scale):
     """Alone, and after one kernel of each kind."""
     size = [n // scale for n in SIZE]
     down = {"op": "resize", "method": method, "antialias": antialias, "size": size, "border": border}
-    pools = Pools(None, None)
-    assert np.abs(off(APPLY["resize"](positions(), down, pools), scale, 2)).max() < EXACT
-    assert np.abs(phases(APPLY["resize"](waves(), down, pools), scale, 2)).max() < EXACT
+    pools = Pools()
+    assert np.abs(off(applied(positions(), down, pools), scale, 2)).max() < EXACT
+    assert np.abs(phases(applied(waves(), down, pools), scale, 2)).max() < EXACT
     if border == "symmetric":
         for kernel in FORMULAS[:: len(FORMULAS) // 12]:
-            soft = APPLY["blur"](waves(), {"op": "blur", **kernel}, pools)
-            assert np.abs(phases(APPLY["resize"](soft, down, pools), scale, reach(kernel))).max() < EXACT, (
-                kernel
-            )
+            soft = applied(waves(), {"op": "blur", **kernel}, pools)
+            assert np.abs(phases(applied(soft, down, pools), scale, reach(kernel))).max() < EXACT, kernel
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -193,7 +210,7 @@ def test_enlarging_by_every_method(method, antialias, scale):
     """Each pixel is off by its phase; all s x s phases together lie where they should."""
     small = (24, 32)
     up = {"op": "resize", "method": method, "antialias": antialias, "size": [n * scale for n in small]}
-    found = APPLY["resize"](positions(small), up, Pools(None, None)).astype(np.float64) * 255
+    found = applied(positions(small), up, Pools()).astype(np.float64) * 255
     y, x = ((np.arange(n) + 0.5) / scale - 0.5 for n in found.shape[:2])
     inner = slice(5 * scale, -5 * scale)
     assert abs((found[..., 0] - x)[inner, inner].mean()) < EXACT
@@ -204,7 +221,7 @@ def test_enlarging_by_every_method(method, antialias, scale):
 def test_bicubic_on_whole_numbers(scale):
     step = {"op": "resize", "method": "matlab_bicubic", "size": [n // scale for n in SIZE], "integers": True}
     whole = np.rint(waves() * 65535).astype(np.uint16)
-    found = apply([step], whole) / 65535
+    found = apply(Plan((read_step(step),), None, scale), whole) / 65535
     assert np.abs(phases(found, scale, 2)).max() < EXACT
 
 
@@ -212,10 +229,10 @@ def test_bicubic_on_whole_numbers_keeps_both_ends():
     """As any resize does, also where one factor fits the height and not the width: 100x131 to 70x91."""
     recipe = from_text('[[steps]]\nop="resize"\nfactor=0.7\nintegers=true\n[[steps]]\nop="resize"', "x")
     size = (100, 132)
-    step = recipe.draw(0, "k", size, 2)[0]
+    step = recipe.draw(0, "k", size, 2).steps[0].to_json()
     assert step["size"] == [70, 92]
     hr = np.rint(positions(size)[..., :2] * 255 * 256).astype(np.uint16)
-    found = APPLY["resize"](np.dstack([hr, hr[..., :1]]), step, Pools(None, None)) / 256
+    found = applied(np.dstack([hr, hr[..., :1]]), step, Pools()) / 256
     x, y = ((np.arange(n) + 0.5) * of / n - 0.5 for n, of in ((92, 132), (70, 100)))
     assert abs(np.mean(found[20, 4:-4, 0] - x[4:-4])) < 0.01
     assert abs(np.mean(found[4:-4, 20, 1] - y[4:-4])) < 0.01
@@ -237,8 +254,8 @@ def test_nearest_is_displaced_by_what_the_plan_says(size, to):
     text = (
         f'[[steps]]\nop="resize"\nmethod="nearest"\nfactor={to[0] / size[0] + 1e-4}\n[[steps]]\nop="resize"'
     )
-    step = from_text(text, "x").draw(0, "k", size, 2)[0]
-    found = APPLY["resize"](positions(size), step, Pools(None, None)).astype(np.float64) * 255
+    step = from_text(text, "x").draw(0, "k", size, 1).steps[0].to_json()
+    found = applied(positions(size), step, Pools()).astype(np.float64) * 255
     height, width = step["size"]
     y, x = ((np.arange(n) + 0.5) * of / n - 0.5 for n, of in ((height, size[0]), (width, size[1])))
     moved = [(found[..., 0] - x).mean(), (found[..., 1] - y[:, None]).mean()]
@@ -266,7 +283,7 @@ def test_presets_displace_nothing(name, scale):
     for i in range(4):
         for across in (False, True):
             size = LONG[::-1] if across else LONG
-            plan = recipe.draw(0, f"{i}", size, scale)
+            plan = [step.to_json() for step in recipe.draw(0, f"{i}", size, scale).steps]
             plan = [
                 step
                 for step in plan
@@ -275,7 +292,7 @@ def test_presets_displace_nothing(name, scale):
             plan = plan or [{"op": "resize", "method": "matlab_bicubic", "size": [n // scale for n in size]}]
             image = ramp.transpose(1, 0, 2) if across else ramp
             for step in plan:
-                image = APPLY[step["op"]](np.ascontiguousarray(image), step, Pools(None, None))
+                image = applied(np.ascontiguousarray(image), step, Pools())
             line = (image.transpose(1, 0, 2) if across else image)[..., 0].astype(np.float64).mean(0) * LONG[
                 1
             ]

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from realdeg.degrade.ops.distribution import RANGES, LawError, draw, ends, parse, parse_names, pick, suggest
+from realdeg.degrade.ops.distribution import (
+    RANGES,
+    RecipeError,
+    draw,
+    parse,
+    parse_names,
+    pick,
+    suggest,
+    support,
+)
 
 SIX_DIGITS = 5.1e-7  # numbers of a plan have six digits behind the point
 NUMBERS = st.floats(-50, 50).map(lambda x: round(x, 3))
@@ -43,7 +52,7 @@ def test_a_number_is_always_itself(value, u):
     ):
         law = parse(form)
         assert draw(law, Given(u), 4.0) == pytest.approx(value, abs=SIX_DIGITS)
-        assert ends(law, 4.0) == pytest.approx((value, value))
+        assert support(law, 4.0) == pytest.approx((value, value))
 
 
 @given(kind=st.sampled_from(["uniform", "sqrt", "reciprocal"]), low=NUMBERS, span=st.floats(0, 50), u=UNIFORM)
@@ -55,7 +64,7 @@ def test_ranges_stay_between_their_ends(kind, low, span, u):
     value = draw(law, Given(u), 4.0)
     smallest, largest = sorted((turned(kind, low), turned(kind, high)))
     assert smallest - SIX_DIGITS <= value <= largest + SIX_DIGITS
-    assert ends(law, 4.0) == pytest.approx((smallest, largest))
+    assert support(law, 4.0) == pytest.approx((smallest, largest))
     assert value == pytest.approx(turned(kind, low + u * (high - low)), abs=1e-6)
 
 
@@ -141,13 +150,13 @@ def test_expressions_are_arithmetic(a, b, s, form):
         (f"{a} - {b} - pi / s", a - b - math.pi / s),
     ][form]
     assert draw(parse(text), Given(0.5), s) == pytest.approx(value, abs=SIX_DIGITS)
-    assert ends(parse([text, f"{text} + 1"]), s) == pytest.approx((value, value + 1))
+    assert support(parse([text, f"{text} + 1"]), s) == pytest.approx((value, value + 1))
 
 
 @pytest.mark.parametrize("kind", RANGES)
 def test_every_range_takes_expressions(kind):
     law = parse(["s", "s + 2"] if kind == "uniform" else {kind: ["s", "s + 2"]})
-    low, high = ends(law, 3.0)
+    low, high = support(law, 3.0)
     assert low <= draw(law, np.random.default_rng(0), 3.0) <= high
 
 
@@ -189,7 +198,7 @@ def test_every_range_takes_expressions(kind):
     ],
 )  # fmt: skip
 def test_what_is_no_law_is_named(form, words):
-    with pytest.raises(LawError, match=words):
+    with pytest.raises(RecipeError, match=words):
         parse(form)
 
 
@@ -197,7 +206,7 @@ def test_what_is_no_law_is_named(form, words):
     "form", [10**400, "9" * 400, "-" * 5000 + "1", [0, 10**400]], ids=["whole", "text", "signs", "range"]
 )
 def test_numbers_beyond_all_bounds_are_refused(form):
-    with pytest.raises(LawError):
+    with pytest.raises(RecipeError):
         parse(form)
 
 
@@ -213,8 +222,8 @@ def test_numbers_beyond_all_bounds_are_refused(form):
     ],
 )
 def test_ranges_that_hold_nothing_are_named(form, words):
-    with pytest.raises(LawError, match=words):
-        ends(parse(form), 4.0)
+    with pytest.raises(RecipeError, match=words):
+        support(parse(form), 4.0)
 
 
 def test_names():
@@ -234,7 +243,7 @@ def test_names():
         ({"area": "a lot"}, "1 weights"),
         ([], "weights"),
     ):
-        with pytest.raises(LawError, match=words):
+        with pytest.raises(RecipeError, match=words):
             parse_names(value, known)
 
 
@@ -249,5 +258,5 @@ def test_a_draw_takes_the_same_numbers_from_equal_streams(seed, s):
     law = parse({"either": [["0.1 * s", 3], {"log10": [0, 2]}, {"odd": [7, 21]}], "weights": [1, 2, 3]})
     first, second = (draw(law, np.random.default_rng(seed), s) for _ in range(2))
     assert first == second
-    low, high = ends(law, s)
+    low, high = support(law, s)
     assert low <= first <= high

@@ -221,21 +221,24 @@ def test_recipes_made_to_harm_are_one_line_at_once(text):
 @pytest.mark.parametrize(
     ("step", "line"),
     [
-        ([], "should be an object"),
+        ([], "no list of steps"),
         ({"op": "melt"}, "unknown operation 'melt'"),
         ({"op": ["blur"]}, "unknown operation"),
         ({"op": "resize", "method": 1, "size": [4, 4]}, "resize: "),
-        ({"op": "resize", "method": "area"}, "resize lacks 'size'"),
-        ({"op": "codec", "format": "jpeg", "quality": "x"}, "codec: 'x' is no number"),
-        ({"op": "blur", "kind": "iso", "size": 100_001, "sigma": 1}, "with numbers that no recipe draws"),
+        ({"op": "resize", "method": "area"}, "resize: lacks 'size'"),
+        ({"op": "codec", "format": "jpeg", "quality": "x"}, "codec: quality 'x' is no number"),
+        (
+            {"op": "blur", "kind": "isotropic", "size": 100_001, "sigma": 1},
+            "size 100001, but .*at most 1000 is meant",
+        ),
         (
             {"op": "noise", "law": "gaussian", "channels": "grey", "sigma_8bit": None},
-            "noise: 'None' is no number",
+            "noise: sigma_8bit None is no number",
         ),
     ],
 )
 def test_plans_are_typed(step, line):
-    record = PairRecord("a", "ok", detail={"plan": json.dumps([step])})
+    record = PairRecord("a", "ok", scale=2, detail={"plan": json.dumps([step])})
     with pytest.raises(UserError, match=rf"a: its plan in the manifest is damaged \(.*{line}") as caught:
         plan_of(record)
     assert "Error" not in str(caught.value)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realdeg.degrade.apply.image import APPLY, Pools, apply
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_folder
+from realdeg.degrade.ops.step import Pools
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.settings import DegradeSettings
@@ -103,10 +105,10 @@ def step_by_step(plan, hr, independent, kernels, noises):
     arrays = [
         dict(zip(p.names, p.kernels if p is kernels else p.patches, strict=True)) for p in (kernels, noises)
     ]
-    for step in plan:
-        exact = independent.once(in_unit(image), step, *arrays, np.iinfo(hr.dtype).max)
-        image = APPLY[step["op"]](image, step, pools)
-        compare(step, in_unit(image), exact)
+    for step in plan.steps:
+        exact = independent.once(in_unit(image), step.to_json(), *arrays, np.iinfo(hr.dtype).max)
+        image = step.apply(image, pools)
+        compare(step.to_json(), in_unit(image), exact)
     exact = in_unit(image) * np.iinfo(hr.dtype).max
     whole = apply(plan, hr, kernels=kernels, noises=noises)
     assert whole.dtype == hr.dtype
@@ -144,10 +146,11 @@ def test_from_end_to_end(
         hr = photos[i % 3] if depth == np.uint8 else photos[i % 3] * np.uint16(257)
         peak = np.iinfo(depth).max
         plan = draw(recipe, f"end {i}", scale, kernels, noises)
-        exact = independent.degrade(plan, hr, kernel_arrays, noise_arrays).clip(0, peak)
+        steps = [step.to_json() for step in plan.steps]
+        exact = independent.degrade(steps, hr, kernel_arrays, noise_arrays).clip(0, peak)
         away = np.abs(apply(plan, hr, kernels=kernels, noises=noises) - exact) * 255 / peak
         half = 0.5 * 255 / peak
-        photons = [step["photons"] for step in plan if step.get("law") == "poisson"]
+        photons = [step["photons"] for step in steps if step.get("law") == "poisson"]
         if not photons:
             assert away.max() <= half + 0.09
         else:
@@ -174,7 +177,7 @@ def test_from_a_manifest_on_disk(independent, tmp_path, photos, sample, kernel_a
         for row in rows:
             hr, lr = (np.asarray(Image.open(out / row[which])) for which in ("hr", "lr"))
             assert hr.shape == (lr.shape[0] * scale, lr.shape[1] * scale, 3)
-            plan = json.loads(row["plan"])
+            plan = json.loads(row["plan"])["steps"]
             noises = {f"noise/{key}": patch for key, patch in noise_arrays.items()}
             exact = independent.degrade(plan, hr, kernel_arrays, noises).clip(0, 255)
             away = np.abs(lr - exact)
@@ -204,4 +207,4 @@ def test_the_kernels_beside_the_images_give_the_same_bytes(tmp_path, photos, sam
         with (out / str(seed) / "manifest.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 hr, lr = (np.asarray(Image.open(out / str(seed) / row[side])) for side in ("hr", "lr"))
-                np.testing.assert_array_equal(apply(json.loads(row["plan"]), hr, kernels=pool), lr)
+                np.testing.assert_array_equal(apply(Plan.from_json(row["plan"]), hr, kernels=pool), lr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from realdeg.degrade.apply import batch, image
 from realdeg.degrade.folder import degrade_folder
-from realdeg.degrade.recipe.captions import told
-from realdeg.degrade.ops.level_noise import level_noise, matched, tiles_over
+from realdeg.degrade.ops.level_noise import InjectByLevel, level_noise, tiles_over
+from realdeg.degrade.ops.step import Pools
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.recipe import from_text
 from realdeg.degrade.replay import replay
-from realdeg.degrade.resolved import given as find
+from realdeg.degrade.resolved import resolve
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from realdeg.io.photo import read
@@ -33,6 +34,11 @@ RATIO = np.array([1.0, 0.7, 1.6])  # of the variances of red, green, blue
 def law(level):
     """Variance, 8-bit levels squared."""
     return RATIO * (1.0 + 0.1 * np.asarray(level)[..., None])
+
+
+def matched(picture, step, pool):
+    """The noise that a step adds."""
+    return step.added(picture, Pools(noises=pool))
 
 
 def patch(rng, level, gain=1.0):
@@ -59,7 +65,7 @@ def pool():
 
 def step_for(pool, key, recipe=RECIPE, size=(64, 96)):
     plan = from_text(recipe, "test").draw(1, str(key), (2 * size[0], 2 * size[1]), 2, noises=pool)
-    return plan[-1]
+    return plan.steps[-1]
 
 
 def by_hand(picture, step, pool, levels, knots, curves):
@@ -71,7 +77,7 @@ def by_hand(picture, step, pool, levels, knots, curves):
         np.sqrt(np.mean(np.square(255 * r).mean((0, 1)) / at))
         for r, at in zip(residuals, at_patch, strict=True)
     ]
-    strength = strengths[pool.names.index(step["noise"])]
+    strength = strengths[pool.names.index(step.noise)]
     height, width = picture.shape[:2]
     one = np.ones(SIDE)
     for i in range(ramp):
@@ -80,7 +86,7 @@ def by_hand(picture, step, pool, levels, knots, curves):
     brightness = 255 * picture.mean(2)
     for tone in range(8):
         at_tone = np.sqrt([np.interp(32 * tone + 16, knots, curve) for curve in curves])
-        raw = np.random.Philox(key=int(step["key"], 16) ^ tone).random_raw(4000).view("<u2").tolist()
+        raw = np.random.Philox(key=int(step.key, 16) ^ tone).random_raw(4000).view("<u2").tolist()
         top, left = ramp + raw.pop(0) * stride // 65536, ramp + raw.pop(0) * stride // 65536
         away = [
             abs(level - (32 * tone + 16)) / 32
@@ -101,7 +107,7 @@ def by_hand(picture, step, pool, levels, knots, curves):
         place = np.clip((brightness - 16) / 32, 0, 7)
         total += np.cos(np.pi / 2 * np.minimum(abs(place - tone), 1))[..., None] * field
     sigma = [np.sqrt(np.interp(255 * picture[..., c], knots, curves[c])) for c in range(3)]
-    return step.get("amount", 1) * total * np.stack(sigma, -1) / 255
+    return step.amount * total * np.stack(sigma, -1) / 255
 
 
 @pytest.mark.parametrize("size", [(64, 96), (37, 151), (16, 16)])
@@ -154,7 +160,7 @@ def test_strength_is_that_of_the_photo_that_was_drawn():
     seen = set()
     for key in range(10):
         step = step_for(pool, key)
-        gain = gains[pool.names.index(step["noise"])]
+        gain = gains[pool.names.index(step.noise)]
         made = 255 * matched(grey, step, pool)
         for part in (made[:80], made[80:]):
             assert np.allclose(part.var((0, 1)), gain * law(100), rtol=0.3)
@@ -218,14 +224,14 @@ def test_pools_that_cannot_are_refused_by_name(pool, tmp_path):
     with pytest.raises(UserError, match="noise patch is not in the pool"):
         matched(np.zeros((20, 20, 3), np.float32), step, None)
     other = NoisePool(pool.names[:-1], pool.patches[:-1], pool.about)
-    step["noise"], step["noise_sha"] = other.names[0], other.hash_of(0)
+    step = replace(step, noise=other.names[0], noise_sha=other.hash_of(0))
     with pytest.raises(UserError, match="noise pool has other content"):
         matched(np.zeros((20, 20, 3), np.float32), step, other)
     # Before the first image, not for each of them:
     (tmp_path / "r.toml").write_text(RECIPE)
     small.save(tmp_path / "small.npz")
     with pytest.raises(UserError, match="patches of 12 px"):
-        find(DegradeSettings(2, None, tmp_path / "small.npz", recipe=str(tmp_path / "r.toml")))
+        resolve(DegradeSettings(2, None, tmp_path / "small.npz", recipe=str(tmp_path / "r.toml")))
 
 
 def test_a_dataset_with_it_is_replayed_to_the_byte(pool, photos, tmp_path):
@@ -239,10 +245,10 @@ def test_a_dataset_with_it_is_replayed_to_the_byte(pool, photos, tmp_path):
     records = read_manifest(tmp_path / "one")
     for record in records:
         assert (tmp_path / "one" / record.lr).read_bytes() == (tmp_path / "two" / record.lr).read_bytes()
-        step = json.loads(record.detail["plan"])[-1]
-        assert step["match"] == "level"
-        assert record.detail["noise"] == step["noise"]
-        assert told(step) == f"noise by brightness, as strong as patch {step['noise']}"
+        step = Plan.from_json(record.detail["plan"]).steps[-1]
+        assert isinstance(step, InjectByLevel)
+        assert record.detail["noise"] == step.noise
+        assert step.describe() == f"noise by brightness, as strong as patch {step.noise}"
     report = replay(tmp_path / "one")
     assert all(record.detail["equal"] for record in report.records)
     about = {name: {"level": [90.0] * 3} for name in pool.names}  # the same patches, other brightness

@@ -13,12 +13,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from realdeg.degrade.apply.image import APPLY, Pools, apply
-from realdeg.degrade.ops.blur import kernel_of
+from realdeg.degrade.apply.image import apply
 from realdeg.degrade.ops.noise import _covariance
+from realdeg.degrade.ops.registry import read_step
+from realdeg.degrade.ops.step import Pools
+from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.imaging import noise
-from realdeg.imaging.blur import Placed, blur, placed
+from realdeg.imaging.blur import AlignedKernel, align_kernel, blur
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.imaging.resample import resize as matlab_resize
 from realdeg.pools.pools import KernelPool, kernelgans
@@ -63,13 +65,23 @@ def pool_of(kernels):
     return KernelPool(tuple(kernels), tuple(np.asarray(kernel, np.float64) for kernel in kernels.values()))
 
 
+def step_of(raw):
+    """A step as the manifest writes it; where a kernel lies is the pool's affair."""
+    return read_step({"kernel_moved": [0, 0], **raw} if "kernel" in raw else raw)
+
+
+def plan_of(steps):
+    """A plan of hand-written steps, which does not say for which image."""
+    return Plan(tuple(map(step_of, steps)), None, 1)
+
+
 def done(image, steps, kernels=None):
     """Steps applied one after the other, without the rounding that `apply` ends with."""
     pool = pool_of(kernels or {})
     for step in steps:
         if step.get("kind") == "pool":
             step = {**step, "kernel_sha": pool.hash_of(pool.names.index(step["kernel"]))}
-        image = APPLY[step["op"]](image, step, Pools(pool, None))
+        image = step_of(step).apply(image, Pools(pool))
     return image
 
 
@@ -93,7 +105,7 @@ def plain(kind, size, sigma, **more):
 
 
 def made(kind, size, **numbers):
-    return kernel_of({"kind": kind, "size": size, **numbers}, None, 1).kernel
+    return read_step({"op": "blur", "kind": kind, "size": size, **numbers}).kernel.aligned(Pools(), 1).kernel
 
 
 @pytest.mark.parametrize("size", [7, 13, 21])
@@ -136,11 +148,11 @@ def test_kernels_that_kernelgan_displaces_are_brought_back(golden, stored, side,
     measured = json.loads((golden / "subpixel_shift.json").read_text())
     shifted = stored[f"kgan_kernel_shift_n{side}_sf{scale}"]
     displaced = measured[f"x{scale}_kernelgan_imresize_k{side}_after_kernel_shift"]
-    for part in placed(shifted, scale).moved:
+    for part in align_kernel(shifted, scale).moved:
         assert abs((part + displaced + 0.5) % 1 - 0.5) < 1e-3
     raw = stored[f"kgan_kernel_shift_in_n{side}"]
     displaced = measured[f"x{scale}_kernelgan_imresize_k{side}_raw"]
-    for part in placed(raw, scale).moved:
+    for part in align_kernel(raw, scale).moved:
         assert abs((part + displaced + 0.5) % 1 - 0.5) < 1e-3
 
 
@@ -165,7 +177,7 @@ def test_blur_is_basicsrs(z, hr, away):
     step = plain("anisotropic", 21, given["sig_x"], **axes)
     assert away(done(hr, [step]), "basicsr_filter2d_aniso21") < FLOAT
     # A lopsided kernel: BasicSR leaves it where it lies and moves the picture, recipes place it by its centre.
-    as_it_lies = blur(hr, Placed(z["k_raw21"], (10, 10), (0.0, 0.0)), "reflect")
+    as_it_lies = blur(hr, AlignedKernel(z["k_raw21"], (10, 10), (0.0, 0.0)), "reflect")
     assert away(as_it_lies, "basicsr_filter2d_raw21") < FLOAT
 
 
@@ -201,7 +213,7 @@ def test_bsrgans_blur(hr, away):
 def test_bsrgans_shifted_kernel_lies_where_ours_does(z, hr, away, scale):
     """KAIR convolves, so its kernel is turned; found where LR pixels sit, it is not moved."""
     turned = z[f"k_kair_iso25_shifted_s{scale}"][::-1, ::-1]
-    assert np.abs(placed(turned, scale).moved).max() == 0
+    assert np.abs(align_kernel(turned, scale).moved).max() == 0
     step = {"op": "reduce", "factor": scale, "kind": "pool", "kernel": "k", "border": "reflect"}
     assert away(done(hr, [step], {"k": turned}), f"kair_shift_down{scale}") < FLOAT
     # A known difference: KAIR shifts the sampled Gaussian by linear interpolation, half a pixel each way, which blurs
@@ -213,7 +225,8 @@ def test_bsrgans_shifted_kernel_lies_where_ours_does(z, hr, away, scale):
     inside = slice(4, 21)
     beside = slice(first + 4, first + 21)
     assert_allclose(turned[inside, inside], blurred_again[beside, beside], atol=1e-6)
-    sampled = kernel_of({"kind": "isotropic", "size": 25, "sigma": sigma}, None, scale).kernel
+    step = read_step({"op": "blur", "kind": "isotropic", "size": 25, "sigma": sigma})
+    sampled = step.kernel.aligned(Pools(), scale).kernel
     assert sampled.max() > 1.05 * turned.max()
 
 
@@ -241,7 +254,9 @@ def test_reducing_is_opencvs(golden, scale):
     expected = in_levels(z[f"basicsr_x{scale}_96x120"])
     assert_allclose(done(image, [step]) * 255, expected, atol=FLOAT)
     whole = {**step, "integers": True}
-    np.testing.assert_array_equal(apply([whole], z["hr_96x120"]), z[f"fatheral_uint8_x{scale}_96x120"])
+    np.testing.assert_array_equal(
+        apply(plan_of([whole]), z["hr_96x120"]), z[f"fatheral_uint8_x{scale}_96x120"]
+    )
 
 
 def test_nearest_takes_the_left_pixel_of_two(z, hr):
@@ -405,7 +420,7 @@ def test_kairs_chains_as_one_plan(z, away):
     ):
         plan = before + [step for _, steps in CHAINS[chain] for step in steps]
         plan = [{**s, "kernel_sha": hashed[s["kernel"]]} if "kernel" in s else s for s in plan]
-        assert away(apply(plan, z["hr"], kernels=pool), end) <= 1.001
+        assert away(apply(plan_of(plan), z["hr"], kernels=pool), end) <= 1.001
 
 
 def test_bsrgans_kernels_from_their_numbers(z, hr, away):
@@ -464,7 +479,7 @@ def test_what_follows_noise_is_clipped_as_in_the_programs(z):
     assert z["c_noblur2_resize2"].max() > 1
     for name in ("realesrgan", "bsrgan", "bsrgan_plus"):
         for key in range(20):
-            ops = [step["op"] for step in read_recipe(name).draw(0, str(key), (96, 128), 4)]
+            ops = [step.op for step in read_recipe(name).draw(0, str(key), (96, 128), 4).steps]
             assert all(after == "clip" for op, after in pairwise(ops) if op == "noise")
             if name != "realesrgan":
                 assert all(after == "clip" for op, after in pairwise(ops) if op == "resize")

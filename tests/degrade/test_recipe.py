@@ -37,15 +37,20 @@ def pools(kernel_arrays, noise_arrays):
 @pytest.fixture(scope="module")
 def plans(pools):
     """PLANS plans of a preset, drawn once."""
-    drawn = {}
+    made = {}
 
     def of(name, scale=4, count=PLANS):
-        if (name, scale) not in drawn:
+        if (name, scale) not in made:
             recipe = read_recipe(name)
-            drawn[name, scale] = [recipe.draw(1, f"key {i}", HR, scale, **pools) for i in range(count)]
-        return drawn[name, scale]
+            made[name, scale] = [steps_of(recipe, 1, f"key {i}", HR, scale, **pools) for i in range(count)]
+        return made[name, scale]
 
     return of
+
+
+def steps_of(recipe, *arguments, **more):
+    """Steps as the manifest has them."""
+    return [step.to_json() for step in recipe.draw(*arguments, **more).steps]
 
 
 def lr_size(scale):
@@ -146,7 +151,7 @@ def test_windows_of_noise_lie_in_their_patch(pools):
     recipe = read_recipe("bicubic_noise")
     found = []
     for i in range(300):
-        step = recipe.draw(0, str(i), (80, 120), 4, noises=pools["noises"])[-1]
+        step = steps_of(recipe, 0, str(i), (80, 120), 4, noises=pools["noises"])[-1]
         patch = pools["noises"].patches[pools["noises"].names.index(step["noise"])]
         mirrored = patch.shape[0] < 20 or patch.shape[1] < 30
         assert step["noise_mirrored"] == mirrored
@@ -402,10 +407,10 @@ def real_esrgans_noise(noises, sigma, amount):
 def test_same_arguments_same_plan(plans, pools, name):
     recipe = read_recipe(name)
     for i in (0, 7):
-        assert recipe.draw(1, f"key {i}", HR, 4, **pools) == plans(name)[i]
+        assert steps_of(recipe, 1, f"key {i}", HR, 4, **pools) == plans(name)[i]
     if name != "bicubic":
-        assert recipe.draw(1, "key 0", HR, 4, **pools) != recipe.draw(1, "key 1", HR, 4, **pools)
-        assert recipe.draw(1, "key 0", HR, 4, **pools) != recipe.draw(2, "key 0", HR, 4, **pools)
+        assert steps_of(recipe, 1, "key 0", HR, 4, **pools) != steps_of(recipe, 1, "key 1", HR, 4, **pools)
+        assert steps_of(recipe, 1, "key 0", HR, 4, **pools) != steps_of(recipe, 2, "key 0", HR, 4, **pools)
     few = (
         "bicubic",
         "bicubic_noise",
@@ -427,7 +432,7 @@ def test_another_step_leaves_the_others_draws(plans, name):
     text = read_recipe(name).text.replace(STEPS, f'{STEPS}op = "camera"\n\n{STEPS}', 1)
     more = from_text(text, name)
     for i in range(20):
-        plan = more.draw(1, f"key {i}", HR, 4)
+        plan = steps_of(more, 1, f"key {i}", HR, 4)
         assert plan[0]["op"] == "camera"
         assert plan[1:] == plans(name)[i]
 
@@ -435,7 +440,7 @@ def test_another_step_leaves_the_others_draws(plans, name):
 def test_a_named_step_may_move():
     steps = ['[[steps]]\nop="blur"\nname="soft"\n', '[[steps]]\nop="blur"\nname="hard"\nkind="sinc"\n']
     one, other = (from_text("".join(order) + RESIZE, "x") for order in (steps, steps[::-1]))
-    first, second = (recipe.draw(0, "k", HR, 4) for recipe in (one, other))
+    first, second = (steps_of(recipe, 0, "k", HR, 4) for recipe in (one, other))
     assert first[:2] == second[:2][::-1]
 
 
@@ -448,14 +453,14 @@ def structure(plan):
 def test_a_group_shares_order_and_sizes(pools, name):
     recipe = read_recipe(name)
     for group in ("batch 1", "batch 2"):
-        plans = [recipe.draw(0, f"{i}", HR, 4, group=group, **pools) for i in range(8)]
+        plans = [steps_of(recipe, 0, f"{i}", HR, 4, group=group, **pools) for i in range(8)]
         assert all(structure(plan) == structure(plans[0]) for plan in plans)
         if name not in ("bicubic", "bicubic_noise"):
             assert len({repr(plan) for plan in plans}) == 8
     if name in ("bsrgan", "bsrgan_plus", "realesrgan"):
-        both = [recipe.draw(0, "0", HR, 4, group=group, **pools) for group in ("batch 1", "batch 2")]
+        both = [steps_of(recipe, 0, "0", HR, 4, group=group, **pools) for group in ("batch 1", "batch 2")]
         assert structure(both[0]) != structure(both[1])
-        alone = [structure(recipe.draw(0, f"{i}", HR, 4, **pools)) for i in range(8)]
+        alone = [structure(steps_of(recipe, 0, f"{i}", HR, 4, **pools)) for i in range(8)]
         assert any(one != alone[0] for one in alone)
 
 
@@ -483,7 +488,7 @@ def test_scales_and_rescaling():
     """
     recipe = from_text(text, "x")
     for scale, left in ((2, 2), (3, 3), (4, 2), (8, 4)):
-        plan = recipe.draw(0, "k", HR, scale)
+        plan = steps_of(recipe, 0, "k", HR, scale)
         assert each([plan], "blur")[0]["sigma"] == left
         assert len(each([plan], "resize")) == (2 if scale in (4, 8) else 1)
 
@@ -498,7 +503,7 @@ def test_shuffles_keep_the_order_that_they_are_told():
     recipe = from_text(text, "x")
     orders = Counter()
     for i in range(600):
-        order = "".join("abcde"[int(step["length"]) - 1] for step in recipe.draw(0, str(i), HR, 4)[:-1])
+        order = "".join("abcde"[int(step["length"]) - 1] for step in steps_of(recipe, 0, str(i), HR, 4)[:-1])
         assert sorted(order) == list("abcde")
         assert [one for one in order if one in "dac"] == list("dac")
         orders[order] += 1
@@ -511,11 +516,11 @@ def test_probabilities():
     text = f'[[steps]]\nop = "blur"\nprob = "1 / s"\n{RESIZE}'
     recipe = from_text(text, "x")
     for scale in (2, 4):
-        plans = [recipe.draw(0, str(i), HR, scale) for i in range(400)]
+        plans = [steps_of(recipe, 0, str(i), HR, scale) for i in range(400)]
         often(len(each(plans, "blur")), 1 / scale)
     never, always = (from_text(text.replace('"1 / s"', value), "x") for value in ("0", "1"))
-    assert not each([never.draw(0, str(i), HR, 4) for i in range(50)], "blur")
-    assert len(each([always.draw(0, str(i), HR, 4) for i in range(50)], "blur")) == 50
+    assert not each([steps_of(never, 0, str(i), HR, 4) for i in range(50)], "blur")
+    assert len(each([steps_of(always, 0, str(i), HR, 4) for i in range(50)], "blur")) == 50
 
 
 # Linear light, grey, clean-up.
@@ -542,14 +547,14 @@ op = "noise"
 
 
 def test_linear_light_is_entered_and_left(pools):
-    plan = from_text(LINEAR, "x").draw(0, "k", HR, 4, **pools)
+    plan = steps_of(from_text(LINEAR, "x"), 0, "k", HR, 4, **pools)
     told = [step.get("to", step["op"]) for step in plan]
     middle = ["resize", "noise", "noise", "clip"]
     assert told == [
         *("sharpen", "linear", "blur", "gamma", "codec", "linear"),
         *(*middle, "gamma", "inject", "linear", "noise", "gamma"),
     ]
-    again = from_text(LINEAR.replace("linear", "gamma"), "x").draw(0, "k", HR, 4, **pools)
+    again = steps_of(from_text(LINEAR.replace("linear", "gamma"), "x"), 0, "k", HR, 4, **pools)
     assert again == [step for step in plan if step["op"] != "light"]
 
 
@@ -559,8 +564,8 @@ def test_grey_stays_grey(photos, pools, text):
     recipe = read_recipe(text) if text in PRESETS else from_text(text, "x")
     hr = np.repeat(photos[0][..., 1:2], 3, axis=2)
     for i in range(6):
-        plan = recipe.draw(0, str(i), hr.shape[:2], 4, grey=True, **pools)
-        lr = apply(plan, hr, **pools)
+        whole = recipe.draw(0, str(i), hr.shape[:2], 4, grey=True, **pools)
+        plan, lr = [step.to_json() for step in whole.steps], apply(whole, hr, **pools)
         np.testing.assert_array_equal(lr, np.repeat(lr[..., :1], 3, axis=2))
         assert {step["channels"] for step in each([plan], "noise")} <= {"grey"}
         assert lr.std() > 1
@@ -708,7 +713,7 @@ def test_a_misspelt_list_of_steps_is_named():
 def test_parts_of_parts_may_be_deep_but_not_endless():
     define = "\n".join(f'p{i} = [{{ use = "p{i + 1}" }}]' for i in range(8)) + '\np8 = [{ op = "blur" }]'
     recipe = from_text(f'[define]\n{define}\n{STEPS}use = "p0"\n{RESIZE}', "x")
-    assert [step["op"] for step in recipe.draw(0, "k", HR, 4)] == ["blur", "resize"]
+    assert [step["op"] for step in steps_of(recipe, 0, "k", HR, 4)] == ["blur", "resize"]
     nine = [", ".join([f'{{ use = "p{i + 1}" }}'] * 9) for i in range(9)]
     bomb = "\n".join(f"p{i} = [{one}]" for i, one in enumerate(nine))
     with pytest.raises(UserError, match="operations"):
@@ -719,7 +724,7 @@ def test_a_part_that_is_used_may_have_a_probability():
     soft = '[{ op = "blur" }, { op = "blur", kind = "sinc" }]'
     text = f'[define]\nsoft = {soft}\n{STEPS}use = "soft"\nprob = 0.5\n{RESIZE}'
     recipe = from_text(text, "x")
-    counts = Counter(len(each([recipe.draw(0, str(i), HR, 4)], "blur")) for i in range(400))
+    counts = Counter(len(each([steps_of(recipe, 0, str(i), HR, 4)], "blur")) for i in range(400))
     assert set(counts) == {0, 2}
     often(counts[2], 0.5)
 
@@ -747,7 +752,7 @@ def test_expressions_hold_for_the_scale_that_is_left_too(sigma):
 
     def check_and_draw():
         recipe.check(4)
-        recipe.draw(0, "k", HR, 4)
+        steps_of(recipe, 0, "k", HR, 4)
 
     with pytest.raises(UserError, match="sigma"):
         check_and_draw()

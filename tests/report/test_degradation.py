@@ -58,7 +58,7 @@ def charts(html):
 
 
 def plans(dataset):
-    return [json.loads(record.detail["plan"]) for record in read_manifest(dataset)]
+    return [json.loads(record.detail["plan"])["steps"] for record in read_manifest(dataset)]
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +117,8 @@ def test_bars_count_every_name(degraded, page):
 
 def test_what_was_drawn_stands_under_each_card_and_sample(degraded, page):
     for record in read_manifest(degraded):
-        told = read_plan(record).told
-        assert len(told) == len(json.loads(record.detail["plan"]))
+        told = read_plan(record).described
+        assert len(told) == len(json.loads(record.detail["plan"])["steps"])
         for text in told:
             assert page.texts.count(text) >= 2  # in the lists of the card and the sample
     assert "Captions leave out the steps that all images have: sharpen 0.5, radius 51 px" in page.text
@@ -145,7 +145,7 @@ def test_a_pairs_page_has_the_plan_as_a_table(degraded, report):
     for record in read_manifest(degraded):
         one = Page(report.parent / page_name(record.key))
         rows = re.findall(r"<tr><td>(\d+)</td>(.*?)</tr>", one.html.split('class="steps"')[1], re.S)
-        plan = json.loads(record.detail["plan"])
+        plan = json.loads(record.detail["plan"])["steps"]
         assert [int(number) for number, _ in rows] == list(range(1, len(plan) + 1))
         for (_, cells), step in zip(rows, plan, strict=True):
             for name, value in step.items():

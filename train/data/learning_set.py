@@ -35,7 +35,9 @@ class LearningSet:
     left_out: dict[str, int]
 
 
-def learning_set(split: Split, folder: Path, patch: int, say: Say = lambda text: None) -> LearningSet:
+def learning_set(
+    split: Split, folder: Path, patch: int, say: Say = lambda text: None, needed: int | None = None
+) -> LearningSet:
     """What of a split's training pairs can and may be learned from.
 
     Args:
@@ -43,6 +45,7 @@ def learning_set(split: Split, folder: Path, patch: int, say: Say = lambda text:
         folder: of decoded images.
         patch: side of the LR crop, px.
         say: receives lines for the user.
+        needed: side that LR needs for such a crop, px, where a recipe cleans HR up; default `patch`.
 
     Raises:
         UserError: an image does not decode, HR is not `scale` times LR, or nothing is left.
@@ -51,18 +54,21 @@ def learning_set(split: Split, folder: Path, patch: int, say: Say = lambda text:
     lr = decoded([p.lr for p in pairs], folder, say, hashes=[p.lr_sha256 for p in pairs])
     hr = decoded([p.hr for p in pairs], folder, say, hashes=[p.hr_sha256 for p in pairs])
     check_sizes([pair.key for pair in pairs], lr, hr, scale=split.scale)
-    places = large_enough(lr, patch)
+    needed = patch if needed is None else needed
+    places = large_enough(lr, needed)
     if not places:
         largest = max(min(one.shape[:2]) for one in lr)
         all_of = f"all {len(lr)} LR images are" if len(lr) > 1 else "its only LR image is"
-        raise UserError(
-            pairs[0].lr.parent,
-            f"{all_of} smaller than the patch of {patch}",
-            f"use --patch {largest} or less",
-        )
+        problem, remedy = f"{all_of} smaller than the patch of {patch}", f"use --patch {largest} or less"
+        if needed > patch:
+            problem = (
+                f"{all_of} smaller than the {needed} px that a patch of {patch} needs before the clean-up"
+            )
+            remedy = "use a smaller --patch, or a recipe without [hr] cleanup"
+        raise UserError(pairs[0].lr.parent, problem, remedy)
     left_out = dict(split.left_out)
     if len(places) < len(pairs):
-        left_out[SMALL.format(patch=patch)] = len(pairs) - len(places)
+        left_out[SMALL.format(patch=needed)] = len(pairs) - len(places)
     small = of_pairs([pairs[i] for i in places] + list(split.held), folder, lambda pair: _hr(pair, folder))
     held = [small[pair.hr_sha256] for pair in split.held if pair.hr_sha256 in small]
     alike = like_any(stacked([small[pairs[i].hr_sha256] for i in places]), stacked(held))

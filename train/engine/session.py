@@ -16,13 +16,15 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from realdeg.degrade.resolved import ResolvedRecipe
 from realdeg.errors import UserError
 from realdeg.guard import locked
+from realdeg.noise.structure import doubt
 from realdeg.records import fingerprint
 from realdeg.settings import to_mapping, write_run
 from train.data.batches import Crops, to_device
 from train.data.cache import cache_folder
-from train.data.degraded import DegradedCrops
+from train.data.degraded import DegradedCrops, source_patch
 from train.data.learned import note_learned
 from train.data.learning_set import UNMEASURABLE, LearningSet, learning_set, measurable
 from train.data.pairs import Pair, Split, counted, read_split
@@ -42,7 +44,7 @@ S = TypeVar("S", bound=RunSettings)
 Nets = Mapping[str, nn.Module]
 Step = Callable[[int, Any], Mapping[str, "Tensor | float"]]
 ELSEWHERE = frozenset(
-    ("out", "data", "extra", "cache", "device", "track", "vgg_weights", "trust_weights")
+    ("out", "data", "extra", "cache", "device", "tensorboard", "vgg_weights", "trust_weights")
 )  # where, not what
 
 
@@ -178,7 +180,7 @@ class Session(Generic[S]):
                 functools.partial(averaged, stage), batches=source or self.source, parts=parts,
                 out=self.out, steps=stage.steps, about=stored, check_every=s.check_every,
                 check=checker(chosen, stage.model(shown), self.folder) if chosen else None,
-                save_every=s.save_every, log_every=s.log_every, track=s.track, what=stage.what,
+                save_every=s.save_every, log_every=s.log_every, track=s.tensorboard, what=stage.what,
                 quiet=self.quiet, ranks=self.ranks,
             )  # fmt: skip
         return self.out
@@ -294,14 +296,19 @@ def _prepared(
     if machine.device.type == "cpu":
         hold_memory()
     folder = cache_folder(data, s.cache)
+    made_with = _recipe(s, split.scale)
+    cleanup = made_with.recipe.cleanup if made_with else 1
+    noise = made_with.noise_file if made_with else None
+    if noise and (line := doubt(noise.pool(), noise.path)):
+        say(line)
     with ranks.first_alone():
-        learned = learning_set(split, folder, s.patch, say)
+        learned = learning_set(split, folder, s.patch, say, source_patch(s.patch, split.scale, cleanup))
     pairs = learned.pairs
     keys = tuple(pair.key for pair in pairs)
     crops = Crops(
         keys, learned.lr, learned.hr, split.scale, s.patch, s.batch, s.seed, ranks.share(s.batch)
     )  # fmt: skip
-    source, recipe = _source(s, split.scale, crops, machine.device.type)
+    source, recipe = _source(s, made_with, crops, machine.device.type)
     images = [pair.hr_sha256 for pair in pairs]
     if s.recipe is None:
         images += [pair.lr_sha256 for pair in pairs]
@@ -327,13 +334,21 @@ def _prepared(
     )  # fmt: skip
 
 
-def _source(s: RunSettings, scale: int, crops: Crops, device: str) -> tuple[Callable[[int], Any], list[str]]:
-    """Where batches come from, and what of it a resumed run must find again."""
+def _recipe(s: RunSettings, scale: int) -> ResolvedRecipe | None:
+    """The recipe that LR is made by on the way, with its pools."""
     if s.recipe is None:
-        return crops, []
-    from realdeg.degrade.resolved import given
+        return None
+    from realdeg.degrade.resolved import resolve
     from realdeg.degrade.settings import DegradeSettings
 
-    made_with = given(DegradeSettings(scale, s.kernel_pool, s.noise_pool, s.seed, s.recipe))
+    return resolve(DegradeSettings(scale, s.kernel_pool, s.noise_pool, s.seed, s.recipe))
+
+
+def _source(
+    s: RunSettings, made_with: ResolvedRecipe | None, crops: Crops, device: str
+) -> tuple[Callable[[int], Any], list[str]]:
+    """Where batches come from, and what of it a resumed run must find again."""
+    if made_with is None:
+        return crops, []
     source = DegradedCrops(crops, made_with, grouped=device != "cpu", jpeg_model=s.jpeg == "model")
     return source, [s.jpeg, *(str(value) for value in made_with.identity().values())]

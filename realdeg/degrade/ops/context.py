@@ -1,7 +1,7 @@
 """Drawing a plan: what an operation of a recipe is, and what it may look at while it draws.
 
-Drawing is apart from applying. Operations append plain dictionaries of numbers to a plan; the plan is the
-provenance of an image, and is all that applying needs (`realdeg.degrade.apply`).
+Drawing is apart from applying. Operations append steps (`realdeg.degrade.ops.step`) with every number; these
+are the provenance of an image, and all that applying needs.
 """
 
 from __future__ import annotations
@@ -12,17 +12,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from realdeg.degrade.ops.distribution import Law, LawError, Names, draw, ends, parse, parse_names
+from realdeg.degrade.ops.distribution import (
+    Distribution,
+    Names,
+    RecipeError,
+    draw,
+    parse,
+    parse_names,
+    support,
+)
+from realdeg.degrade.ops.light import Light
+from realdeg.degrade.ops.step import Size, Step
 from realdeg.errors import UserError
 from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.seeds import seed_of, stream
 
-Step = dict[str, Any]
-Plan = list[Step]
-
 
 @dataclass
-class Drawing:
+class DrawContext:
     """A plan being drawn for one image.
 
     Attributes:
@@ -45,14 +52,14 @@ class Drawing:
     key: str
     group: str
     scale: int
-    size: tuple[int, int]
-    lr_size: tuple[int, int]
+    size: Size
+    lr_size: Size
     kernels: KernelPool | None = None
     noises: NoisePool | None = None
     border: str = "symmetric"
     linear: bool = False
     grey: bool = False
-    steps: Plan = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     s: float = 0.0
     in_linear: bool = False
 
@@ -72,10 +79,8 @@ class Drawing:
         """Append a step; `encoded`: it means sRGB values in any light (codecs, stored noise)."""
         linear = self.linear and not encoded
         if linear != self.in_linear:
-            self.steps.append({"op": "light", "to": "linear" if linear else "gamma"})
+            self.steps.append(Light(to="linear" if linear else "gamma"))
             self.in_linear = linear
-        if step.get("border") == "symmetric":
-            del step["border"]
         self.steps.append(step)
 
 
@@ -91,13 +96,14 @@ class Op:
 
     op: ClassVar[str]
 
-    prob: Law = field(
-        default_factory=lambda: parse(1), metadata={"low": 0.0, "high": 1.0, "law": True, "fixed": True}
+    prob: Distribution = field(
+        default_factory=lambda: parse(1),
+        metadata={"low": 0.0, "high": 1.0, "distribution": True, "fixed": True},
     )
     name: str = field(default="", metadata={"text": True})
     scales: tuple[int, ...] = field(default=(), metadata={"whole": True})
 
-    def draw(self, d: Drawing, place: str) -> None:
+    def draw(self, d: DrawContext, place: str) -> None:
         """Decide whether the operation happens, and let it append its steps.
 
         Raises:
@@ -108,7 +114,7 @@ class Op:
         if d.s != d.scale:  # numbers in s were checked at the scale of the start
             try:
                 self.check(d.s)
-            except LawError as error:
+            except RecipeError as error:
                 problem = f"{place}: at the scale {d.s:g} that is left, {error}"
                 raise UserError(d.key, problem, "mend the recipe") from None
         if d.structure(f"{place}:prob").random() < self.prob_at(d.s):
@@ -116,9 +122,9 @@ class Op:
 
     def prob_at(self, s: float) -> float:
         """The probability, a fixed number or an expression in s."""
-        return ends(self.prob, s)[0]
+        return support(self.prob, s)[0]
 
-    def steps(self, d: Drawing, place: str) -> None:
+    def steps(self, d: DrawContext, place: str) -> None:
         """Append what is drawn to `d`."""
         raise NotImplementedError
 
@@ -144,29 +150,31 @@ class Op:
         """Refuse numbers that no operation can use.
 
         Raises:
-            LawError: names the setting.
+            RecipeError: names the setting.
         """
         for one in fields(self):
             value, meta = getattr(self, one.name), one.metadata
-            if not meta.get("law") or value is None:
+            if not meta.get("distribution") or value is None:
                 continue
             try:
-                low, high = ends(value, float(scale))
-            except (LawError, ArithmeticError, ValueError) as error:
-                raise LawError(f"{one.name}: {error}") from None
+                low, high = support(value, float(scale))
+            except (RecipeError, ArithmeticError, ValueError) as error:
+                raise RecipeError(f"{one.name}: {error}") from None
             if low < meta.get("low", -np.inf) or high > meta.get("high", np.inf):
                 limits = [f"{word} {meta[name]:g}" for name, word in LIMITS if name in meta]
-                raise LawError(f"{one.name}: from {low:g} to {high:g}, but {' and '.join(limits)} is meant")
+                raise RecipeError(
+                    f"{one.name}: from {low:g} to {high:g}, but {' and '.join(limits)} is meant"
+                )
 
 
 LIMITS = (("low", "at least"), ("high", "at most"))
 
 
 def number(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A field of an operation: a law of numbers."""
+    """A field of an operation: a distribution of numbers."""
     limits = {name: value for name, value in (("low", low), ("high", high)) if value is not None}
     made = None if default is None else parse(default)
-    return field(default=made, metadata={"law": True, "help": help, "plain": default, **limits})
+    return field(default=made, metadata={"distribution": True, "help": help, "plain": default, **limits})
 
 
 def names(known: Sequence[str], default: Any, help: str) -> Any:
@@ -190,9 +198,9 @@ def flag(default: bool, help: str) -> Any:
     return field(default=default, metadata={"flag": True, "help": help, "plain": default})
 
 
-def value_of(law: Law, d: Drawing, rng: np.random.Generator) -> float:
-    """One number of a law at the scale that is left."""
-    return draw(law, rng, d.s)
+def value_of(distribution: Distribution, d: DrawContext, rng: np.random.Generator) -> float:
+    """One number of a distribution at the scale that is left."""
+    return draw(distribution, rng, d.s)
 
 
 def name_of(choice: Names, rng: np.random.Generator) -> str:
@@ -200,6 +208,6 @@ def name_of(choice: Names, rng: np.random.Generator) -> str:
     return choice.draw(rng)
 
 
-def missing_pool(what: str, d: Drawing) -> UserError:
+def missing_pool(what: str, d: DrawContext) -> UserError:
     """The error of an operation whose pool is not there."""
     return UserError(d.key, f"the recipe draws from a {what} pool", f"give --{what}-pool")

@@ -37,7 +37,7 @@ RANGES = ("uniform", "integers", "odd", "log10", "sqrt", "reciprocal")
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
-class LawError(ValueError):
+class RecipeError(ValueError):
     """What is wrong with a value of a recipe, for a message that names its place."""
 
 
@@ -72,7 +72,7 @@ class Range:
             return float(first + 2 * min(math.floor(u * count), count - 1))
         return self._turned(low + u * (high - low))
 
-    def ends(self, s: float) -> tuple[float, float]:
+    def support(self, s: float) -> tuple[float, float]:
         """Smallest and largest number that can be drawn; the wrong way round where the range is."""
         low, high = self.low.at(s), self.high.at(s)
         if self.kind == "reciprocal":
@@ -88,59 +88,59 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Either:
-    """One of several laws, with cumulative weights."""
+class Mixture:
+    """One of several distributions, with cumulative weights."""
 
-    laws: tuple[Number | Range | Either, ...]
+    parts: tuple[Number | Range | Mixture, ...]
     cumulative: tuple[float, ...]
 
 
-Law = Number | Range | Either
+Distribution = Number | Range | Mixture
 
 
-def parse(value: Any) -> Law:
-    """A law from what stands in a recipe.
+def parse(value: Any) -> Distribution:
+    """A distribution from what stands in a recipe.
 
     Raises:
-        LawError: it cannot be understood; says why.
+        RecipeError: it cannot be understood; says why.
     """
     if isinstance(value, bool):
-        raise LawError("a number is meant")
+        raise RecipeError("a number is meant")
     if isinstance(value, int | float | str):
         return _number(value)
     if isinstance(value, list):
         return _range("uniform", value)
     if isinstance(value, dict):
         return _table(value)
-    raise LawError(f"{value!r} is no number, range or choice")
+    raise RecipeError(f"{value!r} is no number, range or choice")
 
 
-def draw(law: Law, rng: np.random.Generator, s: float) -> float:
-    """One number of a law, rounded to six digits behind the point, or behind its first digit if below 1."""
-    if isinstance(law, Either):
-        return draw(law.laws[pick(law.cumulative, rng)], rng, s)
-    value = law.at(s) if isinstance(law, Number) else law.draw(rng, s)
+def draw(distribution: Distribution, rng: np.random.Generator, s: float) -> float:
+    """One number, rounded to six digits behind the point, or behind its first digit if below 1."""
+    if isinstance(distribution, Mixture):
+        return draw(distribution.parts[pick(distribution.cumulative, rng)], rng, s)
+    value = distribution.at(s) if isinstance(distribution, Number) else distribution.draw(rng, s)
     return float(f"{value:.{DIGITS}e}") if abs(value) < 1 else round(float(value), DIGITS)
 
 
-def ends(law: Law, s: float) -> tuple[float, float]:
-    """Smallest and largest number that a law can give at scale s.
+def support(distribution: Distribution, s: float) -> tuple[float, float]:
+    """Smallest and largest number that a distribution can give at scale s.
 
     Raises:
-        LawError: a range that ends before it begins, or holds no number.
+        RecipeError: a range that ends before it begins, or holds no number.
     """
-    if isinstance(law, Either):
-        parts = [ends(one, s) for one in law.laws]
-        return min(low for low, _ in parts), max(high for _, high in parts)
-    if isinstance(law, Number):
-        return law.at(s), law.at(s)
-    low, high = law.ends(s)
+    if isinstance(distribution, Mixture):
+        ends = [support(one, s) for one in distribution.parts]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+    if isinstance(distribution, Number):
+        return distribution.at(s), distribution.at(s)
+    low, high = distribution.support(s)
     if not low <= high:
-        raise LawError(f"range [{low:g}, {high:g}] ends before it begins")
-    if law.kind == "odd" and (math.ceil(low) | 1) > high:
-        raise LawError(f"no odd number in [{low:g}, {high:g}]")
-    if law.kind == "integers" and (low != int(low) or high != int(high)):
-        raise LawError(f"integers from {low:g} to {high:g}: whole numbers are meant")
+        raise RecipeError(f"range [{low:g}, {high:g}] ends before it begins")
+    if distribution.kind == "odd" and (math.ceil(low) | 1) > high:
+        raise RecipeError(f"no odd number in [{low:g}, {high:g}]")
+    if distribution.kind == "integers" and (low != int(low) or high != int(high)):
+        raise RecipeError(f"integers from {low:g} to {high:g}: whole numbers are meant")
     return low, high
 
 
@@ -166,7 +166,7 @@ def parse_names(value: Any, known: Sequence[str]) -> Names:
     """A choice among known names: "a", ["a", "b"] (equally often), or { a = 0.7, b = 0.3 }.
 
     Raises:
-        LawError: an unknown name (with the nearest known one), or no choice at all.
+        RecipeError: an unknown name (with the nearest known one), or no choice at all.
     """
     if isinstance(value, Mapping):
         names, weights = list(value), list(value.values())
@@ -175,7 +175,7 @@ def parse_names(value: Any, known: Sequence[str]) -> Names:
         weights = [1] * len(names)
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise LawError(f"{name!r} is unknown; {suggest(str(name), known)}")
+            raise RecipeError(f"{name!r} is unknown; {suggest(str(name), known)}")
     return Names(tuple(names), _cumulative(weights, len(names)))
 
 
@@ -187,16 +187,16 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 def _number(value: int | float | str) -> Number:
     if isinstance(value, int) and abs(value) > 1e300:
-        raise LawError("a whole number of usual size is meant")
+        raise RecipeError("a whole number of usual size is meant")
     text = value.strip() if isinstance(value, str) else repr(value)
     if len(text) > LONGEST:
-        raise LawError(f"{_short(text)} is no number, nor an expression in s of at most {LONGEST} letters")
+        raise RecipeError(f"{_short(text)} is no number, nor an expression in s of at most {LONGEST} letters")
     try:
         result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
     except (SyntaxError, ArithmeticError, RecursionError, MemoryError):
-        raise LawError(f"{_short(text)} is no number, nor an expression in s") from None
+        raise RecipeError(f"{_short(text)} is no number, nor an expression in s") from None
     if not math.isfinite(result):
-        raise LawError(f"{_short(text)} is not finite")
+        raise RecipeError(f"{_short(text)} is not finite")
     return Number(text)
 
 
@@ -209,34 +209,34 @@ def _evaluate(node: ast.expr, s: float) -> float:
         return -_evaluate(node.operand, s)
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         return OPERATORS[type(node.op)](_evaluate(node.left, s), _evaluate(node.right, s))
-    raise LawError(f"{_short(ast.unparse(node))}: only numbers, s, pi, + - * / and brackets are meant")
+    raise RecipeError(f"{_short(ast.unparse(node))}: only numbers, s, pi, + - * / and brackets are meant")
 
 
 def _range(kind: str, value: Any) -> Range:
     if not isinstance(value, list) or len(value) != 2:
-        raise LawError(f"{value!r}: a range is [low, high]")
+        raise RecipeError(f"{value!r}: a range is [low, high]")
     if any(isinstance(end, bool) or not isinstance(end, int | float | str) for end in value):
-        raise LawError(f"{value!r}: a range has two numbers")
+        raise RecipeError(f"{value!r}: a range has two numbers")
     return Range(kind, _number(value[0]), _number(value[1]))
 
 
-def _table(value: dict[str, Any]) -> Law:
+def _table(value: dict[str, Any]) -> Distribution:
     kinds = (*RANGES[1:], "choice", "either")
     named = [name for name in value if name != "weights"]
     if len(named) != 1 or named[0] not in kinds:
         unknown = [name for name in named if name not in kinds]
         if unknown:
-            raise LawError(f"{unknown[0]!r} is unknown; {suggest(unknown[0], kinds)}")
-        raise LawError(f"one of {', '.join(kinds)} is meant")
+            raise RecipeError(f"{unknown[0]!r} is unknown; {suggest(unknown[0], kinds)}")
+        raise RecipeError(f"one of {', '.join(kinds)} is meant")
     kind, content = named[0], value[named[0]]
     if kind not in ("choice", "either"):
         if "weights" in value:
-            raise LawError(f"{kind} takes no weights")
+            raise RecipeError(f"{kind} takes no weights")
         return _range(kind, content)
     if not isinstance(content, list) or not content:
-        raise LawError(f"{kind} takes a list")
-    laws = tuple(_number(one) if kind == "choice" else parse(one) for one in content)
-    return Either(laws, _cumulative(value.get("weights", [1] * len(laws)), len(laws)))
+        raise RecipeError(f"{kind} takes a list")
+    parts = tuple(_number(one) if kind == "choice" else parse(one) for one in content)
+    return Mixture(parts, _cumulative(value.get("weights", [1] * len(parts)), len(parts)))
 
 
 def _cumulative(weights: Any, count: int) -> tuple[float, ...]:
@@ -245,7 +245,7 @@ def _cumulative(weights: Any, count: int) -> tuple[float, ...]:
         for w in weights
     )
     if not good or len(weights) != count or sum(weights) <= 0:
-        raise LawError(f"{count} weights of 0 or more are meant, and not all 0")
+        raise RecipeError(f"{count} weights of 0 or more are meant, and not all 0")
     return tuple(accumulate(float(w) for w in weights))
 
 

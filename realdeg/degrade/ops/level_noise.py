@@ -8,18 +8,25 @@ NumPy and torch agree.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from realdeg.arraytypes import Array
-from realdeg.degrade.ops.context import Step
+from realdeg.arraytypes import Array, Image
+from realdeg.degrade.ops.step import Pools, Size, Step, part
+from realdeg.degrade.ops.words import format_amount
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_float
 from realdeg.imaging.noise import bits
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import fingerprint
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TONES = round(256 / INTENSITY_BIN)
 RAMP = 8  # px over which neighbouring patches are mixed
@@ -54,22 +61,22 @@ class LevelNoise:
     digest: str
     _laid: dict[int, Array] = field(default_factory=dict, init=False, repr=False)
 
-    def field(self, step: Step, size_hw: tuple[int, int], tone: int) -> Array:
+    def field(self, step: InjectByLevel, size_hw: Size, tone: int) -> Array:
         """Noise of one tone over an image: of variance 1, times the strength of the patch that was drawn.
 
         Args:
-            step: "inject" with match "level".
+            step: says how strong, and where patches are laid.
             size_hw: of the image.
             tone: 0 to 7, of brightness 16, 48 ... 240.
 
         Returns:
             (h, w, 3) float32.
         """
-        anchor = self.pool.index_of(step["noise"], step["noise_sha"])
+        anchor = self.pool.index_of(step.noise, step.noise_sha)
         near = self._near(tone, float(self.strength[anchor]))
         stride, (height, width) = self.side - RAMP, size_hw
         rows, columns = tiles_over(height, stride), tiles_over(width, stride)
-        drawn = bits(int(step["key"], 16) ^ tone, 2 + 3 * rows * columns).astype(np.int64)
+        drawn = bits(int(step.key, 16) ^ tone, 2 + 3 * rows * columns).astype(np.int64)
         top, left = (-(RAMP + int(one * stride >> 16)) for one in drawn[:2])
         drawn = drawn[2:].reshape(rows, columns, 3)
         laid = np.zeros((rows * stride + RAMP, columns * stride + RAMP, 3), np.float32)
@@ -159,42 +166,109 @@ def _window(side: int) -> Array:
     return result
 
 
-def matched(image: Array, step: Step, noises: NoisePool | None) -> Array:
-    """The noise that a step adds to an image.
+@dataclass(frozen=True, kw_only=True)
+class InjectByLevel(Step):
+    """Add noise of a pool by the brightness of the image.
 
-    Args:
-        image: (h, w, 3) float32 in [0, 1].
-        step: "inject" with match "level".
-        noises: the pool it was drawn from.
-
-    Returns:
-        (h, w, 3) float32.
-
-    Raises:
-        UserError: another pool, or one that does not tell its brightness.
+    `noise`, `noise_sha`: the patch that says how strong; `pool_sha`: content of the whole pool; `key`: of
+    where patches are laid; `amount`: factor on the noise.
     """
-    levels = checked(step, noises)
-    place = np.clip(image.mean(2) * np.float32(255 / INTENSITY_BIN) - np.float32(0.5), 0, TONES - 1)
-    noise = np.zeros_like(image)
-    for tone in np.flatnonzero(np.bincount(np.r_[np.floor(place), np.ceil(place)].astype(int).ravel())):
-        weight = np.cos(np.float32(np.pi / 2) * np.minimum(np.abs(place - np.float32(tone)), 1))
-        noise += weight[..., None] * levels.field(step, image.shape[:2], int(tone))
-    sigma = [np.sqrt(np.interp(255 * image[..., c], KNOTS, levels.law.variance[c])) for c in range(3)]
-    noise *= np.stack(sigma, -1).astype(np.float32) * np.float32(step.get("amount", 1) / 255)
-    return noise
 
+    op: ClassVar[str] = "inject"
 
-def checked(step: Step, noises: NoisePool | None) -> LevelNoise:
-    """The pool of a step, by its brightness.
+    noise: str = part()
+    noise_sha: str = part()
+    match: str = part(default="level", known=("level",), stated=True)
+    pool_sha: str = part()
+    key: str = part(hexadecimal=True)
+    amount: float = part("amount", default=1, low=0)
 
-    Raises:
-        UserError: it is missing, has other content than that which was drawn from, or tells no brightness.
-    """
-    remedy = "give the pool that the plan was drawn from"
-    if noises is None:
-        raise UserError(step["noise"], "noise patch is not in the pool", "give the noise pool")
-    noises.index_of(step["noise"], step["noise_sha"])
-    levels = level_noise(noises)
-    if levels.digest != step["pool_sha"]:
-        raise UserError(step["noise"], "the noise pool has other content than the one drawn from", remedy)
-    return levels
+    def apply(self, image: Image, pools: Pools) -> Image:
+        """In float32."""
+        image = to_float(image)
+        return image + self.added(image, pools)
+
+    def added(self, image: Image, pools: Pools) -> Image:
+        """The noise alone.
+
+        Args:
+            image: (h, w, 3) float32 in [0, 1].
+            pools: with that which it was drawn from.
+
+        Returns:
+            (h, w, 3) float32.
+
+        Raises:
+            UserError: another pool, or one that does not tell its brightness.
+        """
+        levels = self.levels(pools)
+        place = np.clip(image.mean(2) * np.float32(255 / INTENSITY_BIN) - np.float32(0.5), 0, TONES - 1)
+        noise = np.zeros_like(image)
+        for tone in np.flatnonzero(np.bincount(np.r_[np.floor(place), np.ceil(place)].astype(int).ravel())):
+            weight = np.cos(np.float32(np.pi / 2) * np.minimum(np.abs(place - np.float32(tone)), 1))
+            noise += weight[..., None] * levels.field(self, image.shape[:2], int(tone))
+        sigma = [np.sqrt(np.interp(255 * image[..., c], KNOTS, levels.law.variance[c])) for c in range(3)]
+        noise *= np.stack(sigma, -1).astype(np.float32) * np.float32(self.amount / 255)
+        return noise
+
+    def levels(self, pools: Pools) -> LevelNoise:
+        """The pool, by its brightness.
+
+        Raises:
+            UserError: it is missing, has other content than that which was drawn from, or tells no
+                brightness.
+        """
+        if pools.noises is None:
+            raise UserError(self.noise, "noise patch is not in the pool", "give the noise pool")
+        pools.noises.index_of(self.noise, self.noise_sha)
+        levels = level_noise(pools.noises)
+        if levels.digest != self.pool_sha:
+            problem = "the noise pool has other content than the one drawn from"
+            raise UserError(self.noise, problem, "give the pool that the plan was drawn from")
+        return levels
+
+    @classmethod
+    def apply_batch(cls, images: Tensor, steps: Sequence[Self], pools: Pools) -> Tensor:
+        """Patches are laid on the processor."""
+        import torch
+
+        from realdeg.imaging import batched
+
+        levels, size = steps[0].levels(pools), (images.shape[-2], images.shape[-1])
+        place = (images.mean(1, keepdim=True) * (255 / INTENSITY_BIN) - 0.5).clamp(0, TONES - 1)
+        noise = torch.zeros_like(images)
+        for tone in range(TONES):
+            fields = np.stack([levels.field(step, size, tone) for step in steps])
+            weight = ((place - tone).abs().clamp(max=1) * (np.pi / 2)).cos()
+            noise = noise + weight * torch.from_numpy(fields).to(images.device).permute(0, 3, 1, 2)
+        law = torch.from_numpy(levels.law.variance).to(images).expand(len(images), 3, -1)
+        variance = batched.interpolated(255 * images, KNOTS.tolist(), law)
+        amount = images.new_tensor([step.amount / 255 for step in steps])[:, None, None, None]
+        return images + noise * variance.sqrt() * amount
+
+    def together(self) -> tuple[object, ...]:
+        """The pool."""
+        return (self.pool_sha,)
+
+    def describe(self, before: Size | None = None) -> str:
+        """The patch that says how strong."""
+        return f"noise by brightness, as strong as patch {self.noise}{format_amount(self.amount)}"
+
+    @property
+    def title(self) -> str:
+        """As all patches."""
+        return "noise patch"
+
+    @property
+    def short(self) -> str:
+        """As all patches."""
+        return "patch"
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The patch that says how strong."""
+        yield "noise", "patches by brightness"
+        yield "noise patches drawn", self.noise
+
+    def manifest(self) -> dict[str, Any]:
+        """The patch that says how strong."""
+        return {"noise": self.noise, "noise_sha": self.noise_sha}

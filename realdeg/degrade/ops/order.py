@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from realdeg.degrade.ops.context import Drawing, Op
-from realdeg.degrade.ops.distribution import LawError, pick
+from realdeg.degrade.ops.context import DrawContext, Op
+from realdeg.degrade.ops.distribution import RecipeError, pick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Sequence(Op):
 
     inner: tuple[Op, ...] = ()
 
-    def steps(self, d: Drawing, place: str) -> None:
+    def steps(self, d: DrawContext, place: str) -> None:
         """The steps of its parts."""
         draw_all(self.inner, d, place)
 
@@ -35,7 +35,7 @@ class Shuffle(Sequence):
 
     keep_order: tuple[str, ...] = ()
 
-    def steps(self, d: Drawing, place: str) -> None:
+    def steps(self, d: DrawContext, place: str) -> None:
         """The steps of its parts, shuffled."""
         rng = d.structure(place)
         order = list(range(len(self.inner)))
@@ -57,7 +57,7 @@ class Shuffle(Sequence):
         known = {part.name for part in self.inner if part.name}
         for name in self.keep_order:
             if name not in known:
-                raise LawError(f"keep_order: no step has the name {name!r}")
+                raise RecipeError(f"keep_order: no step has the name {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class OneOf(Op):
     branches: tuple[tuple[Op, ...], ...] = ()
     cumulative: tuple[float, ...] = ()
 
-    def steps(self, d: Drawing, place: str) -> None:
+    def steps(self, d: DrawContext, place: str) -> None:
         """The steps of the branch that is drawn."""
         branch = pick(self.cumulative, d.structure(place))
         draw_all(self.branches[branch], d, f"{place}/{branch}")
@@ -80,7 +80,7 @@ class OneOf(Op):
             yield from branch
 
 
-def draw_all(ops: tuple[Op, ...], d: Drawing, place: str) -> None:
+def draw_all(ops: tuple[Op, ...], d: DrawContext, place: str) -> None:
     """Draw operations one after the other."""
     for op, where in zip(ops, numbered(ops, place), strict=True):
         op.draw(d, where)

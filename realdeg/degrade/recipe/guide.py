@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from realdeg.degrade.ops.context import Op
-from realdeg.degrade.recipe.recipe import OPS
+from realdeg.degrade.ops.registry import OPS
 
 COMMON = {
     "prob": ("1", "Probability that the operation happens."),

@@ -1,54 +1,42 @@
 """Recipes of degradation: a TOML file with every operation, range, probability and order; checked, drawn.
 
-A recipe is a value. `Recipe.draw` makes the plan of one image, a list of plain dictionaries, which
+A recipe is a value. `Recipe.draw` makes the plan of one image (`realdeg.degrade.plan`), which
 `realdeg.degrade.apply.image` applies to an image and `realdeg.degrade.apply.batch` to a batch of tensors.
+Called on an image, a recipe does all of it at once.
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from realdeg.degrade.ops.context import Drawing, Op, Plan
-from realdeg.degrade.ops.distribution import LawError, Number, parse, parse_names, suggest
-from realdeg.degrade.ops.blur import Blur, Reduce
-from realdeg.degrade.ops.camera import Camera
-from realdeg.degrade.ops.codec import Codec, Video
-from realdeg.degrade.ops.noise import Inject, Noise
-from realdeg.degrade.ops.order import OneOf, Sequence, Shuffle, draw_all
-from realdeg.degrade.ops.resize import Resize
-from realdeg.degrade.ops.sharpen import Sharpen
-from realdeg.degrade.ops.tone import Tone
+import numpy as np
+
+from realdeg import inputs
+from realdeg.arraytypes import Image
+from realdeg.degrade.apply.image import apply
+from realdeg.degrade.apply.prepare import prepare_hr
+from realdeg.degrade.ops.context import DrawContext, Op
+from realdeg.degrade.ops.distribution import Mixture, Number, RecipeError, parse, parse_names, suggest
+from realdeg.degrade.ops.light import Grey, Light
+from realdeg.degrade.ops.noise import InjectOp
+from realdeg.degrade.ops.order import Sequence, draw_all
+from realdeg.degrade.ops.registry import OPS
+from realdeg.degrade.plan import Plan, size_in_words
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.imaging.border import BORDERS
+from realdeg.imaging.depth import to_float
+from realdeg.inputs import ImageLike, PathLike
+from realdeg.io.save import to_uint
 from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.records import fingerprint
-
-OPS: dict[str, type[Op]] = {
-    kind.op: kind
-    for kind in (
-        Blur,
-        Reduce,
-        Resize,
-        Noise,
-        Inject,
-        Codec,
-        Video,
-        Camera,
-        Sharpen,
-        Tone,
-        Sequence,
-        Shuffle,
-        OneOf,
-    )
-}
 
 COLOURS = ("gamma", "linear")
 KEYS = ("name", "about", "source", "colour", "border", "hr", "define", "steps")
@@ -56,6 +44,26 @@ LARGEST = 128 << 10  # letters of a file: Real-ESRGAN's has 3 kB
 LONGEST = 2000  # letters of a line: a name of many parts takes tomllib the square of their number
 MAX_DEPTH = 12
 MAX_OPS = 2000  # with all that `use` brings in: no recipe needs them, and a bomb would
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A pair, and how it was made; unpacks as `lr, plan`.
+
+    Attributes:
+        lr: (h, w, 3) of the source's type.
+        hr: (s h, s w, 3) what LR was made of: the source after the recipe's clean-up, cut to whole LR pixels.
+        plan: what was done to HR.
+    """
+
+    lr: Image
+    hr: Image
+    plan: Plan
+
+    def __iter__(self) -> Iterator[Any]:
+        """LR and the plan."""
+        yield self.lr
+        yield self.plan
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class Recipe:
     def by_level(self) -> bool:
         """Whether noise of a pool is injected by brightness."""
         every = (op for op, _ in _everywhere(self.ops, "steps"))
-        return any(isinstance(op, Inject) and "level" in op.match.names for op in every)
+        return any(isinstance(op, InjectOp) and "level" in op.match.names for op in every)
 
     def without(self, kind: str) -> Recipe:
         """The recipe less its top-level operations of one kind ("inject", say)."""
@@ -122,7 +130,7 @@ class Recipe:
             op.ready()
             try:
                 op.check(scale)
-            except LawError as error:
+            except RecipeError as error:
                 raise _wrong(self.name, f"{where}.{error}") from None
 
     def draw(
@@ -149,26 +157,108 @@ class Recipe:
             grey: HR has no colours; LR then has none either.
 
         Returns:
-            Steps with every number; the last gives an image of LR's size.
+            What to do, with every number; its last step gives an image of LR's size.
 
         Raises:
-            UserError: a pool is missing, or the recipe does not end at LR's size.
+            UserError: HR's size is no multiple of the scale, a pool is missing, or the recipe does not end at
+                LR's size.
         """
         height, width = hr_size
         lr_size = height // scale, width // scale
-        d = Drawing(
+        if min(lr_size) < 1 or hr_size != (lr_size[0] * scale, lr_size[1] * scale):
+            problem = f"HR of {size_in_words(hr_size)} is no multiple of the scale {scale}"
+            raise UserError(key or "HR", problem, "cut it by prepare_hr or mod_crop first")
+        d = DrawContext(
             seed, key, group, scale, hr_size, lr_size, kernels, noises,
             self.border, self.colour == "linear", grey, s=float(scale),
         )  # fmt: skip
         draw_all(self.ops, d, "steps")
         if d.in_linear:
-            d.steps.append({"op": "light", "to": "gamma"})
+            d.steps.append(Light(to="gamma"))
         if grey:
-            d.steps.append({"op": "grey"})
+            d.steps.append(Grey())
         if d.size != lr_size:
             size = f"{d.size[1]}x{d.size[0]} px, LR {lr_size[1]}x{lr_size[0]}"
             raise _wrong(self.name, f"its last step gives {size}", 'end with { op = "resize" }')
-        return d.steps
+        return Plan(tuple(d.steps), hr_size, scale, self.cleanup)
+
+    @classmethod
+    def load(cls, name: PathLike) -> Recipe:
+        """A preset by name, or a recipe file.
+
+        Args:
+            name: "realesrgan", "bsrgan" and so on (`realdeg recipes` lists them), or the path of a TOML file.
+
+        Raises:
+            BadInput: no name and no path.
+            UserError: neither a preset nor a file, or not a recipe.
+
+        Example:
+            >>> import realdeg
+            >>> realdeg.Recipe.load("bicubic").name
+            'bicubic'
+            >>> realdeg.Recipe.load("realesgran")
+            Traceback (most recent call last):
+            ...
+            realdeg.errors.UserError: realesgran: is no preset and no file; did you mean 'realesrgan'?
+        """
+        return read_recipe(inputs.path(name, "name"))
+
+    def __call__(
+        self,
+        image: ImageLike,
+        *,
+        seed: int,
+        key: str = "",
+        scale: int = 4,
+        kernels: KernelPool | None = None,
+        noises: NoisePool | None = None,
+        grey: bool | None = None,
+    ) -> Degraded:
+        """A pair of an image: HR prepared, a plan drawn, and applied.
+
+        The same arguments give the same pair as `realdeg degrade` gives the image of this key.
+
+        Args:
+            image: the source, (H, W, 3) uint8, uint16, or float in [0, 1]; RGB, sRGB-encoded. Grey,
+                `realdeg.Photo`, pictures of Pillow and paths are taken as well.
+            seed: of the run.
+            key: of the image; other keys, other draws.
+            scale: HR size / LR size.
+            kernels, noises: pools, where the recipe draws from any.
+            grey: the image has no colours, so LR gets none; None: as it was given.
+
+        Returns:
+            LR, HR and the plan; unpacks as `lr, plan`. Images are of the source's type (float32 for floats,
+            which are degraded with 16 bits); HR is cut to whole LR pixels.
+
+        Raises:
+            BadInput: an argument that cannot be used.
+            UserError: the recipe is wrong at this scale, the image is too small, or a pool is missing or does
+                not fit.
+
+        Example:
+            >>> import realdeg
+            >>> recipe = realdeg.Recipe.load("realesrgan")
+            >>> lr, plan = recipe("data/sample/clean/chelsea.png", seed=0, key="chelsea", scale=4)
+            >>> lr.shape, plan.hr_size
+            ((75, 112, 3), (300, 448))
+        """
+        seed, scale = inputs.whole(seed, "seed"), inputs.scale(scale)
+        if not isinstance(key, str):
+            raise inputs.BadInput("key", f"is of type {type(key).__name__}", "give a text")
+        self.check(scale)
+        opened = inputs.opened(image, "image")
+        source = inputs.image(opened, "image")
+        colourless = inputs.is_grey(opened) if grey is None else bool(grey)
+        exact = source if source.dtype != np.float32 else to_uint(source, np.uint16)
+        hr = prepare_hr(exact, scale, self.cleanup)
+        size = hr.shape[0], hr.shape[1]
+        plan = self.draw(seed, key, size, scale, kernels=kernels, noises=noises, grey=colourless)
+        lr = apply(plan, hr, kernels=kernels, noises=noises)
+        if source.dtype == np.float32:
+            return Degraded(to_float(lr), to_float(hr), plan)
+        return Degraded(lr, hr, plan)
 
 
 def read_recipe(name: str | Path) -> Recipe:
@@ -223,7 +313,7 @@ def from_text(text: str, where: str) -> Recipe:
             raise _wrong(where, f"{key} {raw[key]!r} is unknown", suggest(str(raw[key]), known))
     try:
         ops = _ops(raw.get("steps"), "steps", _Defined(raw.get("define", {})), 0)
-    except LawError as error:
+    except RecipeError as error:
         raise _wrong(where, str(error)) from None
     does = {key: raw.get(key) for key in KEYS[3:]}
     return Recipe(
@@ -258,20 +348,22 @@ class _Defined:
 
 def _ops(tables: Any, where: str, define: _Defined, depth: int) -> tuple[Op, ...]:
     if not isinstance(tables, list) or not tables:
-        raise LawError(f"{where}: a list of operations is meant")
+        raise RecipeError(f"{where}: a list of operations is meant")
     if depth > MAX_DEPTH:
-        raise LawError(f"{where}: operations inside of operations, {MAX_DEPTH} deep; does `use` use itself?")
+        raise RecipeError(
+            f"{where}: operations inside of operations, {MAX_DEPTH} deep; does `use` use itself?"
+        )
     made: list[Op] = []
     for place, table in enumerate(tables):
         here = f"{where}[{place}]"
         if not isinstance(table, dict):
-            raise LawError(f"{here}: a table with `op` is meant")
+            raise RecipeError(f"{here}: a table with `op` is meant")
         if "use" in table:
             used = table["use"]
             parts = define.parts if isinstance(define.parts, dict) else {}
             if not isinstance(used, str) or used not in parts:
                 remedy = suggest(str(used), list(parts)) if parts else "nothing is"
-                raise LawError(f"{here}: {used!r} is not defined; {remedy}")
+                raise RecipeError(f"{here}: {used!r} is not defined; {remedy}")
             inner = _ops(parts[used], f"define.{used}", define, depth + 1)
             rest = {name: value for name, value in table.items() if name != "use"}
             made += [_of_settings(Sequence, rest, here, {"inner": inner})] if rest else inner
@@ -283,25 +375,25 @@ def _ops(tables: Any, where: str, define: _Defined, depth: int) -> tuple[Op, ...
 def _op(table: dict[str, Any], where: str, define: _Defined, depth: int) -> Op:
     define.left -= 1
     if define.left < 0:
-        raise LawError(f"{where}: more than {MAX_OPS} operations")
+        raise RecipeError(f"{where}: more than {MAX_OPS} operations")
     kind = table.get("op")
     if not isinstance(kind, str) or kind not in OPS:
         if kind is None:
-            raise LawError(f"{where}: op is missing; known: {', '.join(OPS)}")
-        raise LawError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
+            raise RecipeError(f"{where}: op is missing; known: {', '.join(OPS)}")
+        raise RecipeError(f"{where}.op: {kind!r} is unknown; {suggest(str(kind), list(OPS))}")
     where = f"{where} ({kind})"
     values = {name: value for name, value in table.items() if name != "op"}
     known, also = _names_of(OPS[kind])
     for name in values:
         if name not in known and name not in also:
-            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, [*also, *known])}")
+            raise RecipeError(f"{where}: unknown setting {name!r}; {suggest(name, [*also, *known])}")
     made: dict[str, Any] = {}
     if kind in ("sequence", "shuffle"):
         made["inner"] = _ops(values.pop("steps", None), f"{where}.steps", define, depth + 1)
     if kind == "one_of":
         branches = values.pop("branches", None)
         if not isinstance(branches, list) or not branches:
-            raise LawError(f"{where}.branches: a list of lists of operations is meant")
+            raise RecipeError(f"{where}.branches: a list of lists of operations is meant")
         made["branches"] = tuple(
             _ops(branch, f"{where}.branches[{i}]", define, depth + 1) for i, branch in enumerate(branches)
         )
@@ -316,11 +408,11 @@ def _of_settings(kind: type[Op], values: dict[str, Any], where: str, made: dict[
     known, _ = _names_of(kind)
     for name, value in values.items():
         if name not in known:
-            raise LawError(f"{where}: unknown setting {name!r}; {suggest(name, list(known))}")
+            raise RecipeError(f"{where}: unknown setting {name!r}; {suggest(name, list(known))}")
         try:
             made[name] = _value(value, known[name].metadata)
-        except LawError as error:
-            raise LawError(f"{where}.{name}: {error}") from None
+        except RecipeError as error:
+            raise RecipeError(f"{where}.{name}: {error}") from None
     return kind(**made)
 
 
@@ -332,47 +424,45 @@ def _names_of(kind: type[Op]) -> tuple[dict[str, Field[Any]], list[str]]:
 
 
 def _value(value: Any, meta: Mapping[str, Any]) -> Any:
-    if meta.get("law"):
+    if meta.get("distribution"):
         if meta.get("word") and value == meta["word"]:
             return None
-        law = parse(value)
-        if meta.get("fixed") and not isinstance(law, Number):
-            raise LawError("one number is meant, or an expression in s")
-        return law
+        drawn_from = parse(value)
+        if meta.get("fixed") and not isinstance(drawn_from, Number):
+            raise RecipeError("one number is meant, or an expression in s")
+        return drawn_from
     if "names" in meta:
         return parse_names(value, meta["names"])
     if meta.get("flag"):
         if not isinstance(value, bool):
-            raise LawError(f"{value!r}: true or false is meant")
+            raise RecipeError(f"{value!r}: true or false is meant")
         return value
     if meta.get("whole"):
         if not isinstance(value, list) or not all(type(one) is int and one > 0 for one in value):
-            raise LawError(f"{value!r}: a list of whole numbers is meant")
+            raise RecipeError(f"{value!r}: a list of whole numbers is meant")
         return tuple(value)
     if meta.get("numbers"):
         plain = isinstance(value, list) and all(type(one) in (int, float) for one in value)
         if not plain or not all(math.isfinite(one) for one in value):
-            raise LawError(f"{value!r}: a list of numbers is meant")
+            raise RecipeError(f"{value!r}: a list of numbers is meant")
         return tuple(value)
     if not isinstance(value, str) or not value or "/" in value or "#" in value:
-        raise LawError(f"{value!r}: a word without / and # is meant")
+        raise RecipeError(f"{value!r}: a word without / and # is meant")
     return value
 
 
 def _weights(weights: Any, count: int, where: str) -> tuple[float, ...]:
-    from realdeg.degrade.ops.distribution import Either
-
     try:
-        law = parse({"choice": [0] * count, **({} if weights is None else {"weights": weights})})
-    except LawError as error:
-        raise LawError(f"{where}.weights: {error}") from None
-    assert isinstance(law, Either)
-    return law.cumulative
+        mixture = parse({"choice": [0] * count, **({} if weights is None else {"weights": weights})})
+    except RecipeError as error:
+        raise RecipeError(f"{where}.weights: {error}") from None
+    assert isinstance(mixture, Mixture)
+    return mixture.cumulative
 
 
 def _texts(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise LawError(f"{where}: a list of names is meant")
+        raise RecipeError(f"{where}: a list of names is meant")
     return value
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from realdeg.degrade.apply.image import apply
-from realdeg.degrade.resolved import given
+from realdeg.degrade.resolved import resolve
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
 from train.d2c.command import train_d2c
@@ -27,21 +27,21 @@ def crops(scale=2, patch=16, size=3):
 
 @pytest.mark.parametrize("recipe", ["samsung", "bsrgan", "realesrgan", "bicubic"])
 def test_lr_of_a_crop_is_its_hr_under_the_plan(recipe):
-    source = DegradedCrops(crops(), given(DegradeSettings(2, recipe=recipe)))
+    source = DegradedCrops(crops(), resolve(DegradeSettings(2, recipe=recipe)))
     batch, plans = source(7), source.plans(7)
     assert batch.lr.shape == (3, 16, 16, 3)
     assert batch.lr.dtype == np.uint8
     for lr, hr, plan in zip(batch.lr, batch.hr, plans, strict=True):
         np.testing.assert_array_equal(lr, apply(plan, hr))
-    again = DegradedCrops(crops(), given(DegradeSettings(2, recipe=recipe)))(7)
+    again = DegradedCrops(crops(), resolve(DegradeSettings(2, recipe=recipe)))(7)
     np.testing.assert_array_equal(again.lr, batch.lr)
     assert (source(8).lr != batch.lr).any()
 
 
 def test_a_step_on_the_device_shares_its_structure():
-    source = DegradedCrops(crops(), given(DegradeSettings(2, recipe="samsung")), grouped=True)
+    source = DegradedCrops(crops(), resolve(DegradeSettings(2, recipe="samsung")), grouped=True)
     plans = source.plans(3)
-    assert len({tuple(step["op"] for step in plan) for plan in plans}) == 1
+    assert len({tuple(step.op for step in plan.steps) for plan in plans}) == 1
     assert len({str(plan) for plan in plans}) == 3
     batch = source(3)
     assert (batch.lr == 0).all()  # the dataset's own, left alone
@@ -52,9 +52,9 @@ def test_a_step_on_the_device_shares_its_structure():
 
 
 def test_the_jpeg_model_takes_the_codecs_place():
-    made_with = given(DegradeSettings(2, recipe="realesrgan"))
+    made_with = resolve(DegradeSettings(2, recipe="realesrgan"))
     real, model = (DegradedCrops(crops(), made_with, jpeg_model=flag) for flag in (False, True))
-    codecs = [step["format"] for plan in model.plans(0) for step in plan if step["op"] == "codec"]
+    codecs = [step.format for plan in model.plans(0) for step in plan.steps if step.op == "codec"]
     assert set(codecs) == {"jpeg_differentiable"}
     away = np.abs(real(0).lr.astype(int) - model(0).lr).mean()
     assert 0 < away < 12
