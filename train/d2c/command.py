@@ -6,7 +6,6 @@ python -m train.d2c --data PAIRS -o RUN [--preset tiny]
 from __future__ import annotations
 
 import functools
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from realdeg.options import command, settings_options
 from realdeg.output import Output
 from train.d2c.settings import PRESETS, D2CSettings
+from train.engine.following import to_evaluate
 from train.engine.program import run_options, run_program
 
 if TYPE_CHECKING:
@@ -109,17 +109,6 @@ def alpha_at(s: D2CSettings, i: int, *, per_epoch: int) -> float:
     return s.alpha if s.alpha_schedule == "constant" else alpha_schedule(i // per_epoch, alpha=s.alpha)
 
 
-def next_command(out: Path, s: D2CSettings) -> str:
-    """The command that measures a run on what it didn't learn from, for a shell."""
-    from train.data.pairs import split_to_evaluate
-    from train.restore.models import opened
-
-    assert s.data is not None
-    split = split_to_evaluate(s.data, int(opened(out, None).about["scale"]))
-    words = ["realdeg", "evaluate", "--run", str(out), "--data", str(s.data)]
-    return shlex.join(words if split == "test" else [*words, "--split", split])
-
-
 @command(PRESETS)
 @settings_options(D2CSettings, required=("data", "out"))
 @run_options
@@ -130,6 +119,6 @@ def main(settings: D2CSettings, resume: bool, output: Output) -> None:
       realdeg train d2c --data pairs -o run --preset tiny
       realdeg train d2c --data pairs -o run --dry-run
     """
-    run_program(
-        train_d2c, settings, output, resume=resume, following=functools.partial(next_command, s=settings)
-    )
+    assert settings.data is not None
+    following = functools.partial(to_evaluate, data=settings.data)
+    run_program(train_d2c, settings, output, resume=resume, following=following)

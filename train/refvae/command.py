@@ -6,7 +6,6 @@ python -m train.refvae --data PAIRS --references PICTURES -o RUN [--preset tiny]
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.options import command, settings_options
 from realdeg.output import Output
+from train.engine.following import to_sample
 from train.engine.program import run_options, run_program
 from train.refvae.settings import PRESETS, RefVAESettings
 
@@ -115,11 +115,6 @@ def learning_rate(s: RefVAESettings, i: int, steps: int) -> float:
     return s.learning_rate * risen(i, s.warmup) * fallen
 
 
-def _next_command(out: Path) -> str:
-    words = ["realdeg", "sample", "PHOTO", "--run", str(out), "--reference", "PICTURE", "-o", "samples"]
-    return shlex.join(words)
-
-
 @command(PRESETS)
 @settings_options(RefVAESettings, required=("data", "references", "out"))
 @run_options
@@ -129,4 +124,11 @@ def main(settings: RefVAESettings, resume: bool, output: Output) -> None:
     Examples:
       realdeg train refvae --data pairs --references paintings -o run --preset tiny
     """
-    run_program(train_refvae, settings, output, resume=resume, following=_next_command)
+    data, references = settings.data, settings.references
+    assert data is not None
+    assert references is not None
+
+    def following(out: Path) -> str:
+        return to_sample(out, data, "--reference", references)
+
+    run_program(train_refvae, settings, output, resume=resume, following=following)

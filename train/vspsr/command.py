@@ -5,13 +5,14 @@ python -m train.vspsr --data PAIRS -o RUN [--preset tiny]
 
 from __future__ import annotations
 
-import shlex
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realdeg.options import command, settings_options
 from realdeg.output import Output
+from train.engine.following import to_sample
 from train.engine.program import run_options, run_program
 from train.vspsr.settings import PRESETS, VSpSRSettings
 
@@ -83,10 +84,6 @@ def learning_rate(s: VSpSRSettings, i: int, steps: int, *, per_epoch: int) -> fl
     return s.learning_rate * risen(i, s.warmup) * stairs(i // per_epoch, s.tenth_every, 0.1)
 
 
-def _next_command(out: Path) -> str:
-    return shlex.join(["realdeg", "sample", "PHOTO", "--run", str(out), "-o", "samples"])
-
-
 @command(PRESETS)
 @settings_options(VSpSRSettings, required=("data", "out"))
 @run_options
@@ -96,4 +93,6 @@ def main(settings: VSpSRSettings, resume: bool, output: Output) -> None:
     Examples:
       realdeg train vspsr --data pairs -o run --preset tiny
     """
-    run_program(train_vspsr, settings, output, resume=resume, following=_next_command)
+    assert settings.data is not None
+    following = functools.partial(to_sample, data=settings.data)
+    run_program(train_vspsr, settings, output, resume=resume, following=following)
