@@ -27,7 +27,7 @@ from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
 from realdeg.kernels.from_photo import learn_photo
 from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import refuse_inside
-from realdeg.pools.found import Kernel, cells, job_folder, told, with_cells
+from realdeg.pools.found import KERNEL_FILES, Kernel, OfCell, arrays_file, cells, job_folder, told, with_cells
 from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, read_manifest
 from realdeg.settings import to_mapping, versions, write_run
@@ -164,10 +164,18 @@ def _number(text: Any) -> float | None:
 
 def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
     """The kernels of one pair, one a cell of the grid: the work of one item."""
-    record = PairRecord(
+    record = record_of(pair, settings.scale)
+    if refused := too_uncertain(pair, settings.max_error):
+        return replace(record, reason=refused)
+    return with_cells(job, record, *kernels_of(*read_pair(pair, settings.scale), settings))
+
+
+def record_of(pair: Pair, scale: int) -> PairRecord:
+    """A pair that nothing is known of yet but its files."""
+    return PairRecord(
         pair.key,
         "rejected",
-        scale=settings.scale,
+        scale=scale,
         scene=pair.key,
         how="pairs",
         source_lr=str(pair.lr),
@@ -178,22 +186,43 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
             "hr_source_sha256": state_of(pair.hr).sha256,
         },
     )
-    if pair.error is not None and pair.error > settings.max_error:
-        reason = (
-            f"its stated error of {pair.error:.3f} LR px is above {settings.max_error:g}; raise --max-error"
-        )
-        return replace(record, reason=told(pair.lr, reason))
+
+
+def too_uncertain(pair: Pair, max_error: float) -> str:
+    """Why a pair's stated error is too large; "" where it is not, or not known."""
+    if pair.error is None or pair.error <= max_error:
+        return ""
+    reason = f"its stated error of {pair.error:.3f} LR px is above {max_error:g}; raise --max-error"
+    return told(pair.lr, reason)
+
+
+def read_pair(pair: Pair, scale: int) -> tuple[Array, Array]:
+    """LR (h, w, 3) and HR (scale h, scale w, 3) of a pair, float32 in [0, 1].
+
+    Raises:
+        UserError: a file cannot be read, or HR has another size.
+    """
     lr, hr = read(pair.lr).as_float(), read(pair.hr).as_float()
-    scale = settings.scale
     if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
         sizes = f"{hr.shape[1]}x{hr.shape[0]} px, not {scale} times {lr.shape[1]}x{lr.shape[0]}"
         raise UserError(pair.hr, f"is {sizes}", "make the pair again")
+    return lr, hr
+
+
+def kernels_of(lr: Array, hr: Array, settings: KernelSettings) -> tuple[list[OfCell], list[str]]:
+    """The kernels of a registered pair, one a cell of the grid, and the reasons of cells that give none.
+
+    Args:
+        lr: (h, w, 3) float32, RGB in [0, 1].
+        hr: (scale h, scale w, 3), likewise.
+        settings: scale, size and grid.
+    """
 
     def kernel_of(part: tuple[slice, slice]) -> Kernel:
-        found = kernel_of_pair(lr, hr, scale, settings.size, part=part)
+        found = kernel_of_pair(lr, hr, settings.scale, settings.size, part=part)
         return (found.kernel, figures_of(found)) if isinstance(found, PairKernel) else found.reason
 
-    return with_cells(job, record, *cells(settings.grid, lr.shape[:2], kernel_of))
+    return cells(settings.grid, lr.shape[:2], kernel_of)
 
 
 def figures_of(found: PairKernel) -> dict[str, float]:
@@ -244,19 +273,31 @@ def _run(
 def pool_of(
     job: Path, records: Sequence[PairRecord], method: str, asked: dict[str, Any]
 ) -> KernelPool | None:
+    """The pool of all that the items of a job found; see `pool_of_arrays`."""
+    done = [record for record in records if record.ok]
+    arrays = [np.load(arrays_file(job, record, KERNEL_FILES)) for record in done]
+    return pool_of_arrays(done, arrays, method, asked)
+
+
+def pool_of_arrays(
+    records: Sequence[PairRecord], arrays: Sequence[Array], method: str, asked: dict[str, Any]
+) -> KernelPool | None:
     """The pool of all that was found, with its origin; None where nothing was.
 
     A photo that is there twice gives one kernel, which names the others that are the same to the pixel.
+
+    Args:
+        records: of the photos that gave kernels.
+        arrays: (n, h, w) kernels of each.
+        method, asked: for the pool's header.
     """
     names: list[str] = []
     first: dict[tuple[str, str], str] = {}
     kernels: list[Array] = []
     sources: dict[str, dict[str, Any]] = {}
-    for record in records:
-        if not record.ok:
-            continue
+    for record, found in zip(records, arrays, strict=True):
         parts = str(record.detail["cells"]).split() or [""]
-        for i, (part, kernel) in enumerate(zip(parts, np.load(job / record.lr), strict=True)):
+        for i, (part, kernel) in enumerate(zip(parts, found, strict=True)):
             name = f"{record.key}/{part}" if part else record.key
             same = first.setdefault((str(record.detail.get("pixels", name)), part), name)
             if same != name:

@@ -6,7 +6,6 @@ was killed goes on; training itself takes a minute or two and begins anew. The f
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from realdeg.atomic import write_bytes
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
 from realdeg.io.find import look
@@ -27,8 +25,8 @@ from realdeg.kernels.estimator_settings import TrainSettings
 from realdeg.kernels.examples import example, sharp, usable
 from realdeg.kernels.statistics import grey_of
 from realdeg.layout import refuse_inside
-from realdeg.pools.found import job_folder
-from realdeg.records import PairRecord, fingerprint, with_files
+from realdeg.pools.found import EXAMPLE_FILES, arrays_file, job_folder, with_arrays
+from realdeg.records import PairRecord, fingerprint
 from realdeg.seeds import stream
 from realdeg.settings import versions, write_run
 
@@ -146,7 +144,7 @@ def _chunks(files: Sequence[Path], settings: TrainSettings) -> list[Chunk]:
     for number in range(-(-settings.examples // CHUNK)):
         rng = stream(settings.seed, f"kernel chunk {number}", "photos")
         picked = rng.permutation(len(files))[:PHOTOS]
-        made.append(Chunk(f"examples/{number:05d}", number, tuple(files[i] for i in picked)))
+        made.append(Chunk(f"{number:05d}", number, tuple(files[i] for i in picked)))
     return made
 
 
@@ -157,18 +155,12 @@ def make_chunk(chunk: Chunk, job: Path, scale: int, settings: TrainSettings) -> 
         reason = "none of its photos can be read and is large enough"
         return PairRecord(chunk.key, "rejected", reason, scale=scale, detail={"broken": broken})
     examples = [example(settings.seed, chunk.number * CHUNK + i, photos, scale) for i in range(CHUNK)]
-    content = io.BytesIO()
-    np.savez(
-        content,
-        seen=np.stack([one.seen for one in examples]),
-        kernels=np.stack([one.kernel for one in examples]).astype(np.float32),
-    )
-    path = f"{chunk.key}.npz"
-    write_bytes(job / path, content.getvalue())
-    detail = {"broken": broken}
-    return with_files(
-        job, PairRecord(chunk.key, "ok", scale=scale, lr=path, how="kernel examples", detail=detail)
-    )
+    arrays = {
+        "seen": np.stack([one.seen for one in examples]),
+        "kernels": np.stack([one.kernel for one in examples]).astype(np.float32),
+    }
+    record = PairRecord(chunk.key, "ok", scale=scale, how="kernel examples", detail={"broken": broken})
+    return with_arrays(job, record, EXAMPLE_FILES, arrays)
 
 
 def _gathered(
@@ -176,7 +168,7 @@ def _gathered(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     seen, kernels = [], []
     for record in records:
-        with np.load(job / record.lr) as chunk:
+        with np.load(arrays_file(job, record, EXAMPLE_FILES)) as chunk:
             seen.append(chunk["seen"])
             kernels.append(chunk["kernels"])
     if not seen:

@@ -8,7 +8,6 @@ a photo by the classic rule are windows of its pixels; by the default its calmes
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.atomic import write_bytes
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
 from realdeg.io.find import Found, look
@@ -30,12 +28,11 @@ from realdeg.noise.classic import Classic, classic
 from realdeg.noise.patches import origin, pool_of_windows
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.windows import REASONS, calm_windows
-from realdeg.pools.found import job_folder, told
+from realdeg.pools.found import PATCH_FILES, arrays_file, job_folder, told, with_arrays
 from realdeg.pools.pools import NoisePool
-from realdeg.records import PairRecord, with_files
+from realdeg.records import PairRecord
 from realdeg.settings import versions, write_run
 
-PATCHES = "patches"  # folder of a job
 SMALLEST = 32  # px, of windows whose spectrum is told
 STEP = 16  # px; sizes of them are multiples
 COUNTED = ("looked_at", "uneven", "dark")
@@ -177,13 +174,9 @@ def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
 
 
 def _written(job: Path, record: PairRecord, arrays: Mapping[str, Array]) -> PairRecord:
-    """Write what was taken of a photo; the record's column `lr` names the file."""
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    path = f"{PATCHES}/{record.key}.npz"
-    write_bytes(job / path, content.getvalue())
+    """Write what was taken of a photo."""
     detail = {**record.detail, "patches": len(arrays["y"])}
-    return with_files(job, replace(record, status="ok", lr=path, detail=detail))
+    return with_arrays(job, replace(record, status="ok", detail=detail), PATCH_FILES, arrays)
 
 
 def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -> NoisePool | None:
@@ -204,7 +197,7 @@ def pool_of(job: Path, records: Sequence[PairRecord], settings: NoiseSettings) -
     names, patches = [], []
     about: dict[str, dict[str, Any]] = {}
     for record in unique:
-        with np.load(job / record.lr) as taken:
+        with np.load(arrays_file(job, record, PATCH_FILES)) as taken:
             for number, patch in enumerate(taken["pixels"]):
                 name = f"{record.key}_{number:03d}"
                 names.append(name)

@@ -26,6 +26,7 @@ from realdeg.noise.choice import (
 )
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.spectrum import extrapolate_bands, replace_low_bands, synthesise, variance, without_shading
+from realdeg.pools.found import PATCH_FILES, arrays_file
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord
@@ -63,7 +64,7 @@ def pool_of_windows(
     for i in _best(seen, choice, settings.per_level):
         record, number = records[seen.photo[i]], int(places[i])
         name = f"{record.key}_{number:03d}"
-        with np.load(job / record.lr) as taken:
+        with np.load(arrays_file(job, record, PATCH_FILES)) as taken:
             window = taken["pixels"][number]
             place = {"y": int(taken["y"][number]), "x": int(taken["x"][number])}
         unit = UNIT / np.iinfo(window.dtype).max
@@ -138,7 +139,7 @@ def _seen(job: Path, records: Sequence[PairRecord], size: int) -> tuple[FlatWind
     """All windows, and of each its number in its photo's file."""
     photo, level, bands, blocks, sound, places = [], [], [], [], [], []
     for number, record in enumerate(records):
-        with np.load(job / record.lr) as taken:
+        with np.load(arrays_file(job, record, PATCH_FILES)) as taken:
             count = len(taken["y"])
             photo.append(np.full(count, number))
             level.append(taken["level"])

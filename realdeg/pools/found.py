@@ -16,7 +16,8 @@ from realdeg.errors import UserError
 from realdeg.records import PairRecord, with_files
 
 Kernel = tuple[Array, dict[str, float]] | str  # with figures; or why there is none
-KERNELS = "kernels"  # folder of a job
+KERNEL_FILES, NOISE_FILES, PATCH_FILES, EXAMPLE_FILES = "kernels", "noise", "patches", "examples"
+"""Folders of a job, for what its items find (`with_arrays`)."""
 
 
 def job_folder(out: Path) -> Path:
@@ -27,7 +28,7 @@ def job_folder(out: Path) -> Path:
 def with_kernels(
     job: Path, record: PairRecord, kernels: Sequence[Array], names: Sequence[str] = ("",)
 ) -> PairRecord:
-    """Write the kernels of an item; the record names the file in its column `lr`.
+    """Write the kernels of an item; `arrays_file` of `KERNEL_FILES` finds the file again.
 
     Its `energy` is the sum of squared weights: 1 where nothing is blurred, the smaller the wider the kernel.
 
@@ -37,17 +38,50 @@ def with_kernels(
         kernels: (h, w) each, all of one shape.
         names: of the parts of the photo that they are of; "" for the whole.
     """
-    path = f"{KERNELS}/{record.key}.npy"
-    content = io.BytesIO()
-    np.save(content, np.stack(kernels))
-    write_bytes(job / path, content.getvalue())
+    return with_arrays(job, _described(record, kernels, names), KERNEL_FILES, np.stack(kernels))
+
+
+def _described(record: PairRecord, kernels: Sequence[Array], names: Sequence[str]) -> PairRecord:
     energy = [round(float(np.square(kernel).sum()), 6) for kernel in kernels]
     detail = {
         **record.detail,
         "energy": energy[0] if len(energy) == 1 else energy,
         "cells": " ".join(names),
     }
-    return with_files(job, replace(record, lr=path, detail=detail))
+    return replace(record, detail=detail)
+
+
+def with_arrays(
+    job: Path, record: PairRecord, folder: str, arrays: Array | Mapping[str, Array]
+) -> PairRecord:
+    """Write arrays that an item has found to a file of its own, which the record then vouches for.
+
+    Args:
+        job: folder of the job.
+        record: of the item.
+        folder: inside of the job's, for files of this kind.
+        arrays: one (.npy), or several by name (.npz).
+    """
+    content = io.BytesIO()
+    if isinstance(arrays, Mapping):
+        np.savez(content, allow_pickle=False, **arrays)
+    else:
+        np.save(content, arrays, allow_pickle=False)
+    path = f"{folder}/{record.key}.{'npz' if isinstance(arrays, Mapping) else 'npy'}"
+    write_bytes(job / path, content.getvalue())
+    return with_files(job, record, path)
+
+
+def arrays_file(job: Path, record: PairRecord, folder: str) -> Path:
+    """The file of `with_arrays`.
+
+    Raises:
+        KeyError: the item has found nothing of this kind.
+    """
+    for path in record.files:
+        if path.startswith(f"{folder}/"):
+            return job / path
+    raise KeyError(folder)
 
 
 @dataclass(frozen=True)
@@ -92,14 +126,24 @@ def with_cells(job: Path, record: PairRecord, found: Sequence[OfCell], refused: 
         record: of the photo; its `source_lr` is named in the reason.
         found, refused: of `cells`.
     """
+    record, kernels = of_cells(record, found, refused)
+    return with_arrays(job, record, KERNEL_FILES, kernels) if record.ok else record
+
+
+def of_cells(record: PairRecord, found: Sequence[OfCell], refused: Sequence[str]) -> tuple[PairRecord, Array]:
+    """The record of a photo with the figures of its kernels, and the kernels, (n, h, w).
+
+    Args:
+        record, found, refused: as of `with_cells`.
+    """
     if not found:
-        return replace(record, reason=told(Path(record.source_lr), refused[0]))
+        return replace(record, reason=told(Path(record.source_lr), refused[0])), np.zeros((0, 1, 1))
     detail: dict[str, Any] = {**record.detail, "refused_cells": len(refused)}
     for name in found[0].figures:
         values = [one.figures[name] for one in found]
         detail[name] = values[0] if len(values) == 1 else values
     kernels, names = [one.kernel for one in found], [one.name for one in found]
-    return with_kernels(job, replace(record, status="ok", detail=detail), kernels, names)
+    return _described(replace(record, status="ok", detail=detail), kernels, names), np.stack(kernels)
 
 
 def told(path: Path, reason: str) -> str:

@@ -87,7 +87,6 @@ class _Noise(TypedDict):
 class _Camera(TypedDict):
     name: str
     scale: int
-    only: str
     size: int | None
     grid: list[int]
     max_error: float
@@ -193,11 +192,12 @@ def _page(camera: Path, figures: _Camera, folder: Folder) -> CalibrationPage:
     drawn = kernel_page(pool, folder, most=MOST_CELLS)
     mean, spread = _mean_and_spread(pool, folder)
     noises = NoisePool.read(camera / NOISE) if (camera / NOISE).is_file() else None
-    records = read_manifest(camera / MEASURED) if (camera / MEASURED / MANIFEST).is_file() else []
+    records = (
+        read_manifest(camera / MEASURED, pairs=False) if (camera / MEASURED / MANIFEST).is_file() else []
+    )
     grid = figures["grid"]
     settings = CalibrateSettings(
         scale=figures["scale"],
-        only=figures["only"],
         size=figures["size"],
         grid=(grid[0], grid[1]),
         max_error=figures["max_error"],
