@@ -18,6 +18,7 @@ from realdeg.seeds import seed_of
 from realdeg.vouching import require_vouched
 from realdeg.words import counted
 
+LEAST_PERCENT = 5  # a number of scenes from which on percent may have been meant
 Amount = float | str
 """Scenes: a number of 1 or more, a share below 1, or a share in percent such as "15%"."""
 
@@ -127,7 +128,7 @@ def _in_percent(wanted: Amount, scenes: int) -> str:
     if isinstance(wanted, str) and wanted.strip().endswith("%"):
         return ""
     number = float(wanted)
-    if not 1 < number < 100 or _count(f"{number:g}%", scenes) >= number:
+    if not LEAST_PERCENT <= number < 100 or _count(f"{number:g}%", scenes) >= number:
         return ""
     share = _count(f"{number:g}%", scenes)
     return f"; `test={number:g}` is {number:g} scenes, `test={number:g}%` would be {share} of {scenes}"

@@ -92,4 +92,4 @@ def test_the_job_says_it(tmp_path):
     assert split_dataset(out, test="25%", say=said.append) == {"train": 3, "test": 1}
     assert said == []
     assert split_dataset(out, test="3", say=said.append) == {"train": 1, "test": 3}
-    assert said == ["1 scene to train on and 3 to test on; `test=3` is 3 scenes, `test=3%` would be 1 of 4"]
+    assert said == ["1 scene to train on and 3 to test on; ask for fewer with `test`"]
