@@ -12,11 +12,12 @@ ifeq ($(TORCH),cpu)
 INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: help demo test lint types check clean
+.PHONY: help demo test quick lint types check clean
 
 help:
 	@echo "make demo    align, degrade, train and evaluate on the bundled photos; ends with a report"
 	@echo "make test    run the tests"
+	@echo "make quick   run those that take no time"
 	@echo "make check   tests, linter and type checker"
 	@echo "make clean   remove the environment and the demo's output"
 
@@ -31,7 +32,10 @@ demo: $(STAMP)
 	$(BIN)/python -m pipelines.demo -o $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -q -m "not gpu"
+	$(BIN)/python -m pytest -n auto --dist worksteal -q -m "not gpu"
+
+quick: $(STAMP)
+	$(BIN)/python -m pytest -n auto --dist worksteal -q -m "not gpu and not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

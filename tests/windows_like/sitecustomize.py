@@ -11,7 +11,6 @@ A folder with this file goes first on PYTHONPATH; Python runs it before anything
 `sys.platform`, `os.name` and "\\" are left: the standard library would break with them.
 """
 
-# ruff: noqa: PTH, loaded before anything: no pathlib
 import builtins
 import contextlib
 import errno
