@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import shutil
-import subprocess
 import time
 
 import numpy as np
@@ -17,128 +13,6 @@ from realdeg.pools.pools import KernelPool, NoisePool
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
 from realdeg.report.pool_report import build_pool_report
-
-BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-port=0",
-]
-
-
-class Navigated(Exception):
-    """A link was followed while the page was being asked."""
-
-
-class Tab:
-    """One tab, driven through the DevTools protocol on a loopback port."""
-
-    def __init__(self, port):
-        websocket = pytest.importorskip("websocket")
-        import urllib.request
-
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as reply:
-            pages = [page for page in json.load(reply) if page["type"] == "page"]
-        self.socket = websocket.create_connection(
-            pages[0]["webSocketDebuggerUrl"], timeout=20, suppress_origin=True
-        )
-        self.numbers, self.said = itertools.count(1), []
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method, **params):
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while True:
-            message = json.loads(self.socket.recv())
-            if message.get("id") == number:
-                if "navigated" in message.get("error", {}).get("message", ""):
-                    raise Navigated
-                assert "error" not in message, message
-                return message["result"]
-            if message.get("method") in (
-                "Runtime.exceptionThrown",
-                "Runtime.consoleAPICalled",
-                "Log.entryAdded",
-            ):
-                self.said.append(message)
-
-    def js(self, code):
-        result = self.call("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def open(self, url, width):
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
-        )
-        self.call("Page.navigate", url=url)
-        self.until("location.href !== 'about:blank'")
-
-    def until(self, code):
-        """Wait until a page has loaded of which `code` is true."""
-        for _ in range(200):
-            with contextlib.suppress(Navigated):
-                if self.js(f"document.readyState === 'complete' && {code}"):
-                    return
-            time.sleep(0.05)
-        raise AssertionError(f"no page came of which {code}")
-
-    def press(self, key, code=0):
-        for kind in ("keyDown", "keyUp"):
-            self.call(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                windowsVirtualKeyCode=code,
-                **({"text": key} if len(key) == 1 and kind == "keyDown" else {}),
-            )
-
-    def frame(self):
-        """Let the page handle what a script has scrolled."""
-        self.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
-
-    def drag(self, start, end):
-        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
-
-    def whole(self):
-        """Whether every picture of the page, also those out of sight, has been decoded."""
-        return self.js(
-            "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode(); }))"
-            ".then(all => all.length > 0 && [...document.images].every(i => i.naturalWidth > 0))"
-        )
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    if BROWSER is None:
-        pytest.skip("no chromium on this machine; the report was not opened in a browser")
-    profile = tmp_path_factory.mktemp("profile")
-    process = subprocess.Popen(
-        [BROWSER, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        port_file = profile / "DevToolsActivePort"
-        for _ in range(200):
-            if port_file.is_file() and port_file.read_text().strip():
-                break
-            time.sleep(0.1)
-        else:
-            pytest.skip("chromium did not start here; the report was not opened in a browser")
-        yield Tab(int(port_file.read_text().split()[0]))
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -80,10 +80,10 @@ if (viewer) {
     setZoom(fitted ? "fit" : zoom);
   });
   // The wheel scrolls the page until somebody works with the viewer; with Ctrl, or two fingers, it zooms at once.
-  for (const one of [port, second]) one.addEventListener("wheel", event => {
+  get(".frame").addEventListener("wheel", event => {  // also over the handle
     if (event.shiftKey || !(event.ctrlKey || viewer.contains(document.activeElement))) return;
     event.preventDefault();
-    const seen = one.getBoundingClientRect(), lines = event.deltaMode ? 20 : 1;
+    const seen = (event.target.closest(".viewport") ?? port).getBoundingClientRect(), lines = event.deltaMode ? 20 : 1;
     const to = zoom * 2 ** (-event.deltaY * lines / (event.ctrlKey ? 80 : 240));
     setZoom(Math.min(steps.at(-1), Math.max(steps[0], to)), event.clientX - seen.left, event.clientY - seen.top);
   }, {passive: false});
