@@ -27,6 +27,7 @@ or the path of a file."""
 PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 
 LARGEST_SCALE = 16
+GREY = "grey expanded to RGB"  # what reading notes of a file without colours
 ROUNDING = 1e-6  # a float of this much beyond [0, 1] is arithmetic's doing, not a caller's mistake
 PILLOW_MODES = ("L", "RGB", "I;16", "I;16L", "I;16B", "I;16N")
 WAYS = {
@@ -72,6 +73,14 @@ def opened(value: Any, what: str) -> Any:
         UserError: the file cannot be read.
     """
     return read(path(value, what)) if isinstance(value, (str, os.PathLike)) else value
+
+
+def is_grey(value: Any) -> bool:
+    """Whether an image was given without colours: an array of one channel, or a file that has none."""
+    if isinstance(value, Photo):
+        return GREY in value.notes
+    shape = np.shape(value)
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
 
 
 def _array(value: Any, what: str) -> Array:

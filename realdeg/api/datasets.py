@@ -66,8 +66,10 @@ def load_manifest(out: PathLike) -> pd.DataFrame:
     Example:
         >>> import realdeg
         >>> table = realdeg.load_manifest(example)
-        >>> table[["key", "scale", "split"]].to_dict("list")
-        {'key': ['cat', 'cup'], 'scale': [2, 2], 'split': ['train', 'test']}
+        >>> table["status"].value_counts().to_dict()
+        {'ok': 2, 'rejected': 1}
+        >>> table.loc[table["status"] == "rejected", ["key", "reason"]].to_dict("list")
+        {'key': ['dog'], 'reason': ['too dark; use a tripod']}
     """
     return table.load_manifest(inputs.path(out, "out"))
 
@@ -87,7 +89,7 @@ def to_markdown(frame: pd.DataFrame, *, index: bool = False, digits: int = 4) ->
 
     Example:
         >>> import realdeg
-        >>> table = realdeg.load_manifest(example)
+        >>> table = realdeg.open_dataset(example).table
         >>> print(realdeg.to_markdown(table[["key", "scale"]]), end="")
         | key | scale |
         | --- | ---: |

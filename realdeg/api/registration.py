@@ -102,7 +102,7 @@ def register(
     Example:
         >>> import realdeg
         >>> hr = realdeg.read("data/sample/clean/coffee.png").pixels
-        >>> lr = realdeg.Recipe.load("bicubic")(hr[:396, :600], scale=2, seed=0)[0]
+        >>> lr = realdeg.Recipe.load("bicubic")(hr[:396, :600], scale=2, seed=0).lr
         >>> found = realdeg.register(lr, hr, scale=2)
         >>> bool(found), found.error < 0.05
         (True, True)

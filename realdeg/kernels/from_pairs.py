@@ -102,6 +102,8 @@ def kernel_of_pair(
     """
     if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
         raise ValueError(f"HR of shape {hr.shape} is not {scale} times LR of shape {lr.shape}")
+    if min(hr.shape[:2]) < 2:  # no slopes
+        return Refused(f"is {lr.shape[1]}x{lr.shape[0]} px; use larger photos")
     n = side(scale, size)
     rows, columns, slope_8bit = _textured(lr, hr, scale, n, part, max_pixels)
     if len(rows) < MIN_PIXELS:

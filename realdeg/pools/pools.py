@@ -561,10 +561,12 @@ def _given(arrays: Any, what: str) -> list[tuple[str, Array]]:
     return found
 
 
-def _named(names: Iterable[str] | None, what: str, count: int) -> tuple[str, ...]:
+def _named(names: Any, what: str, count: int) -> tuple[str, ...]:
     """Names of so many arrays."""
     if names is None:
         return tuple(f"{what}_{place}" for place in range(count))
+    if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
+        raise inputs.BadInput("names", f"{str(names)[:60]!r} are no names", "give a list of texts")
     found = tuple(names)
     if (
         len(found) != count

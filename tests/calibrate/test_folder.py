@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from realdeg.calibrate.folder import calibrate, tone_step
+from realdeg.calibrate.camera import tone_step
+from realdeg.calibrate.folder import calibrate
 from realdeg.calibrate.law import by_level, noise_law, prevailing
 from realdeg.calibrate.pair_noise import PairNoise
 from realdeg.calibrate.settings import CalibrateSettings
@@ -27,7 +28,7 @@ from realdeg.records import PairRecord, read_manifest, write_manifest
 SIGMA, OFFSET, SLOPE = 1.6, 2.0, 0.06
 AXIS = np.exp(-0.5 * ((np.arange(12) - 5.5) / SIGMA) ** 2)
 KERNEL = np.outer(AXIS, AXIS) / AXIS.sum() ** 2
-SETTINGS = CalibrateSettings(2, size=12, only="cam_*")
+SETTINGS = CalibrateSettings(2, size=12, camera="cam_*")
 
 
 def scene(rng: np.random.Generator) -> np.ndarray:
@@ -139,14 +140,14 @@ def test_same_bytes_for_any_workers_and_after_a_stop(dataset, camera, tmp_path):
 
 
 def test_one_pair_has_no_error_between_pairs(dataset, tmp_path):
-    calibrate(dataset, tmp_path / "one", CalibrateSettings(2, size=12, only="other_*"))
+    calibrate(dataset, tmp_path / "one", CalibrateSettings(2, size=12, camera="other_*"))
     figures = json.loads((tmp_path / "one" / "camera.json").read_text())
     assert figures["kernels"]["width_x"]["error"] is None
     assert figures["noise"]["slope_error"] == [None] * 3
 
 
 def test_nothing_but_unusable_pairs_writes_no_camera(dataset, tmp_path):
-    report = calibrate(dataset, tmp_path / "c", CalibrateSettings(2, size=12, only="cam_off"))
+    report = calibrate(dataset, tmp_path / "c", CalibrateSettings(2, size=12, camera="cam_off"))
     assert report.count("rejected") == 1
     assert not (tmp_path / "c" / "camera.toml").exists()
 
