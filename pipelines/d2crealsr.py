@@ -146,7 +146,7 @@ def main(
         output.result(
             told,
             f"1. register {counted(len(matches), 'pairs')} {size} into {stage.pairs}",
-            f"   {len(lonely)} photos have no partner",
+            f"   {counted(len(lonely), 'photos')} without a partner",
             f"2. keep {test} scenes for testing, by a hash of their names and seed {seed}",
             f"3. train D2C-SR ({preset}: {branches} branches, {length}) into {stage.run}",
             f"4. measure it and bicubic on the test scenes: {stage.run / 'evaluation'}",

@@ -51,7 +51,7 @@ def adopt(
         told = {"dry_run": True, "out": str(job.out), "pairs": [match.key for match in chosen],
                 "without_partner": len(pairs.failed), "left_out": dict(left)}  # fmt: skip
         lines = [f"would adopt {counted(len(chosen), 'pairs')} into {job.out}"]
-        lines.append(f"  {len(pairs.failed)} images have no partner")
+        lines.append(f"  {counted(len(pairs.failed), 'images')} without a partner")
         output.result(told, *lines, *left_out_lines(left))
         return EXIT_OK
     from realdeg.dataset.adopt import adopt_folders

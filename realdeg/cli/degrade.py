@@ -68,7 +68,10 @@ def degrade(
         from realdeg.degrade.preview import write_preview
 
         path = write_preview(hr, job.out, settings, preview, finding)
-        output.result({"preview": str(path), "draws": preview}, f"{path}: {preview} draws, seeds as in a run")
+        output.result(
+            {"preview": str(path), "draws": preview},
+            f"{path}: {counted(preview, 'draws')}, seeds as in a run",
+        )
         return EXIT_OK
     from realdeg.degrade.folder import degrade_folder
 
@@ -100,9 +103,11 @@ def _plan(
         lines = [f"would draw one of {counted(len(images), 'images')} {preview} times into {job.out}"]
     lines.append(f"  recipe {made_with.recipe.name} ({made_with.recipe.digest}); seed {settings.seed}")
     if kernels:
-        lines.append(f"  {len(kernels.names)} kernels from {settings.kernel_pool}")
+        lines.append(f"  {counted(len(kernels.names), 'kernels')} from {settings.kernel_pool}")
     if noises:
-        lines.append(f"  {len(noises.names)} noise patches from {settings.noise_pool}")
+        lines.append(
+            f"  {counted(len(noises.names), 'patches', 'patch')} of noise from {settings.noise_pool}"
+        )
     lines += [in_flags(f"  would fail: {twin.reason}") for twin in twins]
     if output.verbose:
         lines += [f"  {image.key}: {image.path}" for image in images]

@@ -73,7 +73,7 @@ def planned(
             lr, hr, job.out, pairing, finding=finding, scale=scale, workers=job.workers, on_photo=tell
         )
     if (left_out := parts[0].pairs.left_out) and not output.quiet:
-        write_line(sys.stderr, f"{left_out} photos fit no rule or suffix and are left out")
+        write_line(sys.stderr, f"left out: {counted(left_out, 'photos')} that no rule or suffix means")
     for line in doubts(parts, hr, job.out, pairing, finding=finding, scale=scale):
         write_line(sys.stderr, line)
     return parts
@@ -97,9 +97,8 @@ def show_plan(
         if len(matches) > shown:
             lines.append(f"  and {len(matches) - shown} more")
         size = sum(path.stat().st_size for match in matches for path in (match.lr, match.hr))
-        lines.append(
-            f"  {len(failed)} photos have no partner; inputs {size / 1e6:.1f} MB, outputs about as much"
-        )
+        lonely = counted(len(failed), "photos")
+        lines.append(f"  {lonely} without a partner; inputs {size / 1e6:.1f} MB, outputs about as much")
         for record in failed:
             write_line(sys.stderr, in_flags(f"  {record.reason}"))
         found = {"out": str(part.out), "scale": part.scale, "pairs": [match.key for match in matches]}

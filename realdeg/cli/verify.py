@@ -16,6 +16,7 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, UserError
 from realdeg.options import command, in_flags
 from realdeg.output import Output
 from realdeg.terminal import write_line
+from realdeg.words import counted
 
 if TYPE_CHECKING:
     from realdeg.dataset.verify import Verdict
@@ -91,7 +92,9 @@ def _repair(dataset: Path, verdict: Verdict, output: Output) -> None:
     aside, removed = take_back(dataset, verdict)
     quiet = output.quiet or output.as_json
     if not quiet:
-        click.echo(f"{aside} files moved to leftover/, {removed} temporary files removed", err=True)
+        click.echo(
+            f"{counted(aside, 'files')} moved to leftover/, {removed} temporary ones removed", err=True
+        )
     if not keys:
         return
     from realdeg.cli.main import cli

@@ -76,7 +76,7 @@ def test_all_scales_in_one_go(realsr, tmp_path):
     out = tmp_path / "out"
     args = ("--lr", realsr, "--hr", realsr, "--naming", "realsr", "-o", out)
     result = done(align(*args), 1)
-    assert "1 photos fit no rule or suffix and are left out" in result.stderr
+    assert "left out: 1 photo that no rule or suffix means" in result.stderr
     assert "pairs registered 3/3" in result.stderr
     assert "failed: x3/chelsea: chelsea_HR.png: has no partner" in result.stderr
     assert f"{out}: 3 pairs" in result.stdout
@@ -124,7 +124,7 @@ def test_dry_run_lists_pairs_and_the_lonely(realsr, tmp_path):
     args = ("--lr", realsr, "--hr", realsr, "--naming", "realsr", "-o", tmp_path / "out", "--dry-run")
     result = done(align(*args))
     assert f"would register 2 pairs into {tmp_path / 'out' / 'x2'}, scale x2" in result.stdout
-    assert f"would register 1 pairs into {tmp_path / 'out' / 'x3'}, scale x3" in result.stdout
+    assert f"would register 1 pair into {tmp_path / 'out' / 'x3'}, scale x3" in result.stdout
     assert "paired by rule: LR {stem}_LR{scale}, HR {stem}_HR" in result.stdout
     assert f"coffee: {realsr / 'coffee_LR3.png'} + {realsr / 'coffee_HR.png'}" in result.stdout
     assert "chelsea_HR.png: has no partner" in result.stderr

@@ -56,8 +56,8 @@ def test_kernelgan_and_noise_folders(clean, pools, tmp_path):
     out, args = tmp_path / "out", ("--kernel-pool", pools[0], "--noise-pool", pools[1], "--scale", 4)
     plan = degrade(clean, "-o", out, *args, "--dry-run", ok=0).stdout
     assert "would make 3 pairs by x4" in plan
-    assert "1 kernels from" in plan
-    assert "2 noise patches from" in plan
+    assert "1 kernel from" in plan
+    assert "2 patches of noise from" in plan
     assert not out.exists()
     degrade(clean, "-o", out, *args, "--seed", 5, "-q", ok=0)
     for record in read_manifest(out):

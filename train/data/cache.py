@@ -23,6 +23,7 @@ from realdeg.io.arrays import Unreadable, map_npy
 from realdeg.metrics.ssim import WINDOW
 from realdeg.records import fingerprint
 from realdeg.typed import Mistyped, read_json
+from realdeg.words import counted
 
 INDEX = "index.json"
 Say = Callable[[str], None]
@@ -66,7 +67,7 @@ def decoded(
     contents = dict(zip(hashes, paths, strict=True))
     unseen = {digest: path for digest, path in contents.items() if _map(_array(folder, digest)) is None}
     if unseen:
-        say(f"decoding {len(unseen)} images once into {folder}")
+        say(f"decoding {counted(len(unseen), 'images')} once into {folder}")
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         list(pool.map(lambda digest: _decode(unseen[digest], digest, folder), unseen))
     before = _read_index(folder)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from realdeg import words
 from realdeg.options import add_options
 from realdeg.output import Output
 from train.engine.run_settings import RunSettings
@@ -73,10 +74,11 @@ def _plan(s: RunSettings, output: Output, *, resume: bool) -> None:
         "pairs": len(split.train), "validation": len(split.val), "left_out": dict(split.left_out),
         "steps": steps, "begins_at": found.step if found else 0,
     }  # fmt: skip
+    pairs = words.counted(len(split.train), "pairs")
     lines = [
-        f"would learn from {len(split.train)} pairs x{split.scale} of {s.data} into {s.out}, "
-        f"{steps} steps of {s.batch} crops of {s.patch} LR px",
-        f"  validation: {len(split.val)} pairs ({split.note})",
+        f"would learn from {pairs} x{split.scale} of {s.data} into {s.out}, "
+        f"{words.counted(steps, 'steps')} of {words.counted(s.batch, 'crops')} of {s.patch} LR px",
+        f"  validation: {words.counted(len(split.val), 'pairs')} ({split.note})",
     ]
     if split.left_out:
         lines.append(f"  left out: {counted(split.left_out)}")

@@ -229,7 +229,7 @@ def _write(
     """Tables, summary and page."""
     gain = table.gain_db or 0.0
     word = "above" if gain >= 0 else "below"
-    lead = f"{abs(gain):.2f} dB PSNR-Y {word} bicubic, mean of {len(table.rows)} pairs."
+    lead = f"{abs(gain):.2f} dB PSNR-Y {word} bicubic, mean of {counted(len(table.rows), 'pairs')}."
     if sampling is None:
         from train.evaluate.pair_evaluation import LEGEND
 
@@ -255,7 +255,8 @@ def _found(table: Table, samples: int) -> str:
         said = [f"LPIPS {means['lpips_sample']:.4f}", *said, f"diversity {means['diversity']:.2f}"]
     else:
         said.append(f"diversity by squared errors {means['diversity_mse']:.2f}")
-    return f"{samples} samples of each of {len(table.rows)} pairs x{table.scale}: {', '.join(said)}."
+    drawn = f"{counted(samples, 'samples')} of each of {counted(len(table.rows), 'pairs')}"
+    return f"{drawn} x{table.scale}: {', '.join(said)}."
 
 
 def _moved(lpips: LPIPS, model: Upscaler | None) -> LPIPS:
