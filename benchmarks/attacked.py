@@ -225,7 +225,7 @@ DEGRADE = (*X2, "--recipe", "realesrgan")
 ALIGN = (*X2, "--mask", "--max-error", "0.5")
 TRAIN = (
     "--preset tiny --width 8 --fusion-width 8 --depth 1 --patch 12 --batch 2 --steps 120 --save-every 8 "
-    "--check-every 40 --track off --log-every 4 --device cpu --precision fp32"
+    "--check-every 40 --tensorboard off --log-every 4 --device cpu --precision fp32"
 )
 ALL = (
     Attacked("degrade", PHOTOS, options=DEGRADE, seeds=("1", "2")),

@@ -124,7 +124,7 @@ def program(kind: str, device: str, image: np.ndarray, small: bool) -> None:
         for steps_now in (count // 3, count):
             words = {
                 "data": folder, "out": folder / "run", "batch": batch, "steps": steps_now, "device": device,
-                "log_every": 10, "save_every": 10**6, "check_every": 10**6, "track": "off",
+                "log_every": 10, "save_every": 10**6, "check_every": 10**6, "tensorboard": "off",
             }  # fmt: skip
             start = time.perf_counter()
             learn(kind, size, words, folder / "HR")

@@ -19,7 +19,7 @@ import numpy as np
 TINY = {
     "preset": "tiny", "width": 8, "groups": 1, "blocks": 1, "fusion_width": 8, "patch": 12, "batch": 2,
     "steps": 4, "learning_rate": 1e-3, "check_every": 2, "save_every": 2, "log_every": 2, "diagnose_every": 2,
-    "device": "cpu", "precision": "fp32", "track": "off",
+    "device": "cpu", "precision": "fp32", "tensorboard": "off",
 }  # fmt: skip
 RECIPE = """
 name = "all"
@@ -130,7 +130,7 @@ def _pools(folder: Path) -> None:
     np.save(folder / "residuals.npy", np.stack(noise).astype(np.float32) / 2550)
     camera = folder / "camera"
     camera.mkdir()
-    from realdeg.calibrate.camera import recipe_text
+    from realdeg.camera.camera import recipe_text
 
     (camera / "camera.toml").write_text(recipe_text("camera", 3, "", True, False))
     shutil.copy(folder / "kernels.npz", camera / "kernels.npz")

@@ -1,6 +1,6 @@
 """The ablations of D2C-SR (Li et al., ECCV 2022, Tables 4 and 5) on a dataset of one's own.
 
-realdeg run ablation --data PAIRS -o OUT [--preset tiny] [--only 'width*']
+realdeg run ablation --data PAIRS -o OUT [--preset tiny] [--variants 'width*']
 
 Trees of width 1 to 4 and of depth 1 to 4; without the divergence loss; without the deep residual; the weight
 of the divergence loss over decades; the host alone with as many parameters, once deeper and once wider. Each
@@ -25,7 +25,7 @@ import click
 from realdeg.atomic import write_text
 from realdeg.cli.common import FOLDER, Choice
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.options import command, resolve
+from realdeg.options import Option, command, resolve
 from realdeg.output import Output
 from realdeg.words import counted
 from train.d2c.command import train_d2c
@@ -250,8 +250,23 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     "--preset", type=Choice(list(PRESETS)), default="tiny", help="Size and training of the full model."
 )
 @click.option("--steps", type=click.IntRange(1), default=None, help="Training steps; else the preset's.")
-@click.option("--only", default="*", help="Pattern of the variants, e.g. 'width-*'.")
-@click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each variant.")
+@click.option(
+    "--variants",
+    "only",
+    cls=Option,
+    was=("only",),
+    default="*",
+    help="Pattern of the variants to train, e.g. 'width-*'.",
+)
+@click.option(
+    "--repeats",
+    "seeds",
+    cls=Option,
+    was=("seeds",),
+    type=click.IntRange(1),
+    default=1,
+    help="Runs of each variant, by seeds of their own.",
+)
 @click.option("--patch", type=click.IntRange(4), default=None, help="LR crop side, px; else the preset's.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
 def main(
@@ -270,7 +285,7 @@ def main(
     Run it again to go on where it stopped: a finished run is not trained again.
 
     Examples:
-      realdeg run ablation --data pairs -o study --only 'width-*'
+      realdeg run ablation --data pairs -o study --variants 'width-*'
     """
     asked = {"steps": steps, "patch": patch, "device": device}
     given = {name: value for name, value in asked.items() if value is not None}

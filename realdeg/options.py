@@ -369,10 +369,13 @@ def _use_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
 
 
 def _by_name(command: click.Command) -> dict[str, click.Parameter]:
-    """Parameters that a file may tell, also by their earlier names."""
-    found = {p.name: p for p in command.params if p.name and p.name not in ("config", "debug")}
-    for param in command.params:
-        found |= {old: param for old in getattr(param, "was", ())}
+    """Parameters that a file may tell, also by their flags and earlier names."""
+    params = [p for p in command.params if p.name and p.name not in ("config", "debug", "show_settings")]
+    found = {param.name or "": param for param in params}
+    for param in params:
+        flags = param.opts if isinstance(param, click.Option) else ()
+        names = [flag[2:].replace("-", "_") for flag in flags if flag.startswith("--")]
+        found |= {name: param for name in (*names, *getattr(param, "was", ())) if name not in found}
     return found
 
 

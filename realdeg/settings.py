@@ -71,17 +71,16 @@ def check_limits(settings: Any) -> None:
     """
     for field in dataclasses.fields(settings):
         value, about = getattr(settings, field.name), field.metadata
-        if value is None:
-            continue
-        wrong, remedy = "", ""
-        if about["low"] is not None and not value >= about["low"]:
-            wrong, remedy = "small", f"at least {about['low']}"
-        if about["above"] is not None and not value > about["above"]:
-            wrong, remedy = "small", f"more than {about['above']}"
-        if about["high"] is not None and not value <= about["high"]:
-            wrong, remedy = "large", f"at most {about['high']}"
-        if wrong:
-            raise UserError(f"`{field.name}`", f"{value} is too {wrong}", remedy, exit_code=EXIT_USAGE)
+        for one in value if isinstance(value, tuple) else (value,) if value is not None else ():
+            wrong, remedy = "", ""
+            if about["low"] is not None and not one >= about["low"]:
+                wrong, remedy = "small", f"at least {about['low']}"
+            if about["above"] is not None and not one > about["above"]:
+                wrong, remedy = "small", f"more than {about['above']}"
+            if about["high"] is not None and not one <= about["high"]:
+                wrong, remedy = "large", f"at most {about['high']}"
+            if wrong:
+                raise UserError(f"`{field.name}`", f"{one} is too {wrong}", remedy, exit_code=EXIT_USAGE)
 
 
 def current_names(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -22,6 +21,8 @@ import click
 
 from realdeg.cli.common import cores
 from realdeg.errors import EXIT_MISSING_RESOURCE, EXIT_OK, EXIT_SOME_FAILED
+from realdeg.options import command
+from realdeg.output import Output
 
 CORE = {
     "click": "click",
@@ -76,17 +77,19 @@ class Finding:
     seconds: float | None = None
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@command(dry_run=False)
 @click.option("--quick", is_flag=True, help="Leave the tiny jobs out, which take half a minute.")
-@click.pass_context
-def doctor(ctx: click.Context, as_json: bool, quick: bool) -> None:
+def doctor(output: Output, quick: bool) -> int:
     """Say what is installed and works here, and how to get the rest.
 
     Looks at libraries, processors, memory, codecs (by trying them), RAW support, pretrained weights and
     disk space; then runs a tiny job of each kind in a temporary folder, each checked by what it made: align,
     degrade with two processes, kernels, noise, tile, report, two steps of training, upscale. Nothing is
     downloaded or left behind. Exit code 3 when a core part is missing or broken, 1 when a job failed.
+
+    Examples:
+      realdeg doctor
+      realdeg doctor --quick --json
     """
     findings = list(examine())
     started, tried = time.monotonic(), []
@@ -96,13 +99,10 @@ def doctor(ctx: click.Context, as_json: bool, quick: bool) -> None:
     findings += tried
     failed = [one for one in tried if one.state == "failed"]
     broken = [one for one in findings if one.state == "missing"]
-    if as_json:
-        told = {"ok": not (broken or failed), "findings": [asdict(one) for one in findings]}
-        click.echo(json.dumps({**told, "seconds": round(seconds, 2)}, ensure_ascii=False))
-    else:
-        _show(findings)
-        click.echo("\n" + _verdict(broken, tried, failed, seconds))
-    ctx.exit(EXIT_MISSING_RESOURCE if broken else EXIT_SOME_FAILED if failed else EXIT_OK)
+    told = {"ok": not (broken or failed), "findings": [asdict(one) for one in findings]}
+    lines = [*_shown(findings), "\n" + _verdict(broken, tried, failed, seconds)]
+    output.result({**told, "seconds": round(seconds, 2)}, *lines)
+    return EXIT_MISSING_RESOURCE if broken else EXIT_SOME_FAILED if failed else EXIT_OK
 
 
 def _verdict(broken: list[Finding], tried: list[Finding], failed: list[Finding], seconds: float) -> str:
@@ -126,16 +126,16 @@ def examine() -> Iterator[Finding]:
     yield from _weights()
 
 
-def _show(findings: list[Finding]) -> None:
+def _shown(findings: list[Finding]) -> Iterator[str]:
     group = ""
     width = max(len(one.name) for one in findings)
     for one in findings:
         if one.group != group:
             group = one.group
-            click.echo(f"\n{group}")
+            yield f"\n{group}"
         remedy = f"; {one.remedy}" if one.remedy else ""
         took = f" ({one.seconds:.1f} s)" if one.seconds is not None else ""
-        click.echo(f"  {one.state:<8}{one.name:<{width + 2}}{one.detail}{remedy}{took}")
+        yield f"  {one.state:<8}{one.name:<{width + 2}}{one.detail}{remedy}{took}"
 
 
 def _installation() -> Iterator[Finding]:

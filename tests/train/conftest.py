@@ -18,7 +18,7 @@ from realdeg.records import PairRecord, write_manifest
 TINY = {
     "width": 8, "groups": 1, "blocks": 1, "fusion_width": 8, "patch": 12, "batch": 2, "steps": 6,
     "learning_rate": 1e-3, "check_every": 3, "save_every": 3, "log_every": 2, "diagnose_every": 2,
-    "device": "cpu", "precision": "fp32", "track": "off",
+    "device": "cpu", "precision": "fp32", "tensorboard": "off",
 }  # fmt: skip
 
 

@@ -160,8 +160,9 @@ def tensorboard(folder: Path, wish: str, resumed: int) -> Any:
     if wish == "off" or (wish == "auto" and not installed):
         return None
     if not installed:
-        remedy = "run `pip install tensorboard`, or leave it to metrics.csv with --track off"
-        raise UserError("--track on", "TensorBoard is not installed", remedy, exit_code=EXIT_MISSING_RESOURCE)
+        remedy = "run `pip install tensorboard`, or leave it to metrics.csv with `tensorboard=off`"
+        problem = "TensorBoard is not installed"
+        raise UserError("`tensorboard=on`", problem, remedy, exit_code=EXIT_MISSING_RESOURCE)
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=resumed or None)

@@ -17,7 +17,7 @@ from realdeg.settings import check_limits, setting, to_mapping
 # is saved by another rate, batch or bound on gradients. All of it is said and goes into history.jsonl.
 FREE = frozenset(
     (
-        *("data", "extra", "out", "cache", "device", "precision", "track", "compile", "vgg_weights"),
+        *("data", "extra", "out", "cache", "device", "precision", "tensorboard", "compile", "vgg_weights"),
         "trust_weights",
         *("learning_rate", "warmup", "clip", "batch", "accumulate"),
         *("epochs", "steps", "check_every", "check_images", "save_every", "log_every"),
@@ -68,7 +68,9 @@ class RunSettings:
     log_every: int = setting(20, "Steps between rows of metrics.csv.", low=1)
     device: str = setting("auto", "auto, cpu, cuda, cuda:1 or mps.")
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Of the networks; losses are float32.")
-    track: Literal["auto", "on", "off"] = setting("auto", "TensorBoard events in RUN/tensorboard.")
+    tensorboard: Literal["auto", "on", "off"] = setting(
+        "auto", "TensorBoard events in RUN/tensorboard.", was=("track",)
+    )
     cache: Path | None = setting(None, "Folder of decoded images; default: DATA/cache.")
 
     def __post_init__(self) -> None:

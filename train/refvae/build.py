@@ -44,7 +44,7 @@ def build(s: RefVAESettings) -> tuple[RefVAENet, PatchGAN | None]:
     with torch.random.fork_rng(devices=[]):  # torch's own initial weights, as in the released code
         torch.manual_seed(s.seed)
         try:
-            net = RefVAENet(s.width, s.latent, s.norm, s.grid)
+            net = RefVAENet(s.width, s.latent, s.norm, s.code_grid)
         except ValueError as error:
             raise UserError(f"--width {s.width}", str(error), exit_code=EXIT_USAGE) from None
         if s.start == "bicubic":

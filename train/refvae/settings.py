@@ -1,6 +1,5 @@
 """What steers a training of RefVAE: its settings, each with its source, and named sets of them."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # Minutes on two CPU cores, and no weights to fetch. Not the paper's: see each field.
     "tiny": {
-        "width": 128, "latent": 64, "grid": 4, "trunk": "random", "side": 64, "start": "bicubic",
+        "width": 128, "latent": 64, "code_grid": 4, "trunk": "random", "side": 64, "start": "bicubic",
         "gan": 0.0, "matching": 0.0, "lpips": 0.0, "content": 0.0, "tv": 0.0, "kl": 1e-5, "style": 1.0,
         "patch": 24, "batch": 4, "steps": 1500, "learning_rate": 5e-4, "lr_schedule": "cosine", "warmup": 50,
         "weight_decay": 0.0, "clip": 1.0, "ema": 0.99, "check_every": 500, "check_images": 4,
@@ -42,7 +41,9 @@ class RefVAESettings(RunSettings):
 
     width: int = setting(512, "Channels of the fused features, a multiple of 8.", low=8)
     latent: int = setting(256, "Length of the code z.", low=1)
-    grid: int = setting(16, "Side of the features that the code is made of, px (released code).", low=1)
+    code_grid: int = setting(
+        16, "Side of the features that the code is made of, px (released code).", low=1, was=("grid",)
+    )
     norm: Literal["batch", "group"] = setting(
         "batch", "In the code's encoder: batch norm, or group norm, which needs no other references (ours)."
     )

@@ -32,9 +32,9 @@ from train.restore.space import Space
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = {
-    "width": 16, "latent": 8, "grid": 2, "norm": "group", "trunk": "random", "side": 32, "start": "bicubic",
+    "width": 16, "latent": 8, "code_grid": 2, "norm": "group", "trunk": "random", "side": 32, "start": "bicubic",
     "gan": 0.0, "matching": 0.0, "lpips": 0.0, "kl": 1e-5, "patch": 8, "batch": 2, "steps": 4, "learning_rate": 1e-3,
-    "check_every": 4, "save_every": 2, "log_every": 2, "device": "cpu", "precision": "fp32", "track": "off",
+    "check_every": 4, "save_every": 2, "log_every": 2, "device": "cpu", "precision": "fp32", "tensorboard": "off",
 }  # fmt: skip
 
 
@@ -335,7 +335,7 @@ def test_nan_names_its_files_and_keeps_the_run(make_dataset, pictures, tmp_path,
 
 def test_the_papers_settings():
     s = RefVAESettings()
-    assert (s.width, s.latent, s.grid, s.norm, s.side) == (512, 256, 16, "batch", 256)
+    assert (s.width, s.latent, s.code_grid, s.norm, s.side) == (512, 256, 16, "batch", 256)
     assert (s.patch, s.batch, s.steps, s.learning_rate, s.weight_decay) == (32, 16, 50_000, 1e-4, 1e-4)
     assert (s.pixel, s.reduced, s.content, s.style, s.lpips, s.tv, s.kl) == (1, 1, 1, 10, 1, 1, 1)
     tiny = resolve(RefVAESettings, PRESETS, preset="tiny")

@@ -27,7 +27,7 @@ from train.vspsr.settings import PRESETS, VSpSRSettings
 
 SMALL = {
     "basis": 8, "patch": 16, "batch": 2, "steps": 6, "learning_rate": 1e-3, "vgg": 0.0, "gan": 0.01, "kl": 0.01,
-    "check_every": 3, "save_every": 3, "log_every": 2, "device": "cpu", "precision": "fp32", "track": "off",
+    "check_every": 3, "save_every": 3, "log_every": 2, "device": "cpu", "precision": "fp32", "tensorboard": "off",
     "interpolation": "bicubic", "base": "bicubic",
 }  # fmt: skip
 
