@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from matched import matched_psnr
 
-from realdeg.calibrate.folder import calibrate
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.folder import calibrate
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.dataset.adopt import adopt_folders
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.settings import DegradeSettings

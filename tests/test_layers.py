@@ -46,7 +46,7 @@ LEVELS = (
     },
     {"realdeg.pools"},
     {"realdeg.align", "realdeg.kernels", "realdeg.noise", "realdeg.degrade", "realdeg.dataset"},
-    {"realdeg.calibrate"},
+    {"realdeg.camera"},
     {"realdeg.report", "realdeg.metrics"},
     {"realdeg.api"},
     {"realdeg.torch"},

@@ -9,9 +9,9 @@ from typing import Any
 from realdeg import inputs
 from realdeg.api.registration import Registration
 from realdeg.api.rejection import Rejection, rejection
-from realdeg.calibrate.camera import Camera, Measured, camera_of, measure
-from realdeg.calibrate.folder import chosen
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.camera import Camera, Measured, camera_of, measure
+from realdeg.camera.folder import chosen
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.dataset.pairs import Dataset, Pair, open_dataset
 from realdeg.imaging.depth import to_float
 from realdeg.inputs import BadInput, ImageLike, PathLike
@@ -38,7 +38,7 @@ def calibrate(
             One pair is held in memory at a time.
         scale: HR size / LR size; None: that of the dataset, or of the first pair.
         name: of the camera, for its recipe.
-        settings: fields of `realdeg.calibrate.settings.CalibrateSettings`: `only`, `size`, `grid`,
+        settings: fields of `realdeg.camera.settings.CalibrateSettings`: `only`, `size`, `grid`,
             `max_error`, `patch`.
 
     Returns:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 from realdeg.errors import EXIT_OK
 from realdeg.options import command, settings_options
@@ -27,10 +27,10 @@ def calibrate(job: JobOptions, output: Output, dataset: Path, settings: Calibrat
 
     Examples:
       realdeg calibrate pairs --scale 2 -o camera
-      realdeg calibrate pairs --scale 4 --only 'Canon_*' --grid 3 4 -o canon
+      realdeg calibrate pairs --scale 4 --camera 'Canon_*' --grid 3 4 -o canon
     """
-    from realdeg.calibrate.folder import MEASURED, chosen
-    from realdeg.calibrate.folder import calibrate as measure
+    from realdeg.camera.folder import MEASURED, chosen
+    from realdeg.camera.folder import calibrate as measure
 
     if output.dry_run:
         pairs = chosen(dataset, settings)[: job.limit]

@@ -10,9 +10,9 @@ from typing import Any, TypedDict
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.calibrate.camera import FIGURES, KERNELS, NOISE, RECIPE, predicted_lr
-from realdeg.calibrate.folder import MEASURED
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.camera import FIGURES, KERNELS, NOISE, RECIPE, predicted_lr
+from realdeg.camera.folder import MEASURED
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.errors import UserError
 from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.detail import busiest

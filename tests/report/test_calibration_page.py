@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from realdeg.calibrate.folder import calibrate
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.folder import calibrate
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.cli.main import cli
 from realdeg.errors import UserError
 from realdeg.imaging.blur import align_kernel, blur_subsample_reference

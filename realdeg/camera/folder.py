@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realdeg.calibrate.camera import Measured, camera_of, measure
-from realdeg.calibrate.pair_noise import PairNoise
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.camera import Measured, camera_of, measure
+from realdeg.camera.pair_noise import PairNoise
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.errors import UserError
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.kernels.folder import Pair, find_pairs, read_pair, record_of, too_uncertain

@@ -7,17 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from realdeg.calibrate.camera import tone_step
-from realdeg.calibrate.folder import calibrate
-from realdeg.calibrate.law import by_level, noise_law, prevailing
-from realdeg.calibrate.pair_noise import PairNoise
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.camera import tone_step
+from realdeg.camera.folder import calibrate
+from realdeg.camera.law import by_level, noise_law, prevailing
+from realdeg.camera.pair_noise import PairNoise
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.degrade.folder import degrade_folder
 from realdeg.degrade.recipe.recipe import read_recipe
 from realdeg.degrade.resolved import with_camera
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from realdeg.imaging.blur import blur_subsample_reference, align_kernel
+from realdeg.imaging.blur import align_kernel, blur_subsample_reference
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from realdeg.arraytypes import Array
-from realdeg.calibrate.pair_noise import PairNoise
+from realdeg.camera.pair_noise import PairNoise
 from realdeg.noise.spectrum import EDGES, coefficients, covariance, transform
 from realdeg.pools.level_function import NoiseLevelFunction, level_function
 

@@ -12,7 +12,7 @@ class CalibrateSettings:
     """How a camera is measured from registered pairs."""
 
     scale: int = setting(help="HR size / LR size of the pairs.", low=2, high=16)
-    only: str = setting("*", "Keys of the camera's pairs, e.g. 'Canon_*'.")
+    camera: str = setting("*", "Keys of the camera's pairs, e.g. 'Canon_*'.", was=("only",))
     size: int | None = setting(
         None, "Side of the kernels, HR px; default about 6 times the scale.", low=3, high=65
     )

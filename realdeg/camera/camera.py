@@ -12,9 +12,9 @@ import numpy as np
 from realdeg import inputs
 from realdeg.arraytypes import Array
 from realdeg.atomic import write_text
-from realdeg.calibrate.law import FEWEST, by_level, noise_law, noise_shape, prevailing
-from realdeg.calibrate.pair_noise import BINS, PairNoise, noise_of_pair
-from realdeg.calibrate.settings import CalibrateSettings
+from realdeg.camera.law import FEWEST, by_level, noise_law, noise_shape, prevailing
+from realdeg.camera.pair_noise import BINS, PairNoise, noise_of_pair
+from realdeg.camera.settings import CalibrateSettings
 from realdeg.degrade.ops.level_noise import SMALLEST
 from realdeg.degrade.recipe.recipe import Degraded, Recipe, from_text
 from realdeg.errors import UserError
