@@ -42,7 +42,8 @@ from commands import (
 from published import RANGES, SHARES, noises, numbers, off_by
 from scipy.io import loadmat
 
-from realdeg.degrade.apply.image import APPLY, Pools
+from realdeg.degrade.ops.registry import read_step
+from realdeg.degrade.ops.step import Pools
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.imaging.depth import to_float
 
@@ -132,7 +133,7 @@ def independently(check: Checks, photos: list[np.ndarray], work: Path) -> None:
             for row in rows(out):
                 hr, lr = pixels(out / row["hr"]), pixels(out / row["lr"])
                 fit &= hr.shape == (lr.shape[0] * scale, lr.shape[1] * scale, 3)
-                exact = independent.degrade(json.loads(row["plan"]), hr, kernels, patches)
+                exact = independent.degrade(json.loads(row["plan"])["steps"], hr, kernels, patches)
                 away.append(np.abs(lr - exact.clip(0, 255)).ravel())
         levels = np.concatenate(away)
         rms, more, most = np.sqrt(np.mean(levels**2)), np.mean(levels > 1), levels.max()
@@ -148,7 +149,7 @@ def laws(check: Checks, photos: list[np.ndarray], work: Path) -> None:
     hr, drawn = write(work / "small", crops(photos, 64, 64, 4)), {}
     for preset in ("realsr", *RANGES):
         degrade(hr, work / f"drawn {preset}", preset, "--draws", 200)
-        drawn[preset] = [json.loads(row["plan"]) for row in rows(work / f"drawn {preset}")]
+        drawn[preset] = [json.loads(row["plan"])["steps"] for row in rows(work / f"drawn {preset}")]
     for preset, ranges in RANGES.items():
         found = {name: numbers(drawn[preset], name) for name in ranges}
         fine = all(a - 1e-6 <= min(found[n]) and max(found[n]) <= b + 1e-6 for n, (a, b) in ranges.items())
@@ -162,13 +163,13 @@ def laws(check: Checks, photos: list[np.ndarray], work: Path) -> None:
     photo = to_float(next(iter(crops(photos, 512, 512, 1))))
     for preset in RANGES:
         steps = [step for plan in drawn[preset][:40] for step in noises(plan)]
-        off = max(off_by(step, APPLY["noise"](photo, step, Pools(None, None)), photo) for step in steps)
+        off = max(off_by(step, read_step(step).apply(photo, Pools()), photo) for step in steps)
         check(f"{preset}: power of noise within 2 % of its law", off < 0.02, f"{100 * off:.2f} % at most")
     flat = write(work / "flat", [np.full((1024, 1024, 3), 128, np.uint8)])
     (work / "power.toml").write_text(POWER)
     out, grey = work / "flat out", np.full((1, 1, 3), 128 / 255)
     degrade(flat, out, work / "power.toml", "--draws", 60, scale=2)
-    last = [(json.loads(row["plan"])[-1], pixels(out / row["lr"]) / 255) for row in rows(out)]
+    last = [(json.loads(row["plan"])["steps"][-1], pixels(out / row["lr"]) / 255) for row in rows(out)]
     off = max(off_by(step, lr, grey, 1 / 12) for step, lr in last)
     check("files: power of noise within 2 % of the recorded law", off < 0.02, f"{100 * off:.2f} % at most")
 

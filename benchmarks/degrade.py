@@ -32,7 +32,7 @@ from realdeg.degrade.apply.image import apply
 from realdeg.degrade.folder import degrade_image, find_sources
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import read_recipe
-from realdeg.degrade.resolved import given
+from realdeg.degrade.resolved import resolve
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
@@ -113,8 +113,8 @@ def whole_image(hr: Path, out: Path, kernel_pool: Path, noise_pool: Path, repeat
     """Kernel and noise end to end; the other presets too."""
     found = find_sources([hr])[0][0]
     settings = DegradeSettings(SCALE, kernel_pool, noise_pool)
-    made = given(settings)
-    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, given=made), repeat)
+    made = resolve(settings)
+    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, made_with=made), repeat)
     small = read(out / "LR" / f"{found.key}.png").pixels
     bgr = np.ascontiguousarray(small[..., ::-1])
     codecs = cpu_ms(lambda: (cv2.imread(str(found.path)), cv2.imwrite(str(out / "x.png"), bgr)), repeat)
@@ -127,13 +127,13 @@ def whole_image(hr: Path, out: Path, kernel_pool: Path, noise_pool: Path, repeat
     print(f"| realdeg degrade, kernel + noise | {ours:.0f} | {ours / codecs:.2f} | {realsr / ours:.0f} |")
     recipe_file, levels = by_level(out)
     settings = DegradeSettings(SCALE, kernel_pool, levels, recipe=str(recipe_file))
-    made = given(settings)
-    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, given=made), repeat)
+    made = resolve(settings)
+    ours = cpu_ms(lambda: degrade_image(found, out=out, settings=settings, made_with=made), repeat)
     told = "realdeg degrade, kernel + noise by brightness"
     print(f"| {told} | {ours:.0f} | {ours / codecs:.2f} | {realsr / ours:.0f} |")
     for name in ("bicubic", "samsung", "bsrgan", "bsrgan_plus", "realesrgan"):
         settings = DegradeSettings(SCALE, recipe=name)
-        made = given(settings)
+        made = resolve(settings)
         recipe, image = made.recipe, read(found.path).pixels
         plans = [recipe.draw(0, f"image {i}", image.shape[:2], SCALE) for i in range(8 * repeat)]
         start = time.process_time()
@@ -176,13 +176,16 @@ def on_device(name: str, image: np.ndarray, repeat: int) -> None:
     import torch
 
     from realdeg.degrade.apply.batch import apply as apply_batch
-    from train.data.degraded import modelled
+    from train.data.degraded import with_jpeg_model
 
     recipe, size = read_recipe("realesrgan"), 64
     crops = [image[i * 7 % 1000 :, i * 13 % 1700 :][:256, :256] for i in range(size)]
     hr = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(name)
     plans = [
-        [modelled(recipe.draw(0, f"{step}/{i}", (256, 256), SCALE, group=str(step))) for i in range(size)]
+        [
+            with_jpeg_model(recipe.draw(0, f"{step}/{i}", (256, 256), SCALE, group=str(step)))
+            for i in range(size)
+        ]
         for step in range(4 * repeat)
     ]
 

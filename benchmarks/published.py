@@ -1,6 +1,6 @@
 """What papers and code say is drawn, and how strong noise of a recorded law is; for `accept_degrade.py`.
 
-Nothing here comes from realdeg. A plan is a list of dictionaries, as in manifest.csv.
+Nothing here comes from realdeg. A plan is its list of steps as in manifest.csv, dictionaries.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from realdeg.degrade.ops.step import Pools
 from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
+from realdeg.errors import UserError
 from realdeg.imaging import batched
 from realdeg.imaging.blur import align_kernel
 from realdeg.imaging.depth import to_float
@@ -163,6 +164,50 @@ def test_a_recipe_without_real_codecs_passes_gradients(hr):
     batch.apply(plans, whole).square().mean().backward()
     assert torch.isfinite(whole.grad).all()
     assert (whole.grad.abs().amax((1, 2, 3)) > 0).all()
+
+
+REAL = '[[steps]]\nop="blur"\n[[steps]]\nop="resize"\n[[steps]]\nop="codec"\nformat=["jpeg","webp"]'
+WHOLE = '[[steps]]\nop="resize"\nintegers=true'
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [(REAL, r"a real codec \((JPEG|WebP)\)"), (WHOLE, "a resize in whole numbers")]
+)
+def test_a_gradient_that_a_step_cannot_pass_is_refused_or_led_past_it(text, what, hr):
+    recipe = from_text(text, "x")
+    plans = [recipe.draw(0, str(i), hr.shape[1:3], 4) for i in range(len(hr))]
+    whole = torch.from_numpy(hr).permute(0, 3, 1, 2).float() / 255
+    needed = whole.clone().requires_grad_()
+    with pytest.raises(UserError, match=f"plan: HR needs a gradient, and {what} lets none through; use"):
+        batch.apply(plans, needed)
+    expected = batch.apply(plans, whole)  # without a gradient to compute all is as ever
+    with torch.no_grad():
+        torch.testing.assert_close(batch.apply(plans, needed), expected, rtol=0, atol=0)
+    past = batch.apply(plans, needed, codec_gradient="straight-through")
+    torch.testing.assert_close(past.detach(), expected, rtol=0, atol=0)
+    past.sum().backward()
+    assert (needed.grad.abs().amax((1, 2, 3)) > 0).all()
+    assert not batch.apply(plans, needed, codec_gradient="none").requires_grad
+    with pytest.raises(ValueError, match="refuse, straight-through or none"):
+        batch.apply(plans, needed, codec_gradient="maybe")
+
+
+def test_a_straight_through_codec_passes_what_the_steps_around_it_pass(hr):
+    """As if the codec were not there: the gradient of a sum is that of blur and resize alone."""
+    around, codec = REAL.split('[[steps]]\nop="codec"')[0], REAL
+    grads = []
+    for text in (around, codec):
+        plans = [from_text(text, "x").draw(0, str(i), hr.shape[1:3], 4) for i in range(len(hr))]
+        whole = (torch.from_numpy(hr).permute(0, 3, 1, 2).float() / 255 * 0.6 + 0.2).requires_grad_()
+        batch.apply(plans, whole, levels=None, codec_gradient="straight-through").sum().backward()
+        grads.append(whole.grad)
+    torch.testing.assert_close(*grads)
+
+
+def test_hr_of_another_size_is_refused(hr):
+    plans = [read_recipe("samsung").draw(0, str(i), (280, 420), 4) for i in range(len(hr))]
+    with pytest.raises(UserError, match="HR: is 96x64 px, but the plan was drawn for HR of 420x280 px"):
+        batch.apply(plans, torch.from_numpy(hr).permute(0, 3, 1, 2))
 
 
 def test_kornias_jpeg_is_nearer_to_real_jpeg_than_the_usual_model(golden):
