@@ -445,7 +445,7 @@ def test_replay_says_which_image_is_not_what_it_was(dataset):
     (dataset / rows[5]["lr"]).write_bytes((dataset / rows[5]["lr"]).read_bytes()[:99])
     done = run("replay", dataset, "-q", "-j", 1, ok=1)
     words = (
-        *("LR made again differs by up to", "LR in the dataset has another size or depth"),
+        *("LR made again differs by up to", "HR: is 80x80 px, but the plan was drawn for HR of "),
         *("LR made again differs by up to 128 levels", "LR in the dataset has another size or depth"),
         *("does not exist", "is cut short or damaged"),
     )
@@ -456,6 +456,13 @@ def test_replay_says_which_image_is_not_what_it_was(dataset):
     assert f"equal to the byte: {IMAGES - 6} of" in done.stdout
 
 
+def test_replay_reads_plans_from_before_there_was_a_header(dataset):
+    rewrite(dataset, lambda row: row.update(plan=json.dumps(json.loads(row["plan"])["steps"])))
+    assert f"equal to the byte: {IMAGES} of {IMAGES}" in run("replay", dataset, "-j", 1).stdout
+    run("report", dataset, "-q", "--limit", 1)
+    assert "damaged" not in (dataset / "report" / "index.html").read_text(encoding="utf-8")
+
+
 def test_replay_of_a_damaged_plan(dataset):
     def damage(row):
         damaged = damages.pop(0) if damages else None
@@ -463,21 +470,25 @@ def test_replay_of_a_damaged_plan(dataset):
             row["plan"] = damaged(json.loads(row["plan"]))
 
     whole = [
-        lambda plan: json.dumps(plan)[:-9],
-        lambda plan: json.dumps([{**plan[0], "op": "redcue"}]),
-        lambda plan: json.dumps([{"op": ["blur"]}]),
-        lambda plan: json.dumps({"op": "blur"}),
-        lambda plan: json.dumps([{"op": "reduce", "factor": 4}]),
-        lambda plan: json.dumps([{**plan[0], "factor": 0}]),
-        lambda plan: json.dumps([{"op": "blur", "kind": 3}]),
-        lambda plan: json.dumps(
+        lambda raw: json.dumps(raw)[:-9],
+        lambda raw: json.dumps([{**raw["steps"][0], "op": "redcue"}]),
+        lambda raw: json.dumps([{"op": ["blur"]}]),
+        lambda raw: json.dumps({"op": "blur"}),
+        lambda raw: json.dumps([{"op": "reduce", "factor": 4}]),
+        lambda raw: json.dumps([{**raw["steps"][0], "factor": 0}]),
+        lambda raw: json.dumps([{"op": "blur", "kind": 3}]),
+        lambda raw: json.dumps(
             [{"op": "noise", "law": "poisson", "channels": "grey", "photons": 0, "key": "1"}]
         ),
-        lambda plan: json.dumps([{"op": "resize", "method": "bicubicc", "size": [30, 40]}]),
-        lambda plan: json.dumps([{**plan[0], "border": "round"}]),
-        lambda plan: json.dumps([{**plan[0], "kernel": "none"}]),
-        lambda plan: json.dumps([*plan[:-1], {**plan[-1], "noise_y": -5}]),
-        lambda plan: json.dumps([]),
+        lambda raw: json.dumps([{"op": "resize", "method": "bicubicc", "size": [30, 40]}]),
+        lambda raw: json.dumps([{**raw["steps"][0], "border": "round"}]),
+        lambda raw: json.dumps([{**raw["steps"][0], "kernel": "none"}]),
+        lambda raw: json.dumps([*raw["steps"][:-1], {**raw["steps"][-1], "noise_y": -5}]),
+        lambda raw: json.dumps([]),
+        lambda raw: json.dumps({**raw, "scale": 8}),
+        lambda raw: json.dumps({**raw, "version": 2}),
+        lambda raw: json.dumps({**raw, "hr_size": [n + raw["scale"] for n in raw["hr_size"]]}),
+        lambda raw: json.dumps({**raw, "steps": raw["steps"][:1] * 2}),
     ]
     damages = list(whole)
     rewrite(dataset, damage)
