@@ -38,7 +38,7 @@ def calibrate(
             One pair is held in memory at a time.
         scale: HR size / LR size; None: that of the dataset, or of the first pair.
         name: of the camera, for its recipe.
-        settings: fields of `realdeg.camera.settings.CalibrateSettings`: `only`, `size`, `grid`,
+        settings: fields of `realdeg.camera.settings.CalibrateSettings`: `camera`, `size`, `grid`,
             `max_error`, `patch`.
 
     Returns:
