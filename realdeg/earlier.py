@@ -27,7 +27,7 @@ from realdeg.records import (
     write_manifest,
 )
 
-OTHER = "use another folder, or --overwrite"
+OTHER = "use another folder, or `overwrite`"
 PART = 64  # records that a thread looks at in one go
 ABSENT = "absent"  # column: 1 where the input was not seen by the last run
 
@@ -121,7 +121,7 @@ def _rows(out: Path, overwrite: bool) -> list[PairRecord]:
     except UserError as error:
         if not overwrite:
             raise UserError(
-                error.subject, error.problem, f"mend or remove it, or --overwrite; {error.remedy}"
+                error.subject, error.problem, f"mend or remove it, or `overwrite`; {error.remedy}"
             ) from None
         os.replace(path, path.with_name(f"{path.stem}.damaged{path.suffix}"))
         return []

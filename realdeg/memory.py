@@ -51,7 +51,7 @@ class Most:
     def refusal(self, subject: str | os.PathLike[str]) -> UserError:
         """What is said of a file that needs more."""
         problem = f"needs more than {self.data / GB:.3g} GB of memory"
-        remedy = "raise --memory" if self.asked else "make it smaller, or free some memory"
+        remedy = "raise `memory`" if self.asked else "make it smaller, or free some memory"
         return UserError(subject, problem, remedy)
 
 
@@ -98,7 +98,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
     if not match or match[2] not in UNITS or float(match[1]) <= 0:
         raise UserError(
-            "--memory", f"{text!r} is no amount of memory", "write 8G, 500M or 6GiB", exit_code=EXIT_USAGE
+            "`memory`", f"{text!r} is no amount of memory", "write 8G, 500M or 6GiB", exit_code=EXIT_USAGE
         )
     return int(float(match[1]) * UNITS[match[2]])
 
@@ -133,7 +133,7 @@ def ran_out(error: BaseException | None) -> bool:
 
 def own_data() -> int:
     """Bytes of data that this process has now (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[5])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -149,7 +149,7 @@ def free_bytes() -> int | None:
 
 def _of_machine() -> int | None:
     with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in MACHINE.read_text().splitlines():
+        for line in MACHINE.read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) << 10
     return None
@@ -159,7 +159,7 @@ def _of_groups() -> list[int | None]:
     """What the groups of this process have left; those above it may be narrower."""
     left = []
     with contextlib.suppress(OSError):
-        for line in OWN_GROUPS.read_text().splitlines():
+        for line in OWN_GROUPS.read_text(encoding="utf-8").splitlines():
             _, kinds, path = line.split(":", 2)
             if kinds in ("", "memory"):
                 names = V2 if not kinds else V1
@@ -178,7 +178,10 @@ V2 = ("memory.max", "memory.current", "inactive_file")
 def _left(group: Path, most: str, used: str, cached: str) -> int | None:
     """Limit less use; pages of files that were read are given back when they are wanted."""
     with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
-        limit, now = int((group / most).read_text()), int((group / used).read_text())
-        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        limit, now = (
+            int((group / most).read_text(encoding="utf-8")),
+            int((group / used).read_text(encoding="utf-8")),
+        )
+        stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
         return None if limit >= NO_LIMIT else limit - now + int(stat.get(cached, 0))
     return None

@@ -288,7 +288,7 @@ class _Parallel(Generic[Item]):
         self._start()
         for item in failed:
             problem = f"took longer than {self.limits.seconds:g} s"
-            remedy = "take it out or make it smaller, or raise --item-seconds"
+            remedy = "take it out or make it smaller, or raise `item_seconds`"
             yield Outcome(PairRecord(item.key, "failed", _of(item, problem, remedy)))
 
 

@@ -291,7 +291,7 @@ def test_a_damaged_journal_never_mixes_settings(tmp_path, damage):
     else:
         (out / LEDGER).write_text(damage)
     for settings in ({"scale": 2}, {"scale": 4}):
-        with pytest.raises(UserError, match=r"its journal ledger\.jsonl is (damaged|missing).*--overwrite"):
+        with pytest.raises(UserError, match=r"its journal ledger\.jsonl is (damaged|missing).*`overwrite`"):
             do(a, out, settings=settings, limit=1)
     assert held(out) == {"p": "LR pa", "q": "LR qa"}
     do(a, out, settings={"scale": 4}, tag="!", overwrite=True, limit=1)
@@ -311,7 +311,7 @@ def test_a_damaged_table_is_not_forgotten(tmp_path):
     a, out = fill(tmp_path / "a", p="pa"), tmp_path / "out"
     do(a, out)
     (out / MANIFEST).write_text("key,status\n")
-    with pytest.raises(UserError, match=r"lacks the column.*--overwrite"):
+    with pytest.raises(UserError, match=r"lacks the column.*`overwrite`"):
         do(a, out)
     do(a, out, overwrite=True)
     assert (out / "manifest.damaged.csv").read_text() == "key,status\n"

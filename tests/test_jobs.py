@@ -124,7 +124,7 @@ def test_names_may_hold_any_line_break_but_one(tmp_path):
 def test_other_settings_are_refused(tmp_path):
     do(tmp_path)
     with pytest.raises(
-        UserError, match=r"made with other settings \(scale was 2, is 4\); use another folder, or --overwrite"
+        UserError, match=r"made with other settings \(scale was 2, is 4\); use another folder, or `overwrite`"
     ):
         do(tmp_path, settings={"scale": 4})
 

@@ -219,5 +219,5 @@ def test_a_limit_that_was_asked_for_is_one(tmp_path):
     report = run_job(partial(takes, out=tmp_path), items, tmp_path, settings={}, running=running)
     assert report.count("ok") == 4
     big, abort = report.records[0].reason, report.records[-1].reason
-    assert big == "big-2300: needs more than 2 GB of memory; raise --memory"
+    assert big == "big-2300: needs more than 2 GB of memory; raise `memory`"
     assert abort.startswith("abort-1: ended the process that worked on it twice (most likely out of memory")

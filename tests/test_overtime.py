@@ -41,7 +41,7 @@ def test_only_what_takes_too_long_fails(tmp_path):
     report = run_job(partial(work, out=tmp_path), ITEMS, tmp_path, settings={}, running=running)
     assert time.monotonic() - started < 40
     failed = {r.key: r.reason for r in report.records if not r.ok}
-    says = "took longer than 2 s; take it out or make it smaller, or raise --item-seconds"
+    says = "took longer than 2 s; take it out or make it smaller, or raise `item_seconds`"
     assert failed == {key: f"{key}: {says}" for key in ("endless", "slow")}
     assert [r.detail["name"] for r in report.records if r.ok] == [i.key for i in ITEMS if i.key not in failed]
     assert [r.key for r in read_manifest(tmp_path, pairs=False)] == [i.key for i in ITEMS]

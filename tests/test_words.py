@@ -57,7 +57,7 @@ def test_a_path_that_looks_like_an_option_is_a_path(tmp_path):
 
 
 def test_like_reasons_are_one_line_with_their_numbers():
-    zooms = [f"zoom is x{zoom}, far from x2; use a larger --scale" for zoom in (3.125, 4.2, 3.5)]
+    zooms = [f"zoom is x{zoom}, far from x2; use a larger `scale`" for zoom in (3.125, 4.2, 3.5)]
     reasons = ["my photo.jpg: ends after 312 of 1,204 kB; copy it again", *zooms]
     assert summed(reasons, 8) == [
         (3, "zoom is x3.125 to 4.2, far from x2"),

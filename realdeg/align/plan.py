@@ -75,7 +75,7 @@ def plan(
     way = pairing.way
     if way != "csv" and not (lr and hr):
         raise UserError(
-            "--hr" if lr else "--lr", "is missing", "name the folder of photos", exit_code=EXIT_USAGE
+            "`hr`" if lr else "`lr`", "is missing", "name the folder of photos", exit_code=EXIT_USAGE
         )
     refuse_inside(out, *lr, *([hr] if hr else []))
     if way == "csv":
@@ -147,12 +147,12 @@ def infer_scale(matches: Sequence[Match]) -> int:
         raise UserError(
             tried,
             "the scale cannot be inferred: no common scene found",
-            "give --scale, and check the folders",
+            "give `scale`, and check the folders",
         )
     zoom = float(np.median(zooms))
     if zoom < SWAPPED:
         problem = f"HR photos are smaller than the LR photos (x{zoom:.2g}, as measured)"
-        raise UserError(matches[0].hr.parent, problem, "swap --lr and --hr")
+        raise UserError(matches[0].hr.parent, problem, "swap `lr` and `hr`")
     return nearest_scale(zoom)
 
 
@@ -187,13 +187,13 @@ def _one_folder_each(parts: list[Part], out: Path, scale: int | None) -> list[Pa
         parts = [part for part in told if part.scale == scale]
         if not parts:
             there = ", ".join(f"x{part.scale}" for part in told)
-            raise UserError("--scale", f"x{scale} is not there, only {there}", exit_code=EXIT_USAGE)
+            raise UserError("`scale`", f"x{scale} is not there, only {there}", exit_code=EXIT_USAGE)
     elif not told and len(parts) == 1:
         return [replace(parts[0], scale=scale)]
     elif not told:
         if scale:
-            problem = f"{scale} cannot hold for {len(parts)} --lr folders"
-            raise UserError("--scale", problem, "drop it, or give one --lr", exit_code=EXIT_USAGE)
+            problem = f"{scale} cannot hold for {len(parts)} folders in `lr`"
+            raise UserError("`scale`", problem, "drop it, or give one `lr`", exit_code=EXIT_USAGE)
         parts = [replace(part, scale=infer_scale(_some(part))) for part in parts]
     first: dict[int | None, Part] = {}
     for part in parts:

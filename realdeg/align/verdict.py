@@ -61,11 +61,11 @@ def wrong_zoom(zoom: float, scale: int, settings: AlignSettings) -> Rejection | 
     if scale and scale > zoom * settings.max_enlargement:
         return Rejection(
             f"zoom is x{zoom:.3f}, so x{scale} would enlarge HR by {scale / zoom:.2f}; "
-            "use a smaller --scale, or raise --max-enlargement",
+            "use a smaller `scale`, or raise `max_enlargement`",
             zoom,
         )
     if scale and zoom > scale * 1.5:
-        return Rejection(f"zoom is x{zoom:.3f}, far from x{scale}; use a larger --scale", zoom)
+        return Rejection(f"zoom is x{zoom:.3f}, far from x{scale}; use a larger `scale`", zoom)
     return None
 
 
@@ -97,7 +97,7 @@ def disagreeing(against: int, usable: int, settings: AlignSettings, zoom: float)
     share = against / max(1, usable)
     if share <= limit or against <= CHANCE_TILES:
         return None
-    remedy = "" if settings.mask else "; --mask keeps the rest"
+    remedy = "" if settings.mask else "; `mask` keeps the rest"
     return Rejection(
         f"{share:.0%} of the image contradicts the common motion (limit {limit:.0%}); "
         f"parallax or something moved{remedy}",
@@ -118,7 +118,7 @@ def soft_lr(psf: Psf, settings: AlignSettings, zoom: float) -> Rejection | None:
         return None
     return Rejection(
         f"LR is blurred by {psf.sigma:.2f} LR px against HR (limit {settings.max_blur:g}); LR out of focus? "
-        "raise --max-blur to keep it",
+        "raise `max_blur` to keep it",
         zoom,
     )
 
@@ -140,7 +140,7 @@ def digital_zoom(lr: float | None, hr: float | None, settings: AlignSettings) ->
         if ratio and ratio > MAX_DIGITAL_ZOOM and settings.digital_zoom == "refuse":
             return Rejection(
                 f"{side} was zoomed digitally by x{ratio:.2f}, so its pixels are interpolated; "
-                "use a longer lens, or --digital-zoom accept"
+                "use a longer lens, or `digital_zoom=accept`"
             )
     return None
 
@@ -156,7 +156,7 @@ def large_error(
         if value > limit:
             return Rejection(
                 f"{what} is {value:.3f} LR px (limit {limit:.3g}); "
-                "weak texture, lens or parallax; raise --max-error to keep it",
+                "weak texture, lens or parallax; raise `max_error` to keep it",
                 zoom,
             )
     if residual.zncc < MIN_ZNCC:

@@ -133,7 +133,7 @@ def _train(
     twins = [record.reason for record in report.records if record.source_hr]  # told one by one already
     broken = broken_photos(report.records)
     for line in broken:
-        write_line(sys.stderr, line)
+        write_line(sys.stderr, in_flags(line))
     result = {
         "out": str(job.out),
         "kernel_db": passes[-1:],

@@ -56,7 +56,7 @@ def export_lists(
     single = out.suffix == SUFFIX and not out.is_dir()
     if single and len(parts) > 1:
         problem = f"is one file, but {dataset} has the splits {', '.join(parts)}"
-        raise UserError(out, problem, "name a folder, or choose one with --split", exit_code=EXIT_USAGE)
+        raise UserError(out, problem, "name a folder, or choose one with `split`", exit_code=EXIT_USAGE)
     line = partial(LINES[style], dataset, None if absolute else root or dataset)
     texts = {
         out if single else out / f"{PREFIXES[style]}{name}{SUFFIX}": [line(record) for record in records]
@@ -75,7 +75,7 @@ def d2c_sr_line(dataset: Path, root: Path | None, record: PairRecord) -> str:
         path = dataset.resolve() / name
         if root is not None and not path.is_relative_to(root.resolve()):
             raise UserError(
-                root, f"does not contain {dataset}", "choose another --root", exit_code=EXIT_USAGE
+                root, f"does not contain {dataset}", "choose another `root`", exit_code=EXIT_USAGE
             )
         text = (path if root is None else path.relative_to(root.resolve())).as_posix()
         paths.append(_one_word(dataset / name, text))

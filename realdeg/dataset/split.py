@@ -52,7 +52,7 @@ def split_scenes(
     marked.check(record.key for record in records)
     scenes = {r.key: _scene(r, group) for r in records if r.ok and marked.takes(r.key)}
     names = sorted(set(scenes.values()), key=lambda name: (seed_of(seed, name, "split"), name))
-    counts = {"test": _count(test, len(names)), "val": _count(val, len(names))}
+    counts = {"test": _count(test, len(names)), "val": _count(val, len(names), "val")}
     if names and sum(counts.values()) >= len(names):
         problem = (
             f"{counts['test']} test and {counts['val']} val scenes leave none of {len(names)} to train on"
@@ -141,14 +141,14 @@ def _scene(record: PairRecord, group: str | None) -> str:
         found = re.search(group, record.key)
     except re.error as error:
         raise UserError(
-            "--group", f"{group!r} is no regular expression ({error})", exit_code=EXIT_USAGE
+            "`group`", f"{group!r} is no regular expression ({error})", exit_code=EXIT_USAGE
         ) from None
     if not found:
-        raise UserError("--group", f"{group!r} does not match the key {record.key!r}", exit_code=EXIT_USAGE)
+        raise UserError("`group`", f"{group!r} does not match the key {record.key!r}", exit_code=EXIT_USAGE)
     return found.group(1) if found.re.groups else found.group(0)
 
 
-def _count(wanted: Amount, scenes: int) -> int:
+def _count(wanted: Amount, scenes: int, name: str = "test") -> int:
     text = str(wanted).strip()
     try:
         number = float(text.removesuffix("%"))
@@ -162,6 +162,6 @@ def _count(wanted: Amount, scenes: int) -> int:
         or (as_share and share >= 1)
         or not (as_share or number.is_integer())
     ):
-        problem = f"{text} scenes: give a whole number, a share below 1, or percent such as 15%"
+        problem = f"`{name}` {text!r}: give a whole number, a share below 1, or percent such as 15%"
         raise UserError("split", problem, exit_code=EXIT_USAGE)
     return (max(1, round(share * scenes)) if share > 0 else 0) if as_share else int(number)

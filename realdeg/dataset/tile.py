@@ -180,7 +180,7 @@ def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Ti
         raise UserError(
             "tile",
             f"tiles of {size} HR px with an overlap of {overlap} leave no step at x{scale}",
-            "give a larger --size or a smaller --overlap",
+            "give a larger `size` or a smaller `overlap`",
             exit_code=EXIT_USAGE,
         )
     height, width = read_size(dataset / record.lr)

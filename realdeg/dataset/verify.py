@@ -100,7 +100,7 @@ def verify(
     ]
     found += [
         Finding(
-            "temporary", "", str(UserError(path, "was left by a job that was killed", "--repair removes it"))
+            "temporary", "", str(UserError(path, "was left by a job that was killed", "`repair` removes it"))
         )
         for path in sorted(folder.rglob(f".*{atomic.TEMPORARY}"))
         if atomic.is_stale(path)
@@ -109,8 +109,8 @@ def verify(
     return Verdict(tuple(found), sum(row.ok for row in rows), sum(map(bool, hashes.values())), size)
 
 
-SET_ASIDE = "--repair moves it to leftover/"
-MAKE_AGAIN = "--repair makes the pair again"
+SET_ASIDE = "`repair` moves it to leftover/"
+MAKE_AGAIN = "`repair` makes the pair again"
 
 
 def _named(row: PairRecord) -> list[str]:
@@ -180,7 +180,7 @@ def _grid(folder: Path, row: PairRecord) -> Iterator[Finding]:
 def _journal(folder: Path, rows: Sequence[PairRecord], journal: Journal) -> Iterator[Finding]:
     if journal.settings is None:
         state = "is damaged" if (folder / LEDGER).exists() else "is missing"
-        remedy = "the pairs can be read, but no job goes on here; make them anew with --overwrite to go on"
+        remedy = "the pairs can be read, but no job goes on here; make them anew with `overwrite` to go on"
         yield Finding("journal", "", str(UserError(folder / LEDGER, state, remedy)))
         return
     keys = {row.key for row in rows}

@@ -180,7 +180,7 @@ def _again(row: Row, out: Path | None, pools: Replayed) -> PairRecord:
             )
             return replace(record, status="rejected", reason=reason, detail=detail)
     elif out is None:
-        raise UserError(path, "is missing", "give -o to make it again")
+        raise UserError(path, "is missing", "give `out` to make it again")
     if out is not None:
         write_image(out / record.lr, lr)
     return replace(record, detail=detail)
@@ -198,11 +198,11 @@ def _pools(
         noise_pool = dataset / NOISES
     if wants_noise and noise_pool is None:
         if not run.get("noise_pool"):
-            raise UserError(dataset, "its noise pool is not known", "give --noise-pool")
+            raise UserError(dataset, "its noise pool is not known", "give `noise_pool`")
         noise_pool = Path(str(run["noise_pool"]).replace("\0", ""))
         if not noise_pool.exists():  # too large to be stored, or of an earlier version
             problem = f"its noise pool {noise_pool} is not there"
-            raise UserError(dataset, problem, "give --noise-pool, or run where the dataset was made")
+            raise UserError(dataset, problem, "give `noise_pool`, or run where the dataset was made")
     scale = rows[0].scale
     return Replayed(
         PoolFile.read(KernelPool, kernel_pool, scale)[0] if wants_kernels and kernel_pool else None,

@@ -64,7 +64,7 @@ def resolve(settings: DegradeSettings) -> ResolvedRecipe:
         if what in recipe.pools() and pool is None:
             remedy = f"give --{what}-pool"
             if settings.recipe in ("realsr", "bicubic_noise"):
-                remedy += ", or leave --recipe out to use the pools there are"
+                remedy += ", or leave `recipe` out to use the pools there are"
             raise UserError(recipe.name, f"the recipe draws from a {what} pool", remedy, exit_code=EXIT_USAGE)
         if what not in recipe.pools() and pool is not None:
             problem = f"is not drawn from by the recipe {recipe.name}"

@@ -207,7 +207,7 @@ def _or_prefer(twins: Sequence[Found]) -> str:
     """The remedy of twins of which one is alone of its kind."""
     kinds = Counter(kind_of(one.path) for one in twins)
     alone = [kind for kind in KINDS if kinds[kind] == 1]
-    return f", or choose by --prefer {' or '.join(alone)}" if alone and len(kinds) > 1 else ""
+    return f", or choose by `prefer` {' or '.join(alone)}" if alone and len(kinds) > 1 else ""
 
 
 def match_stems(
@@ -410,7 +410,7 @@ class _Walk:
         """What to do about a folder without photos."""
         if self.counts[why.OUTSIDE]:
             links = f"{self.counts[why.OUTSIDE]} links lead outside the folder and are not followed"
-            return f"{links}, e.g. {self.examples[why.OUTSIDE].name}; give --follow-links to follow them"
+            return f"{links}, e.g. {self.examples[why.OUTSIDE].name}; give `follow_links` to follow them"
         formats = f"formats read: {', '.join(s[1:] for s in PLAIN_SUFFIXES)} and camera RAW"
         return f"{formats}; {why.in_words(self.counts)}" if self.counts else formats
 

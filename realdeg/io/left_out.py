@@ -17,10 +17,10 @@ LR = "LR image of a dataset"
 """Why files are left out; files of a format that is not read count under their suffix, e.g. ".gif"."""
 
 _IN_WORDS = {
-    OUTSIDE: ("link that leads outside (--follow-links)", "links that lead outside (--follow-links)"),
+    OUTSIDE: ("link that leads outside (`follow_links`)", "links that lead outside (`follow_links`)"),
     DANGLING: ("link to nothing", "links to nothing"),
     BACK: ("link that leads back", "links that lead back"),
-    OTHER_KIND: ("twin that --prefer leaves out", "twins that --prefer leaves out"),
+    OTHER_KIND: ("twin that `prefer` leaves out", "twins that `prefer` leaves out"),
     LR: ("LR image of a dataset, of which HR is taken", "LR images of a dataset, of which HR is taken"),
     UNNAMED: ("photo that no rule or suffix means", "photos that no rule or suffix means"),
 }
@@ -35,7 +35,7 @@ def together(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def in_words(counts: Mapping[str, int]) -> str:
-    """`left out: 3 links that lead outside (--follow-links), 2 .gif, 1 FIFO`; "" where nothing is."""
+    """`left out: 3 links that lead outside (`follow_links`), 2 .gif, 1 FIFO`; "" where nothing is."""
     told = []
     for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         one, many = _IN_WORDS.get(why, (why, why if why.startswith(".") else f"{why}s"))

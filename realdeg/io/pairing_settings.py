@@ -51,19 +51,19 @@ class PairingSettings:
         by_rule = self.lr_rule or self.hr_rule or self.naming
         way = self.pair_by or ("csv" if self.pairs else "rule" if by_rule else "stem")
         for given, owner, names in (
-            (self.lr_suffix or self.hr_suffix, "stem", "--lr-suffix and --hr-suffix"),
-            (by_rule, "rule", "--lr-rule, --hr-rule and --naming"),
-            (self.pairs, "csv", "--pairs"),
+            (self.lr_suffix or self.hr_suffix, "stem", "`lr_suffix` and `hr_suffix`"),
+            (by_rule, "rule", "`lr_rule`, `hr_rule` and `naming`"),
+            (self.pairs, "csv", "`pairs`"),
         ):
             if given and way != owner:
                 raise UserError(
-                    "--pair-by", f"{way} does not go with {names}", "drop one", exit_code=EXIT_USAGE
+                    "`pair_by`", f"{way} does not go with {names}", "drop one", exit_code=EXIT_USAGE
                 )
         if way == "csv" and not self.pairs:
-            raise UserError("--pair-by", "csv needs a table", "name it with --pairs", exit_code=EXIT_USAGE)
+            raise UserError("`pair_by`", "csv needs a table", "name it with `pairs`", exit_code=EXIT_USAGE)
         if way == "rule" and not by_rule:
-            remedy = "give --lr-rule and --hr-rule, or --naming"
-            raise UserError("--pair-by", "rule needs a rule", remedy, exit_code=EXIT_USAGE)
+            remedy = "give `lr_rule` and `hr_rule`, or `naming`"
+            raise UserError("`pair_by`", "rule needs a rule", remedy, exit_code=EXIT_USAGE)
         return way
 
     @property

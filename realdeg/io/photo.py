@@ -162,7 +162,7 @@ def _explained(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except TooLarge as error:
-        remedy = f"make it smaller, cut it, or raise --max-pixels ({limits.VARIABLE})"
+        remedy = f"make it smaller, cut it, or raise `max_pixels` ({limits.VARIABLE})"
         raise UserError(path, str(error), remedy) from None
     except Unsupported as error:
         raise UserError(path, str(error), CONVERT) from None

@@ -96,4 +96,4 @@ def _why(one: _Timed, near: list[_Timed], back: list[_Timed], others: Sequence[_
     if closest:
         seconds = seconds_apart(one.taken, closest.taken)
         problem += f" (nearest: {closest.photo.path.name}, {seconds:.1f} s)"
-    return f"{problem}; check the cameras' clocks, or raise --max-seconds"
+    return f"{problem}; check the cameras' clocks, or raise `max_seconds`"

@@ -107,7 +107,7 @@ class Estimator:
         side = zoo.grid(self.scale)
         error = math.exp(doubt / 2) * (len(kernel) / side) ** 2  # of one of the weights that were summed
         if not (np.isfinite(kernel).all() and kernel.sum() > NOTHING and math.isfinite(doubt)):
-            raise Unfit("weights", "give no kernel of it", "train the weights again, or leave --weights out")
+            raise Unfit("weights", "give no kernel of it", "train the weights again, or leave `weights` out")
         kernel = without_specks(finer(kernel, side))
         moved = math.dist(centre_of_mass(kernel), [(len(kernel) - 1) / 2] * 2)
         return Estimate(in_middle(kernel, len(kernel)), error, unusual, moved)
@@ -169,8 +169,8 @@ def shipped(scale: int) -> Estimator:
     if scale not in SHIPPED:
         known = ", ".join(f"x{s}" for s in SHIPPED)
         problem = f"no weights come with realdeg for x{scale} ({known})"
-        remedy = "train them: realdeg kernels PHOTOS --train --scale N -o WEIGHTS.npz, then --weights"
-        raise UserError("--scale", problem, remedy, exit_code=EXIT_USAGE)
+        remedy = "train them: `realdeg kernels PHOTOS --train --scale N -o WEIGHTS.npz`, then `weights`"
+        raise UserError("`scale`", problem, remedy, exit_code=EXIT_USAGE)
     name = f"weights/kernels_x{scale}.npz"
     return _parsed(resources.files("realdeg.kernels").joinpath(name).read_bytes(), name)
 

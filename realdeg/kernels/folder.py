@@ -108,8 +108,8 @@ def check(settings: KernelSettings, out: Path, src: Path, *, pairs: bool = False
     """
     if not pairs and settings.method == "kernelgan" and settings.scale not in SCALES:
         problem = f"KernelGAN knows x{' and x'.join(map(str, SCALES))}, not x{settings.scale}"
-        remedy = "choose one, or the default method, or give pairs (--from-pairs)"
-        raise UserError("--scale", problem, remedy, exit_code=EXIT_USAGE)
+        remedy = "choose one, or the default method, or give pairs (`from_pairs`)"
+        raise UserError("`scale`", problem, remedy, exit_code=EXIT_USAGE)
     if not pairs and settings.method == "amortised":
         estimator(settings.scale, settings.weights)
     if out.suffix.lower() not in ("", ".npz", ".mat"):
@@ -192,7 +192,7 @@ def too_uncertain(pair: Pair, max_error: float) -> str:
     """Why a pair's stated error is too large; "" where it is not, or not known."""
     if pair.error is None or pair.error <= max_error:
         return ""
-    reason = f"its stated error of {pair.error:.3f} LR px is above {max_error:g}; raise --max-error"
+    reason = f"its stated error of {pair.error:.3f} LR px is above {max_error:g}; raise `max_error`"
     return told(pair.lr, reason)
 
 

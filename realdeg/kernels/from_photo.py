@@ -147,7 +147,7 @@ def doubtful(estimate: Estimate, settings: KernelSettings) -> str:
     if estimate.confidence < settings.min_confidence:
         return (
             f"tells too little of its blur (confidence {estimate.confidence:.2f}, "
-            f"{settings.min_confidence:g} is needed); use another, or lower --min-confidence"
+            f"{settings.min_confidence:g} is needed); use another, or lower `min_confidence`"
         )
     return ""
 

@@ -39,7 +39,8 @@ class KernelSettings:
         high=16,
     )
     weights: Path | None = setting(
-        None, "Amortised: weights that --train wrote; default those of realdeg (x2, x3, x4, x8)."
+        None,
+        "Amortised: weights that `realdeg kernels --train` wrote; default those of realdeg (x2, x3, x4, x8).",
     )
     min_confidence: float = setting(
         0.9, "Amortised: photos whose kernel is less sure give none.", low=0, high=1

@@ -135,7 +135,7 @@ def check(src: Path, out: Path, settings: TrainSettings) -> None:
         raise UserError(out, "weights are written as .npz", "end it in .npz", exit_code=EXIT_USAGE)
     if settings.examples < FEWEST:
         problem = f"{settings.examples} examples are too few"
-        raise UserError("--examples", problem, f"give {FEWEST} or more", exit_code=EXIT_USAGE)
+        raise UserError("`examples`", problem, f"give {FEWEST} or more", exit_code=EXIT_USAGE)
     refuse_inside(job_folder(out), src)
 
 

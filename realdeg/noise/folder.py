@@ -90,8 +90,8 @@ def check(src: Path, out: Path, settings: NoiseSettings) -> None:
     """
     flat = settings.method == "flat"
     if flat and (settings.side < SMALLEST or settings.side % STEP):
-        remedy = f"{SMALLEST} at least and a multiple of {STEP}, or --method classic"
-        raise UserError("--size", f"no patches of {settings.side} px", remedy, exit_code=EXIT_USAGE)
+        remedy = f"{SMALLEST} at least and a multiple of {STEP}, or `method=classic`"
+        raise UserError("`size`", f"no patches of {settings.side} px", remedy, exit_code=EXIT_USAGE)
     if out.suffix.lower() != ".npz" and (flat or out.suffix):
         problem = f"such pools are not written as {out.suffix or 'a folder'}"
         remedy = "end it in .npz" if flat else "end it in .npz, or name a folder"
@@ -116,7 +116,7 @@ def extract_patches(found: Found, job: Path, settings: NoiseSettings) -> PairRec
     )
     if min(pixels.shape[:2]) < settings.side:
         height, width = pixels.shape[:2]
-        reason = f"is {width}x{height} px, {settings.side} a side are needed; use a smaller --size"
+        reason = f"is {width}x{height} px, {settings.side} a side are needed; use a smaller `size`"
         return replace(record, reason=told(found.path, reason))
     return (_calm if settings.method == "flat" else _by_rule)(photo, found, record, job, settings)
 
@@ -165,11 +165,11 @@ def _by_rule(
 def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
     if not seen.looked_at:
         height, width = photo.pixels.shape[:2]
-        return f"is {width}x{height} px, more than {settings.side} a side are needed; use a smaller --size"
+        return f"is {width}x{height} px, more than {settings.side} a side are needed; use a smaller `size`"
     return (
         f"has no window of {settings.side} px: {seen.uneven} of {seen.looked_at} have a variance of "
         f"{settings.max_variance:g} or more, {seen.dark} a mean of {settings.min_mean:g} or less; "
-        "use --method flat, a smaller --size, or a larger --max-variance where the noise is strong"
+        "use `method=flat`, a smaller `size`, or a larger `max_variance` where the noise is strong"
     )
 
 

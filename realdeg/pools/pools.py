@@ -147,7 +147,7 @@ class KernelPool:
             )
         elif scale is None:
             raise UserError(
-                path, "a folder of kernels is for one scale", "give --scale", exit_code=EXIT_USAGE
+                path, "a folder of kernels is for one scale", "give `scale`", exit_code=EXIT_USAGE
             )
         else:
             plain = {name: KERNELGAN_NAME.sub("", name.split("/")[-1]) for name in self.names}
@@ -445,7 +445,7 @@ class PoolFile(Generic[Pool]):
         if held != self:
             now, pool = self.read(self.kind, self.path, *self.arguments)
             if now != self:
-                raise UserError(self.path, "was changed while the job was running", "run with --overwrite")
+                raise UserError(self.path, "was changed while the job was running", "run with `overwrite`")
         return cast(Pool, pool)
 
 

@@ -84,7 +84,7 @@ def read_run(folder: Path) -> Run:
         raise UserError(
             folder,
             "is not a run folder: it has neither metrics.csv nor evaluation/table.csv",
-            "give the -o of `python -m train.d2c`",
+            "give the run folder of `realdeg train d2c`",
         )
     settings = read_yaml(folder / RUN_FILE) if (folder / RUN_FILE).is_file() else {}
     return Run(folder, losses, validation, evaluation, settings)

@@ -153,7 +153,7 @@ def test_digital_zoom_is_refused_and_accepted_on_request(files, tmp_path, side):
     record = align_pair(match, tmp_path / "out", AlignSettings(**SETTINGS))
     assert record.status == "rejected"
     assert f"{side.upper()} was zoomed digitally by x1.70" in record.reason
-    assert "--digital-zoom accept" in record.reason
+    assert "`digital_zoom=accept`" in record.reason
     assert record.detail[f"{side}_digital_zoom"] == pytest.approx(1.7)
     assert set(tree(tmp_path / "out")) == {"certificates/z.json"}
     settings = AlignSettings(**SETTINGS, digital_zoom="accept")

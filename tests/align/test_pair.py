@@ -191,9 +191,9 @@ def test_refuses_swapped_folders_and_wrong_scales(photograph, scene):
     photos = photograph(scene(), 2)
     assert "HR is smaller than LR" in reason(photos.hr, photos.lr)
     assert "no larger" in reason(photos.hr, photos.hr)
-    assert "use a smaller --scale" in reason(photos.lr, photos.hr, scale=4)
+    assert "use a smaller `scale`" in reason(photos.lr, photos.hr, scale=4)
     four = photograph(scene(), 4)
-    assert "use a larger --scale" in reason(four.lr, four.hr, scale=2)
+    assert "use a larger `scale`" in reason(four.lr, four.hr, scale=2)
 
 
 def moved(picture):
@@ -209,7 +209,7 @@ def test_refuses_what_moved_unless_a_mask_is_asked_for(photograph, scene):
     picture = scene()
     photos = photograph(picture, 2, hr_picture=moved(picture))
     assert "contradicts the common motion" in reason(photos.lr, photos.hr, scale=2)
-    assert "--mask keeps the rest" in reason(photos.lr, photos.hr, scale=2)
+    assert "`mask` keeps the rest" in reason(photos.lr, photos.hr, scale=2)
     found = register(photos.lr, photos.hr, AlignSettings(scale=2, mask=True))
     assert found.refused is None
     assert 0.06 < found.disagreeing < 0.2  # the patch is a ninth of the scene, 15 % of the field
@@ -266,7 +266,7 @@ def test_refuses_a_scene_with_too_little_texture(photograph, scene):
 def test_refuses_an_error_above_the_limit(photograph, scene):
     photos = photograph(scene(), 2)
     assert "expected error is 0." in reason(photos.lr, photos.hr, scale=2, max_error=0.004)
-    assert "raise --max-error" in reason(photos.lr, photos.hr, scale=2, max_error=0.004)
+    assert "raise `max_error`" in reason(photos.lr, photos.hr, scale=2, max_error=0.004)
 
 
 def test_refuses_a_pair_that_looks_different(registered):

@@ -127,7 +127,7 @@ def test_links_that_are_not_followed_are_counted(tangled):
     assert [one.key for one in listing.found] == ["a", "same", "sub/b"]
     assert listing.left_out == {"link outside": 2, "dangling link": 1, "link back": 2}
     assert in_words(listing.left_out) == (
-        "left out: 2 links that lead back, 2 links that lead outside (--follow-links), 1 link to nothing"
+        "left out: 2 links that lead back, 2 links that lead outside (`follow_links`), 1 link to nothing"
     )
 
 
@@ -155,7 +155,7 @@ def test_a_folder_of_links_alone_names_the_option(tmp_path):
     root = tmp_path / "set"
     root.mkdir()
     (root / "a.png").symlink_to(tmp_path / "store" / "a.png")
-    with pytest.raises(UserError, match=r"holds no images; 1 links lead outside .*give --follow-links"):
+    with pytest.raises(UserError, match=r"holds no images; 1 links lead outside .*give `follow_links`"):
         look(root)
     assert names(root, follow_links=True) == ["a.png"]
 
@@ -203,7 +203,7 @@ def test_two_of_the_preferred_kind_stay_ambiguous(tmp_path):
     assert [record.key for record in listing.refused("hr")] == ["a.jpeg", "a.jpg", "a.png"]
     assert reasons[0] == (
         f"{tmp_path}/a.jpeg: has the same name as a.jpg and a.png, so both would be a.png; "
-        "rename one, or choose by --prefer png"
+        "rename one, or choose by `prefer` png"
     )
     assert names(tmp_path, prefer="png") == ["a.png", "b.png"]
 
@@ -222,7 +222,7 @@ def test_twins_by_case_alone_cannot_be_preferred(tmp_path):
 
 def test_where_twins_may_not_be_the_error_says_what_to_do(tmp_path):
     touch(tmp_path, "a.heic", "a.jpg")
-    with pytest.raises(UserError, match=r"has the same name as .*or choose by --prefer jpeg or heif"):
+    with pytest.raises(UserError, match=r"has the same name as .*or choose by `prefer` jpeg or heif"):
         find_images(tmp_path)
     assert [one.path.name for one in find_images(tmp_path, Finding(prefer="heif"))] == ["a.heic"]
 
@@ -249,7 +249,7 @@ def test_twins_on_one_side_fail_alone_and_a_preference_pairs_them(tmp_path):
     assert [match.key for match in matches] == ["2"]
     assert failed[0].reason == (
         "1: is ambiguous: 1.CR2 and 1.jpg could each be its LR photo; rename or remove all but one, "
-        "or choose by --prefer raw or jpeg"
+        "or choose by `prefer` raw or jpeg"
     )
     matches, failed = match_stems(lr, hr, finding=Finding(prefer="raw"))
     assert [(match.lr.name, match.hr.name) for match in matches] == [("1.CR2", "1.jpg"), ("2.jpg", "2.jpg")]

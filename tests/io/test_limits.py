@@ -50,7 +50,7 @@ def test_a_limit_that_was_asked_for_is_believed(hollow, monkeypatch):
     monkeypatch.setenv(limits.VARIABLE, "60000000")
     assert read(hollow).size_hw == (7140, 7000)
     monkeypatch.setenv(limits.VARIABLE, "40000000")
-    with pytest.raises(UserError, match=r"has 7000 x 7140 = 50 million pixels, more than 40; .*--max-pixels"):
+    with pytest.raises(UserError, match=r"has 7000 x 7140 = 50 million pixels, more than 40; .*`max_pixels`"):
         read(hollow)
     monkeypatch.setenv(limits.VARIABLE, "many")
     with pytest.raises(UserError, match="REALDEG_MAX_PIXELS: is 'many', not a number of pixels; unset it"):

@@ -171,8 +171,8 @@ def test_ways_of_pairing_are_not_mixed():
     assert PairingSettings(pairs=Path("p.csv")).way == "csv"
     assert PairingSettings(lr_suffix="L").way == "stem"
     for settings, words in (
-        (PairingSettings("time", lr_suffix="L"), "time does not go with --lr-suffix"),
-        (PairingSettings("stem", lr_rule="{stem}L"), "stem does not go with --lr-rule"),
+        (PairingSettings("time", lr_suffix="L"), "time does not go with `lr_suffix`"),
+        (PairingSettings("stem", lr_rule="{stem}L"), "stem does not go with `lr_rule`"),
         (PairingSettings("csv"), "csv needs a table"),
         (PairingSettings("rule"), "rule needs a rule"),
     ):
