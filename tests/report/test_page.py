@@ -83,7 +83,7 @@ def test_the_numbers_are_right(page):
 def test_names_and_reasons_are_text_not_markup(page):
     path, parsed = page
     scripts = [attrs for tag, attrs in parsed.tags if tag == "script"]
-    assert [attrs.get("src") for attrs in scripts] == ["compare.js", "table.js"]  # the page's own
+    assert [attrs.get("src") for attrs in scripts] == ["compare.js", "table.js", "marks.js"]  # the page's own
     assert 'alert("x")' in cards(parsed)
     assert "use <texture>" in cards(parsed)
 
