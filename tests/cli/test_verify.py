@@ -121,10 +121,26 @@ def test_table_and_journal_that_disagree_are_found_and_mended(data):
     assert found(data) == [("row", "a")]
     assert realdeg("verify", data, "--repair").exit_code == 0
     splits = {row.key: row.split for row in read_manifest(data)}
-    assert {name: data_ for name, data_ in tree(data).items() if name != MANIFEST} == {
-        name: data_ for name, data_ in before.items() if name != MANIFEST
+    tables = (MANIFEST, "metadata.csv")
+    assert {name: data_ for name, data_ in tree(data).items() if name not in tables} == {
+        name: data_ for name, data_ in before.items() if name not in tables
     }
+    listed = [line.split(",")[2] for line in (data / "metadata.csv").read_text().splitlines()[1:]]
+    assert listed == [key for key, split in splits.items() if split == "train"]  # b has lost its own
     assert splits["a"] == {row.key: row.split for row in rows}["a"]
+
+
+def test_what_is_made_again_is_linked_again(data):
+    """A hard link shows damage, too; after the repair it must not."""
+    (row,) = [row for row in read_manifest(data) if row.split == "test"]
+    link = data / "imagefolder" / "test" / row.lr
+    assert link.samefile(data / row.lr)
+    link.write_bytes(b"damaged through the link")
+    assert found(data) == [("file", row.key)]
+    assert realdeg("verify", data, "--repair").exit_code == 0
+    assert found(data) == []
+    assert link.samefile(data / row.lr)
+    assert read_manifest(data)[0].ok
 
 
 def test_a_table_that_was_cut_in_its_last_cell_is_refused(data):
