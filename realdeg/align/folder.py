@@ -74,9 +74,14 @@ def align_parts(
     Raises:
         UserError: no scale can be inferred, or an output folder cannot be used.
     """
+    keys = [part.pairs.keys for part in parts]
+    running.marked.check(key for some in keys for key in some)
     reports: list[JobReport] = []
-    planned = [len(part.pairs.matches[: running.limit]) for part in parts]
-    for part, count in zip(parts, planned, strict=True):
+    planned = [
+        len([match for match in part.pairs.matches if running.marked.takes(match.key)][: running.limit])
+        for part in parts
+    ]
+    for part, count, its_keys in zip(parts, planned, keys, strict=True):
         base = Progress(
             sum(n - r.unfinished for n, r in zip(planned, reports, strict=False)),
             sum(planned),
@@ -93,7 +98,8 @@ def align_parts(
             )
             continue
         told = _over_all(running.on_progress, base, part) if len(parts) > 1 else running.on_progress
-        ours = replace(running, max_failures=left, on_progress=told)
+        marked = running.marked.within(its_keys)
+        ours = replace(running, max_failures=left, on_progress=told, marked=marked)
         reports.append(_align_part(part, hr, settings, {**pairing.told(), **finding.told()}, ours))
     return reports
 

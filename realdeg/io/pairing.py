@@ -47,6 +47,11 @@ class PairSet:
     left_out: int = 0
     left_out_of: Mapping[Path, Mapping[str, int]] = field(default_factory=dict)
 
+    @property
+    def keys(self) -> list[str]:
+        """Of all photos, also of those without a partner."""
+        return [*(match.key for match in self.matches), *(record.key for record in self.failed)]
+
 
 def left_out(sets: Iterable[PairSet]) -> dict[str, int]:
     """What was left out of several sets together, by why: how many; folders that they share count once."""
