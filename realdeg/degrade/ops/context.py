@@ -117,7 +117,9 @@ class Op:
             except RecipeError as error:
                 problem = f"{place}: at the scale {d.s:g} that is left, {error}"
                 raise UserError(d.key, problem, "mend the recipe") from None
-        if d.structure(f"{place}:prob").random() < self.prob_at(d.s):
+        prob = self.prob_at(d.s)
+        # Streams are named, so one that cannot decide otherwise need not be drawn from.
+        if prob >= 1 or d.structure(f"{place}:prob").random() < prob:
             self.steps(d, place)
 
     def prob_at(self, s: float) -> float:

@@ -26,6 +26,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -49,7 +50,7 @@ class Number:
 
     def at(self, s: float) -> float:
         """Its value at scale s."""
-        return _evaluate(ast.parse(self.text, mode="eval").body, s)
+        return _evaluate(_syntax(self.text), s)
 
 
 @dataclass(frozen=True)
@@ -192,12 +193,18 @@ def _number(value: int | float | str) -> Number:
     if len(text) > LONGEST:
         raise RecipeError(f"{_short(text)} is no number, nor an expression in s of at most {LONGEST} letters")
     try:
-        result = _evaluate(ast.parse(text, mode="eval").body, 4.0)
+        result = _evaluate(_syntax(text), 4.0)
     except (SyntaxError, ArithmeticError, RecursionError, MemoryError):
         raise RecipeError(f"{_short(text)} is no number, nor an expression in s") from None
     if not math.isfinite(result):
         raise RecipeError(f"{_short(text)} is not finite")
     return Number(text)
+
+
+@lru_cache(maxsize=1024)
+def _syntax(text: str) -> ast.expr:
+    """An expression taken apart, once for all draws."""
+    return ast.parse(text, mode="eval").body
 
 
 def _evaluate(node: ast.expr, s: float) -> float:
