@@ -10,20 +10,11 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from pipelines.d2c_ablation import main as d2c_ablation
-from pipelines.d2crealsr import main as d2crealsr
-from pipelines.realsr import main as realsr
-from pipelines.samsung import main as samsung
 from realdeg.cli.main import COMMANDS, cli
+from realdeg.cli.programs import RECIPES as PIPELINES
+from realdeg.cli.programs import TRAINING
 from realdeg.degrade.recipe.guide import operations
 from realdeg.degrade.recipe.recipe import from_text
-from train.d2c.command import main as d2c
-from train.evaluate.command import main as evaluate
-from train.export.command import main as export
-from train.refvae.command import main as refvae
-from train.sample.command import main as sample
-from train.upscale.command import main as upscale
-from train.vspsr.command import main as vspsr
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 RECIPES = PAGE.with_name("recipes.md")
@@ -37,26 +28,30 @@ def text_of(program: click.Command, name: str, *words: str) -> str:
 
 
 def reference() -> str:
-    parts = ["# Commands\n\nWhat `--help` prints; kept by tests/cli/test_reference.py.\n"]
-    programs: list[tuple[click.Command, tuple[str, ...]]] = [(cli, ("realdeg",))]
-    programs += [(cli, ("realdeg", name)) for names in COMMANDS.values() for name in names]
-    programs += [
-        (d2c, ("python -m train.d2c",)),
-        (vspsr, ("python -m train.vspsr",)),
-        (refvae, ("python -m train.refvae",)),
-        (sample, ("python -m train.sample",)),
-        (evaluate, ("python -m train.evaluate",)),
-        (export, ("python -m train.export",)),
-        (upscale, ("python -m train.upscale",)),
-        (d2crealsr, ("python -m pipelines.d2crealsr",)),
-        (d2c_ablation, ("python -m pipelines.d2c_ablation",)),
-        (samsung, ("python -m pipelines.samsung",)),
-        (realsr, ("python -m pipelines.realsr",)),
+    parts = [
+        "# Commands\n\nWhat `--help` prints; kept by tests/cli/test_reference.py. `realdeg train d2c` is also "
+        "`python -m train.d2c`,\n`realdeg evaluate` `python -m train.evaluate` and so on, `realdeg run d2crealsr` "
+        "`python -m pipelines.d2crealsr`.\n"
     ]
-    for program, (name, *words) in programs:
-        text = text_of(program, name, *words)
-        parts.append(f"## {' '.join((name, *words))}\n\n```\n{text}\n```\n")
+    places: list[tuple[str, ...]] = [()]
+    for names in COMMANDS.values():
+        for name in names:
+            places.append((name,))
+            places += [(name, one) for one in {"train": TRAINING, "run": PIPELINES}.get(name, ())]
+    for words in places:
+        text, common = without_common(text_of(cli, "realdeg", *words))
+        parts.append(f"## {' '.join(('realdeg', *words))}\n\n```\n{text}\n```\n")
+        if words == ("align",):
+            more = "`--dry-run` is of those that write files."
+            parts.insert(1, f"## Options of all commands\n\n```\n{common}\n```\n\n{more}\n")
     return "\n".join(parts)
+
+
+def without_common(text: str) -> tuple[str, str]:
+    """The help of a command without the options that all have, and these."""
+    before, head, rest = text.partition("\n\nOptions of all commands:\n")
+    common, gap, after = rest.partition("\n\n")
+    return before + gap + after if head else text, common
 
 
 def test_the_reference_is_up_to_date():
@@ -81,7 +76,7 @@ def test_the_guides_own_recipe_is_one():
     recipe = from_text(text.split("```toml\n")[1].split("```")[0], "docs")
     recipe.check(4)
     plans = [recipe.draw(0, str(i), (64, 64), 4) for i in range(30)]
-    assert {step["op"] for plan in plans for step in plan} == {"light", "blur", "resize", "noise", "codec"}
+    assert {step.op for plan in plans for step in plan.steps} == {"light", "blur", "resize", "noise", "codec"}
 
 
 if __name__ == "__main__":
