@@ -118,7 +118,8 @@ def ablate(
     if not chosen:
         known = ", ".join(variants(base))
         raise UserError("`only`", f"no ablation is called {only}", f"known: {known}", exit_code=EXIT_USAGE)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    runs: dict[str, Path] = {}
     for name, settings in chosen.items():
         found = []
         for seed in range(base.seed, base.seed + seeds):
@@ -127,7 +128,9 @@ def ablate(
             say(f"{name}, seed {seed}: {run.name}")
             found.append(_judged(replace(settings, data=data, out=run, seed=seed), say))
         rows.append(_row(name, found))
-        _write(out, rows, replace(base, data=data), seeds)
+        runs[name] = out / _folder(settings, base.seed)
+        # Pictures are compared once all variants are there.
+        _write(out, rows, replace(base, data=data), seeds, runs if len(rows) == len(chosen) else {})
     return rows
 
 
@@ -173,10 +176,18 @@ def _row(name: str, found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     return row
 
 
-def _write(out: Path, rows: Sequence[Mapping[str, Any]], base: D2CSettings, seeds: int) -> None:
+def _write(
+    out: Path,
+    rows: Sequence[Mapping[str, Any]],
+    base: D2CSettings,
+    seeds: int,
+    runs: Mapping[str, Path],
+) -> None:
+    from realdeg.report.folder import Folder
     from realdeg.report.listing import Cell
     from realdeg.report.overview import Figure
-    from realdeg.report.study import build_study
+    from realdeg.report.study import build_study, pairs_of_results
+    from train.data.pairs import read_pairs
 
     known = [name for name in FIGURES if any(name in row for row in rows)]
     columns = ["name", "parameters", *known, *(f"{name}_sd" for name in known if seeds > 1)]
@@ -195,15 +206,21 @@ def _write(out: Path, rows: Sequence[Mapping[str, Any]], base: D2CSettings, seed
         f"{len(rows)} variants of a tree over {base.host} of {base.width} channels, {length}, "
         f"{seeds} run{'s' * (seeds > 1)} each, judged on test scenes."
     )
+    assert base.data is not None
+    folder = Folder(out / "report")
+    scale, tested = read_pairs(base.data, scale=base.scale) if runs else (base.scale or 0, ())
+    images = {name: run / "evaluation" / "SR" for name, run in runs.items()}
     build_study(
-        out / "report",
+        folder,
         title="Ablations of D2C-SR",
-        source=base.data.resolve().name if base.data else "",
+        source=base.data.resolve().name,
         lead=lead,
         columns=heads,
         rows=[(name, [Cell(value, value.split(" ")[0].replace(",", "")) for value in values])
               for name, values in cells],
         figures=[Figure(svg, caption) for svg, caption in _plots(rows)],
+        pairs=pairs_of_results(folder, [(pair.key, pair.lr, pair.hr) for pair in tested], images, scale),
+        legend="Test pairs that the first variant does worst: the place with most detail, by each variant.",
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from realdeg.io.photo import read
+from realdeg.io.save import write_image
 from realdeg.marked import read_marked
 from realdeg.report.charts import curves
 from realdeg.report.deck import DeckPair, compared, plate, worst_first
@@ -21,7 +23,7 @@ from realdeg.report.listing import Cell
 from realdeg.report.overview import Figure
 from realdeg.report.page import build_report
 from realdeg.report.single import write_single
-from realdeg.report.study import build_study
+from realdeg.report.study import build_study, pairs_of_results
 
 KEYS = ["deep/one", 'b <i>"two"</i>, & ü', "three " + "long" * 20]
 COLUMNS = ["bicubic PSNR-Y", "PSNR-Y", "bicubic SSIM-Y", "SSIM-Y", "LPIPS", "LR-PSNR", "ideal fusion"]
@@ -358,3 +360,27 @@ def test_one_file_holds_all_and_asks_for_nothing(page, tmp_path):
     assert not re.search(r'\b(src|href|data-pixels|data-file)="(?!data:|#)', html)
     pictures = {re.sub(r"^.*/", "", str(path)) for path in (page.parent / "pictures").iterdir()}
     assert len(set(re.findall(r'data:image/webp;base64,[^"]+', html))) == len(pictures)
+
+
+def test_a_study_shows_what_its_first_variant_did_worst(tmp_path):
+    rng = np.random.default_rng(0)
+    pairs, results = [], {name: tmp_path / name for name in ("first", "second", "again")}
+    results["again"] = results["first"]
+    for i in range(8):
+        hr = rng.integers(60, 190, (64, 96, 3)).astype(np.uint8)
+        place = tmp_path / f"{i}"
+        write_image(place / "hr.png", hr)
+        write_image(place / "lr.png", cv2.resize(hr, (48, 32), interpolation=cv2.INTER_AREA))
+        write_image(results["first"] / f"deep/{i}.png", hr + np.uint8(3 * i))
+        write_image(results["second"] / f"deep/{i}.png", hr)
+        pairs.append((f"deep/{i}", place / "lr.png", place / "hr.png"))
+    (tmp_path / "7" / "hr.png").unlink()
+    folder = Folder(tmp_path / "page")
+    found = pairs_of_results(folder, pairs, results, 2)
+    assert [pair.key for pair in found] == [f"deep/{i}" for i in (6, 5, 4, 3, 2, 1)]
+    assert found[0].line == "first is off by 18.00 levels (root mean square over the image)."
+    assert [one.what for one in found[0].crops] == ["bicubic", "first", "second", "HR"]
+    assert (found[0].left, found[0].right) == (1, 3)
+    second, hr = (read(tmp_path / "page" / found[0].crops[i].file).pixels for i in (2, 3))
+    np.testing.assert_array_equal(second, hr)
+    assert pairs_of_results(folder, pairs, {}, 2) == []

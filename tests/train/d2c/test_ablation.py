@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 from click.testing import CliRunner
 
 from pipelines.d2c_ablation import ablate, main, variants
 from realdeg.errors import UserError
+from realdeg.records import read_manifest
 from train.d2c.build import build
 from train.d2c.settings import PRESETS, D2CSettings
 
@@ -48,6 +50,13 @@ def test_table_and_plots_and_no_second_training(base, make_dataset, tmp_path):
     page = (out / "report" / "index.html").read_text()
     assert "6 variants of a tree over rcan of 8 channels, 6 steps, 2 runs each" in page
     assert "<svg" in page
+    # Every variant beside the others, one run of two names once.
+    captions = re.findall(r"<figcaption>([^<]+)</figcaption></figure>", page)
+    assert captions[-7:] == ["bicubic", "width-1", "width-2", "width-3", "depth-1", "depth-3", "HR"]
+    keys = re.findall(r'class="item" data-key="([^"]+)"', page)
+    tested = [row.key for row in read_manifest(data) if row.split == "test"]
+    assert keys
+    assert set(keys) <= set(tested)
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/checkpoints/*")}
     again = ablate(data, out, base, only="*th-[123]", seeds=2, say=told.append)
     assert again == rows
