@@ -250,6 +250,22 @@ def test_what_is_no_plan_is_refused(text):
         Plan.from_json(text, 4)
 
 
+@pytest.mark.parametrize("name", ["sigma", "sigma_y", "beta", "cutoff", "length", "radius", "size", "factor"])
+def test_a_kernel_of_no_size_is_refused(name):
+    text = next(text for text in map(Plan.to_json, plans_of_all_kernels()) if f'"{name}":' in text)
+    raw = json.loads(text)
+    step = next(step for step in raw["steps"] if name in step and step["op"] in ("blur", "reduce"))
+    step[name] = 0
+    with pytest.raises(PlanError, match=f"{step['op']}: {name} 0, but at least"):
+        Plan.from_json(json.dumps(raw))
+
+
+def plans_of_all_kernels():
+    kinds = '["plateau_anisotropic", "sinc", "motion", "defocus"]'
+    recipe = from_text(f'[[steps]]\nop="blur"\nkind={kinds}\n[[steps]]\nop="reduce"', "kernels")
+    return [recipe.draw(0, str(i), SIZE, 4) for i in range(40)]
+
+
 def test_the_plan_and_its_pair_have_one_scale():
     with pytest.raises(PlanError, match="scale 4, but the pair is x2"):
         Plan.from_json(drawn("bicubic").to_json(), 2)
@@ -273,6 +289,7 @@ def test_hr_of_another_size_is_refused():
 def test_a_plan_for_no_multiple_of_the_scale_is_refused(size):
     with pytest.raises(UserError, match=r"is no multiple of the scale 4; cut it by prepare_hr or mod_crop"):
         read_recipe("bicubic").draw(0, "k", size, 4)
+    assert read_recipe("bicubic").draw(0, "k", [8, 12], 4) == read_recipe("bicubic").draw(0, "k", (8, 12), 4)
     cut = mod_crop(np.zeros((101, 97, 3), np.uint8), 4)
     assert apply(read_recipe("bicubic").draw(0, "k", cut.shape[:2], 4), cut).shape == (25, 24, 3)
 

@@ -41,6 +41,7 @@ GAUSSIANS = {  # and kinds like it, as captions call them
     "plateau_isotropic": "plateau iso",
     "plateau_anisotropic": "plateau aniso",
 }
+SMALLEST = 1e-3  # of a number that is read: at 0 a formula has no meaning
 KINDS = (*GAUSSIANS, "sinc", "motion", "defocus", "pool")
 
 
@@ -94,10 +95,10 @@ class GaussianKernel(Kernel):
 
     kind: str = part(known=tuple(GAUSSIANS))
     size: int = part("size", "px", low=1, high=LARGEST_KERNEL)
-    sigma: float = part("sigma", "px", low=0)
-    sigma_y: float | None = part("sigma", "px", default=None, low=0)
+    sigma: float = part("sigma", "px", low=SMALLEST)
+    sigma_y: float | None = part("sigma", "px", default=None, low=SMALLEST)
     angle: float | None = part("angle", "degrees", default=None)
-    beta: float | None = part("beta", default=None, low=0)
+    beta: float | None = part("beta", default=None, low=SMALLEST)
 
     def __post_init__(self) -> None:
         """Refuse numbers that the kind has not, and a kind without its numbers."""
@@ -135,7 +136,7 @@ class SincKernel(Kernel):
 
     kind: str = part(known=("sinc",))
     size: int = part("size", "px", low=1, high=LARGEST_KERNEL)
-    cutoff: float = part("cutoff", "rad/px", low=0)
+    cutoff: float = part("cutoff", "rad/px", low=SMALLEST)
 
     def weights(self, *, half: bool) -> Weights:
         """By its formula."""
@@ -151,7 +152,7 @@ class MotionKernel(Kernel):
     """A line."""
 
     kind: str = part(known=("motion",))
-    length: float = part("length", "px", low=0, high=LARGEST_KERNEL)
+    length: float = part("length", "px", low=SMALLEST, high=LARGEST_KERNEL)
     angle: float = part("angle", "degrees")
 
     def weights(self, *, half: bool) -> Weights:
@@ -168,7 +169,7 @@ class DefocusKernel(Kernel):
     """A disk."""
 
     kind: str = part(known=("defocus",))
-    radius: float = part("radius", "px", low=0, high=LARGEST_KERNEL)
+    radius: float = part("radius", "px", low=SMALLEST, high=LARGEST_KERNEL)
 
     def weights(self, *, half: bool) -> Weights:
         """By its formula."""

@@ -164,7 +164,7 @@ class Recipe:
                 LR's size.
         """
         height, width = hr_size
-        lr_size = height // scale, width // scale
+        hr_size, lr_size = (int(height), int(width)), (int(height) // scale, int(width) // scale)
         if min(lr_size) < 1 or hr_size != (lr_size[0] * scale, lr_size[1] * scale):
             problem = f"HR of {size_in_words(hr_size)} is no multiple of the scale {scale}"
             raise UserError(key or "HR", problem, "cut it by prepare_hr or mod_crop first")
