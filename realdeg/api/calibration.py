@@ -8,14 +8,14 @@ from typing import Any
 
 from realdeg import inputs
 from realdeg.api.registration import Registration
-from realdeg.api.rejection import Rejection, rejection
+from realdeg.api.rejection import Rejection
 from realdeg.camera.camera import Camera, Measured, camera_of, measure
 from realdeg.camera.folder import chosen
 from realdeg.camera.settings import CalibrateSettings
 from realdeg.dataset.pairs import Dataset, Pair, open_dataset
-from realdeg.imaging.depth import to_float
 from realdeg.inputs import BadInput, ImageLike, PathLike
 from realdeg.kernels.folder import read_pair, record_of, too_uncertain
+from realdeg.pools.found import told
 from realdeg.records import PairRecord
 from realdeg.settings import from_mapping
 
@@ -82,7 +82,7 @@ def calibrate(
         if isinstance(one, Measured):
             measured.append(one)
         else:
-            refused[one.key] = rejection(one.reason).reason
+            refused[one.key] = one.reason
     if not measured:
         return Rejection(next(iter(refused.values())))
     return camera_of(name, measured, refused, asked)
@@ -102,8 +102,8 @@ def _of_dataset(dataset: Dataset, settings: CalibrateSettings) -> Iterator[Told]
         if pair.key not in keys:
             continue
         record = record_of(pair, settings.scale)
-        if reason := too_uncertain(pair, settings.max_error):
-            yield PairRecord(pair.key, "rejected", reason)
+        if refused := too_uncertain(pair, settings.max_error):
+            yield PairRecord(pair.key, "rejected", told(pair.lr, refused))
         else:
             yield measure(*read_pair(pair, settings.scale), record, settings)
 
@@ -142,6 +142,6 @@ def _unpacked(place: int, pair: Any) -> tuple[str, Any, Any]:
 
 def _of_images(images: Iterator[tuple[str, Any, Any]], settings: CalibrateSettings) -> Iterator[Told]:
     for key, lr, hr in images:
-        small, large = (to_float(image) for image in inputs.pair(lr, hr, settings.scale))
+        small, large = (inputs.unit(image) for image in inputs.pair(lr, hr, settings.scale))
         record = PairRecord(key, "rejected", scale=settings.scale, scene=key, how="pairs", source_lr=key)
         yield measure(small, large, record, settings)

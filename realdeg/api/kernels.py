@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg import inputs
-from realdeg.api.rejection import Rejection, rejection
-from realdeg.imaging.depth import to_float
+from realdeg.api.rejection import Rejection
 from realdeg.inputs import ImageLike
 from realdeg.io.save import to_uint
 from realdeg.kernels.folder import SCALES, figures_of
 from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
 from realdeg.kernels.from_photo import kernel_by_estimator, kernel_by_kernelgan
 from realdeg.kernels.settings import KernelSettings
+from realdeg.refusal import Refusal
 from realdeg.settings import from_mapping
 
 
@@ -78,22 +78,22 @@ def estimate_kernel(
     asked = from_mapping(KernelSettings, {**settings, "scale": by}, "estimate_kernel")
     if hr is not None:
         small, large = inputs.pair(image, hr, by)
-        found = kernel_of_pair(to_float(small), to_float(large), by, asked.size)
+        found = kernel_of_pair(inputs.unit(small), inputs.unit(large), by, asked.size)
         if not isinstance(found, PairKernel):
-            return rejection(f"the pair {found.reason}")
+            return Rejection(f"the pair {found}")
         figures = figures_of(found)
         return KernelEstimate(found.kernel, by, figures.pop("confidence"), figures)
     pixels = inputs.image(image, "image")
     if asked.method == "kernelgan":
         if by not in SCALES:
             raise inputs.BadInput("scale", f"KernelGAN does not know x{by}", "it knows x2 and x4")
-        kernel, figures = kernel_by_kernelgan(to_float(pixels), "image", asked)
-        if isinstance(kernel, str):
-            return rejection(f"the image {kernel}")
+        kernel, figures = kernel_by_kernelgan(inputs.unit(pixels), "image", asked)
+        if isinstance(kernel, Refusal):
+            return Rejection(f"the image {kernel}")
     else:
         pixels = to_uint(pixels, np.uint16) if pixels.dtype == np.float32 else pixels
         told = kernel_by_estimator(pixels, asked)
-        if isinstance(told, str):
-            return rejection(f"the image {told}")
+        if isinstance(told, Refusal):
+            return Rejection(f"the image {told}")
         kernel, figures = told
     return KernelEstimate(np.asarray(kernel, np.float64), by, figures.pop("confidence"), figures)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-FLAG = re.compile(r"--([a-z][a-z-]*)")
+SETTING = re.compile(r"`(\w+)(=\w+)?`")
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,3 @@ class Rejection:
 
     def __str__(self) -> str:
         return self.reason
-
-
-def rejection(reason: str) -> Rejection:
-    """A refusal of the rooms below, whose remedies name options of commands, for callers of functions."""
-    return Rejection(FLAG.sub(lambda flag: flag[1].replace("-", "_"), reason))
