@@ -27,7 +27,7 @@ from click.core import ParameterSource
 
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.output import Output
-from realdeg.settings import from_mapping, read_yaml, to_plain
+from realdeg.settings import from_mapping, read_yaml, to_plain, yaml_text
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -309,14 +309,12 @@ def _show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def _shown(ctx: click.Context) -> str:
     """The options in force as YAML that --config reads back."""
-    import yaml
-
     kept = {}
     for param in ctx.command.params:
         name, value = param.name or "", ctx.params.get(param.name or "")
         if name not in (*TOLD, "max_pixels") and value not in (None, ()) and not getattr(param, "hidden", 0):
             kept[name] = to_plain(value)
-    return str(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+    return yaml_text(kept)
 
 
 def _use_preset(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -131,7 +132,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Mapping in a YAML file (an empty file is an empty mapping).
 
     Settings are a few plain values, so a file of more than `LARGEST_YAML` bytes is none, and neither aliases
-    are read, by which some lines stand for gigabytes, nor a name twice, of which one would be ignored.
+    are read, by which some lines stand for gigabytes, nor a name twice, of which one would be ignored. Values
+    are what YAML 1.2 takes them for: `off` and 12:30 are texts, 010 is ten, 1e-4 is a number.
 
     Raises:
         UserError: missing, not YAML, not a mapping, or one of these.
@@ -146,7 +148,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             raise UserError(path, problem, exit_code=EXIT_USAGE)
         text = data.decode()
         _refuse_odd_yaml(path, text)
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_dialect()[0])
     except OSError as error:
         raise UserError(path, f"cannot be read ({error.strerror})", exit_code=EXIT_USAGE) from None
     except RecursionError:
@@ -181,24 +183,70 @@ def _refuse_odd_yaml(path: Path, text: str) -> None:
     """Refuse what no settings need, by the events of YAML's parser, before any value is made."""
     import yaml
 
-    depth, names = 0, set[str]()
-    whose_turn = True  # at the top names and values take turns
+    opened: list[set[str] | None] = []  # names in the mappings that the parser is in; None for a list
+    is_name = [False]  # of what comes next there: in mappings names and values take turns
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         where = f"{path}, line {event.start_mark.line + 1}" if event.start_mark else str(path)
         if isinstance(event, yaml.AliasEvent):
             remedy = "write the value out"
             raise UserError(where, f"holds an alias (*{event.anchor})", remedy, exit_code=EXIT_USAGE)
-        if depth == 1 and isinstance(event, yaml.NodeEvent):
-            if whose_turn and isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, yaml.NodeEvent) and opened and (names := opened[-1]) is not None:
+            if is_name[-1] and isinstance(event, yaml.ScalarEvent):
                 if event.value in names:
                     problem = f"tells {event.value[:40]!r} a second time"
                     raise UserError(where, problem, "remove one of them", exit_code=EXIT_USAGE)
                 names.add(event.value)
-            whose_turn = not whose_turn
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST_YAML:
-            raise _too_deep(path)
+            is_name[-1] = not is_name[-1]
+        if isinstance(event, yaml.CollectionStartEvent):
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            opened.append(set() if is_mapping else None)
+            is_name.append(is_mapping)
+            if len(opened) > DEEPEST_YAML:
+                raise _too_deep(path)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            opened.pop()
+            is_name.pop()
+
+
+@functools.cache
+def _dialect() -> tuple[type[Any], type[Any]]:
+    """PyYAML's safe loader with the words of YAML 1.2, and a dumper whose texts it reads as texts.
+
+    PyYAML follows YAML 1.1, to which `no` is false, 12:30 is 750, 010 is eight, 1e-4 is a text and 2024-01-02
+    is a date. The dumper puts into quotes what either of the two would take for something else than a text.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012, as the base class has it
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    numbers = "-+.0123456789"
+    for kind, pattern, first in (
+        ("null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", "true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", "[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list(numbers)),
+        ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?", list(numbers)),
+        ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list(numbers)),
+    ):
+        for one in (Loader, Dumper):
+            one.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"({pattern})$"), first)
+
+    def integer(loader: Any, node: Any) -> int:
+        text = loader.construct_scalar(node)
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+    Loader.add_constructor("tag:yaml.org,2002:int", integer)
+    return Loader, Dumper
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """Plain values by name as YAML, which `read_yaml` reads as the same values."""
+    import yaml
+
+    return str(yaml.dump(dict(values), Dumper=_dialect()[1], sort_keys=False, allow_unicode=True))
 
 
 def _too_deep(path: Path) -> UserError:
@@ -219,13 +267,11 @@ def write_run(folder: Path, command: str, values: dict[str, Any]) -> Path:
         command: e.g. "realdeg align".
         values: options by name; None and paths are understood.
     """
-    import yaml
-
     from realdeg.atomic import write_text
 
     kept = {name: to_plain(value) for name, value in values.items() if value is not None}
     heading = [f"# {command}; run again with --config THIS_FILE", f"# made with {versions()}"]
-    body = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    body = yaml_text(kept)
     path = folder / RUN_FILE
     write_text(path, "\n".join([*heading, body]))
     return path

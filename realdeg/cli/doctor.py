@@ -237,11 +237,11 @@ def _devices() -> Iterator[Finding]:
 def _cgroup_cores() -> float | None:
     """Processor quota of a container (cgroup v2, then v1)."""
     with suppress(OSError, ValueError):
-        quota, period = (CGROUP / "cpu.max").read_text().split()
+        quota, period = (CGROUP / "cpu.max").read_text(encoding="utf-8").split()
         return float(quota) / float(period) if quota != "max" else None
     with suppress(OSError, ValueError):
-        quota_us = int((CGROUP / "cpu/cpu.cfs_quota_us").read_text())
-        period_us = int((CGROUP / "cpu/cpu.cfs_period_us").read_text())
+        quota_us = int((CGROUP / "cpu/cpu.cfs_quota_us").read_text(encoding="utf-8"))
+        period_us = int((CGROUP / "cpu/cpu.cfs_period_us").read_text(encoding="utf-8"))
         return quota_us / period_us if quota_us > 0 else None
     return None
 
@@ -251,12 +251,12 @@ def _memory() -> str:
     with suppress(OSError, ValueError, AttributeError):
         parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB")
     with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         free = next(line for line in lines if line.startswith("MemAvailable"))
         parts.append(f"{int(free.split()[1]) / 2**20:.1f} GiB available")
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):
-            limit = int((CGROUP / name).read_text())
+            limit = int((CGROUP / name).read_text(encoding="utf-8"))
             if limit < 1 << 50:  # version 1 says "no limit" with a huge number
                 parts.append(f"a container limits it to {limit / 2**30:.1f} GiB")
     return ", ".join(parts) or "unknown on this system"
