@@ -8,7 +8,7 @@ from typing import Any
 
 from realdeg import inputs
 from realdeg.api.registration import Registration
-from realdeg.api.rejection import Rejection
+from realdeg.api.rejection import Rejection, rejection
 from realdeg.camera.camera import Camera, Measured, camera_of, measure
 from realdeg.camera.folder import chosen
 from realdeg.camera.settings import CalibrateSettings
@@ -82,7 +82,7 @@ def calibrate(
         if isinstance(one, Measured):
             measured.append(one)
         else:
-            refused[one.key] = one.reason
+            refused[one.key] = rejection(one.reason).reason
     if not measured:
         return Rejection(next(iter(refused.values())))
     return camera_of(name, measured, refused, asked)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg import inputs
-from realdeg.api.rejection import Rejection
+from realdeg.api.rejection import Rejection, rejection
 from realdeg.inputs import ImageLike
 from realdeg.io.save import to_uint
 from realdeg.kernels.folder import SCALES, figures_of
@@ -80,7 +80,7 @@ def estimate_kernel(
         small, large = inputs.pair(image, hr, by)
         found = kernel_of_pair(inputs.unit(small), inputs.unit(large), by, asked.size)
         if not isinstance(found, PairKernel):
-            return Rejection(f"the pair {found}")
+            return rejection(f"the pair {found}")
         figures = figures_of(found)
         return KernelEstimate(found.kernel, by, figures.pop("confidence"), figures)
     pixels = inputs.image(image, "image")
@@ -89,11 +89,11 @@ def estimate_kernel(
             raise inputs.BadInput("scale", f"KernelGAN does not know x{by}", "it knows x2 and x4")
         kernel, figures = kernel_by_kernelgan(inputs.unit(pixels), "image", asked)
         if isinstance(kernel, Refusal):
-            return Rejection(f"the image {kernel}")
+            return rejection(f"the image {kernel}")
     else:
         pixels = to_uint(pixels, np.uint16) if pixels.dtype == np.float32 else pixels
         told = kernel_by_estimator(pixels, asked)
         if isinstance(told, Refusal):
-            return Rejection(f"the image {told}")
+            return rejection(f"the image {told}")
         kernel, figures = told
     return KernelEstimate(np.asarray(kernel, np.float64), by, figures.pop("confidence"), figures)

@@ -16,7 +16,7 @@ from realdeg.align.pair import register as find
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection as Refused
 from realdeg.align.warp import Warp
-from realdeg.api.rejection import Rejection
+from realdeg.api.rejection import Rejection, rejection
 from realdeg.arraytypes import Image
 from realdeg.imaging.depth import to_float
 from realdeg.inputs import ImageLike
@@ -118,17 +118,17 @@ def register(
     asked = from_mapping(AlignSettings, {**settings, "scale": by}, "register")
     zoomed = [one.digital_zoom if isinstance(one, Photo) else None for one in (lr, hr)]
     if refused := verdict.digital_zoom(zoomed[0], zoomed[1], asked):
-        return Rejection(str(refused))
+        return rejection(str(refused))
     whole = small.dtype == np.float32, large.dtype == np.float32
     small, large = (to_uint(one, np.uint16) if one.dtype == np.float32 else one for one in (small, large))
     found = find(small, large, asked)
     if isinstance(found, Refused):
-        return Rejection(str(found))
+        return rejection(str(found))
     if found.refused is not None:
-        return Rejection(str(found.refused))
+        return rejection(str(found.refused))
     made = finish(small, large, found, asked)
     if made.refused is not None:
-        return Rejection(str(made.refused))
+        return rejection(str(made.refused))
     found = made.found
     assert found.residual is not None  # a pair that cannot be measured is refused
     return Registration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 SETTING = re.compile(r"`(\w+)(=\w+)?`")
@@ -27,3 +28,8 @@ class Rejection:
 
     def __str__(self) -> str:
         return self.reason
+
+
+def rejection(reason: str) -> Rejection:
+    """A refusal of the rooms below, which name settings in backticks, for callers who know them as arguments."""
+    return Rejection(SETTING.sub(lambda name: name[0].strip("`"), reason))
