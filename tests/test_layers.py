@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     {
         "realdeg.errors",
+        "realdeg.refusal",
         "realdeg.arraytypes",
         "realdeg.seeds",
         "realdeg.atomic",

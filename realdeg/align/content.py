@@ -27,6 +27,7 @@ from realdeg.io.finding_settings import Finding
 from realdeg.io.pairing import PairSet, left_out_of, refuse_same_folder
 from realdeg.io.photo import read
 from realdeg.records import PairRecord
+from realdeg.refusal import Refusal
 
 LR_THUMBNAIL, LR_LARGE, TILES = 640, 2560, 8  # long sides, px; the large one is cut into TILES x TILES
 HR_THUMBNAILS = (640, 320)
@@ -116,29 +117,33 @@ def choose(
     for table, ours, theirs, side in sides:
         for row, one in enumerate(ours):
             column = int(table[row].argmax()) if len(theirs) else 0
-            problem = _problem(table, row, column, ours, theirs)
-            if problem:
-                failed.append(lonely(one.photo, problem, side))
+            refused = _no_pair(table, row, column, ours, theirs)
+            if refused:
+                failed.append(lonely(one.photo, str(refused), side))
             elif side == "lr":
                 hr = theirs[column].photo
                 matches.append(Match(hr.key, one.photo.path, hr.path))
     return sorted(matches, key=lambda match: natural(match.key)), failed
 
 
-def _problem(table: Array, row: int, column: int, ours: Sequence[Look], theirs: Sequence[Look]) -> str:
-    """Why photo `row` and its best partner `column` are no pair; "" where they are."""
+def _no_pair(
+    table: Array, row: int, column: int, ours: Sequence[Look], theirs: Sequence[Look]
+) -> Refusal | None:
+    """Why photo `row` and its best partner `column` are no pair."""
     if not len(theirs) or table[row, column] < MIN_INLIERS:
-        return "resembles no photo of the other folder; pair it by name or by a table"
+        return Refusal("resembles no photo of the other folder", "pair it by name or by a table")
     best = table[row, column]
     name = theirs[column].photo.path.name
     rivals = np.delete(table[row], column), np.delete(table[:, column], row)
     if best < MARGIN * rivals[0].max(initial=0):
         other = theirs[[i for i in range(len(theirs)) if i != column][int(rivals[0].argmax())]]
-        return f"is ambiguous: resembles {name} and {other.photo.path.name}; pair them by a table"
+        problem = f"is ambiguous: resembles {name} and {other.photo.path.name}"
+        return Refusal(problem, "pair them by a table")
     if best < MARGIN * rivals[1].max(initial=0):
         other = ours[[i for i in range(len(ours)) if i != row][int(rivals[1].argmax())]]
-        return f"is ambiguous: {name} resembles it and {other.photo.path.name}; pair them by a table"
-    return ""
+        problem = f"is ambiguous: {name} resembles it and {other.photo.path.name}"
+        return Refusal(problem, "pair them by a table")
+    return None
 
 
 def _looks(

@@ -72,10 +72,10 @@ def _rejected(
     settings: AlignSettings,
     found: Registration | None,
 ) -> PairRecord:
-    certificate = write_certificate(out, record.key, lr, hr, settings, found=found, reason=refused.reason)
+    certificate = write_certificate(out, record.key, lr, hr, settings, found=found, reason=str(refused))
     record = with_files(out, record, certificate.relative_to(out).as_posix())
     zoom = {"zoom": round(refused.zoom, 5)} if refused.zoom else {}
-    return replace(record, reason=refused.reason, detail={**record.detail, **zoom})
+    return replace(record, reason=str(refused), detail={**record.detail, **zoom})
 
 
 def _photos(lr: Photo, hr: Photo) -> dict[str, object]:

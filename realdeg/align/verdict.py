@@ -10,6 +10,7 @@ from realdeg.align.psf import Psf
 from realdeg.align.residual import Residual
 from realdeg.align.settings import AlignSettings
 from realdeg.align.tiles import Tiles
+from realdeg.refusal import Refusal
 
 MIN_ZOOM = 1.15
 MIN_USABLE_TILES = 12
@@ -20,18 +21,17 @@ CHANCE_TILES = 5  # so many contradict by chance in pictures of some hundred til
 MAX_LIKENESS = 0.97
 SELF_LIKENESS = 0.7  # of a photo with itself, noise included
 MAX_DIGITAL_ZOOM = 1.02
+DETAIL = "use a scene with detail"
 
 
 @dataclass(frozen=True)
-class Rejection:
+class Rejection(Refusal):
     """Why two photos give no pair.
 
     Attributes:
-        reason: one line for the manifest: what was found; what to do.
         zoom: measured HR px per LR px, 0 where it never became known.
     """
 
-    reason: str
     zoom: float = 0.0
 
 
@@ -40,8 +40,8 @@ def no_start(start: Start) -> Rejection | None:
     if start.inliers >= MIN_INLIERS:
         return None
     return Rejection(
-        f"no common scene found ({start.inliers} SIFT matches agree, {MIN_INLIERS} needed); "
-        "different scenes, or a surface without texture"
+        f"no common scene found ({start.inliers} SIFT matches agree, {MIN_INLIERS} needed)",
+        "different scenes, or a surface without texture",
     )
 
 
@@ -49,7 +49,8 @@ def repeats_itself(start: Start) -> Rejection:
     """SIFT failed on a scene that looks the same when moved."""
     return Rejection(
         f"repeated texture: the scene looks the same when moved, and {start.inliers} SIFT matches agree "
-        f"({MIN_INLIERS} needed); use a scene that looks different everywhere"
+        f"({MIN_INLIERS} needed)",
+        "use a scene that looks different everywhere",
     )
 
 
@@ -57,15 +58,16 @@ def wrong_zoom(zoom: float, scale: int, settings: AlignSettings) -> Rejection | 
     """HR is not larger than LR, or the lenses' zoom is not the scale asked for."""
     if zoom < MIN_ZOOM and scale != 1:  # one grid for both was asked for: a camera against a better one
         which = "HR is smaller than LR" if zoom < 0.95 else "HR is no larger than LR"
-        return Rejection(f"{which} (zoom x{zoom:.3f}); swap the folders, or use a longer focal length", zoom)
+        remedy = "swap the folders, or use a longer focal length"
+        return Rejection(f"{which} (zoom x{zoom:.3f})", remedy, zoom)
     if scale and scale > zoom * settings.max_enlargement:
         return Rejection(
-            f"zoom is x{zoom:.3f}, so x{scale} would enlarge HR by {scale / zoom:.2f}; "
+            f"zoom is x{zoom:.3f}, so x{scale} would enlarge HR by {scale / zoom:.2f}",
             "use a smaller `scale`, or raise `max_enlargement`",
             zoom,
         )
     if scale and zoom > scale * 1.5:
-        return Rejection(f"zoom is x{zoom:.3f}, far from x{scale}; use a larger `scale`", zoom)
+        return Rejection(f"zoom is x{zoom:.3f}, far from x{scale}", "use a larger `scale`", zoom)
     return None
 
 
@@ -74,12 +76,13 @@ def small_field(field: Box | None, settings: AlignSettings, zoom: float) -> Reje
     if field and min(field.width, field.height) >= settings.min_side:
         return None
     size = f"{field.width}x{field.height}" if field else "nothing"
-    return Rejection(f"both photos share only {size} LR px; {settings.min_side} a side are needed", zoom)
+    needed = f"{settings.min_side} a side are needed"
+    return Rejection(f"both photos share only {size} LR px", needed, zoom)
 
 
 def no_texture(zoom: float) -> Rejection:
     """Hardly a tile fixes the position."""
-    return Rejection("too little texture: hardly any tiles fix the position; use a scene with detail", zoom)
+    return Rejection("too little texture: hardly any tiles fix the position", DETAIL, zoom)
 
 
 def little_texture(tiles: Tiles, zoom: float) -> Rejection | None:
@@ -88,7 +91,7 @@ def little_texture(tiles: Tiles, zoom: float) -> Rejection | None:
     if usable >= MIN_USABLE_TILES:
         return None
     count = f"{usable} of {len(tiles.shift)}"
-    return Rejection(f"too little texture: {count} tiles fix the position; use a scene with detail", zoom)
+    return Rejection(f"too little texture: {count} tiles fix the position", DETAIL, zoom)
 
 
 def disagreeing(against: int, usable: int, settings: AlignSettings, zoom: float) -> Rejection | None:
@@ -97,10 +100,11 @@ def disagreeing(against: int, usable: int, settings: AlignSettings, zoom: float)
     share = against / max(1, usable)
     if share <= limit or against <= CHANCE_TILES:
         return None
-    remedy = "" if settings.mask else "; `mask` keeps the rest"
+    remedy = "" if settings.mask else "`mask` keeps the rest"
     return Rejection(
         f"{share:.0%} of the image contradicts the common motion (limit {limit:.0%}); "
-        f"parallax or something moved{remedy}",
+        "parallax or something moved",
+        remedy,
         zoom,
     )
 
@@ -109,7 +113,8 @@ def soft_hr(psf: Psf, zoom: float) -> Rejection | None:
     """HR matches LR best without being blurred: it holds no more detail than LR."""
     if psf.sigma > SOFT_HR:
         return None
-    return Rejection(f"HR is not sharper than LR (best blur {psf.sigma:.2f} LR px); HR out of focus?", zoom)
+    problem = f"HR is not sharper than LR (best blur {psf.sigma:.2f} LR px)"
+    return Rejection(problem, "HR out of focus?", zoom)
 
 
 def soft_lr(psf: Psf, settings: AlignSettings, zoom: float) -> Rejection | None:
@@ -117,8 +122,8 @@ def soft_lr(psf: Psf, settings: AlignSettings, zoom: float) -> Rejection | None:
     if psf.sigma <= settings.max_blur:
         return None
     return Rejection(
-        f"LR is blurred by {psf.sigma:.2f} LR px against HR (limit {settings.max_blur:g}); LR out of focus? "
-        "raise `max_blur` to keep it",
+        f"LR is blurred by {psf.sigma:.2f} LR px against HR (limit {settings.max_blur:g})",
+        "LR out of focus? raise `max_blur` to keep it",
         zoom,
     )
 
@@ -128,8 +133,8 @@ def repeated(likeness: float, zoom: float) -> Rejection | None:
     if likeness <= MAX_LIKENESS:
         return None
     return Rejection(
-        f"repeated texture: moved by a period, HR fits LR {likeness:.0%} as well; use a scene that "
-        "looks different everywhere",
+        f"repeated texture: moved by a period, HR fits LR {likeness:.0%} as well",
+        "use a scene that looks different everywhere",
         zoom,
     )
 
@@ -139,8 +144,8 @@ def digital_zoom(lr: float | None, hr: float | None, settings: AlignSettings) ->
     for ratio, side in ((hr, "HR"), (lr, "LR")):
         if ratio and ratio > MAX_DIGITAL_ZOOM and settings.digital_zoom == "refuse":
             return Rejection(
-                f"{side} was zoomed digitally by x{ratio:.2f}, so its pixels are interpolated; "
-                "use a longer lens, or `digital_zoom=accept`"
+                f"{side} was zoomed digitally by x{ratio:.2f}, so its pixels are interpolated",
+                "use a longer lens, or `digital_zoom=accept`",
             )
     return None
 
@@ -150,15 +155,16 @@ def large_error(
 ) -> Rejection | None:
     """The finished pair is off by too much, or cannot be measured."""
     if residual is None:
-        return Rejection("too little texture to measure the residual; use a scene with detail", zoom)
+        return Rejection("too little texture to measure the residual", DETAIL, zoom)
     limit = settings.max_error * softness
     for value, what in ((predicted, "expected error"), (residual.beyond_noise, "residual")):
         if value > limit:
             return Rejection(
-                f"{what} is {value:.3f} LR px (limit {limit:.3g}); "
+                f"{what} is {value:.3f} LR px (limit {limit:.3g})",
                 "weak texture, lens or parallax; raise `max_error` to keep it",
                 zoom,
             )
     if residual.zncc < MIN_ZNCC:
-        return Rejection(f"LR and HR look different (correlation {residual.zncc:.2f} < {MIN_ZNCC})", zoom)
+        problem = f"LR and HR look different (correlation {residual.zncc:.2f} < {MIN_ZNCC})"
+        return Rejection(problem, zoom=zoom)
     return None

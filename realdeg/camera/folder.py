@@ -21,7 +21,7 @@ from realdeg.errors import UserError
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.kernels.folder import Pair, find_pairs, read_pair, record_of, too_uncertain
 from realdeg.layout import refuse_inside
-from realdeg.pools.found import KERNEL_FILES, NOISE_FILES, arrays_file, with_arrays
+from realdeg.pools.found import KERNEL_FILES, NOISE_FILES, arrays_file, told, with_arrays
 from realdeg.records import PairRecord
 from realdeg.settings import first_names, write_run
 
@@ -82,7 +82,7 @@ def measure_pair(pair: Pair, job: Path, settings: CalibrateSettings) -> PairReco
     """Kernels, noise and tone of one pair: the work of one item."""
     record = record_of(pair, settings.scale)
     if refused := too_uncertain(pair, settings.max_error):
-        return replace(record, reason=refused)
+        return replace(record, reason=told(pair.lr, refused))
     found = measure(*read_pair(pair, settings.scale), record, settings)
     if not isinstance(found, Measured):
         return found

@@ -30,6 +30,7 @@ from realdeg.layout import refuse_inside
 from realdeg.pools.found import KERNEL_FILES, Kernel, OfCell, arrays_file, cells, job_folder, told, with_cells
 from realdeg.pools.pools import KernelPool
 from realdeg.records import PairRecord, read_manifest
+from realdeg.refusal import Refusal
 from realdeg.settings import to_mapping, versions, write_run
 from realdeg.vouching import require_vouched
 
@@ -166,7 +167,7 @@ def fit_pair(pair: Pair, job: Path, settings: KernelSettings) -> PairRecord:
     """The kernels of one pair, one a cell of the grid: the work of one item."""
     record = record_of(pair, settings.scale)
     if refused := too_uncertain(pair, settings.max_error):
-        return replace(record, reason=refused)
+        return replace(record, reason=told(pair.lr, refused))
     return with_cells(job, record, *kernels_of(*read_pair(pair, settings.scale), settings))
 
 
@@ -188,12 +189,12 @@ def record_of(pair: Pair, scale: int) -> PairRecord:
     )
 
 
-def too_uncertain(pair: Pair, max_error: float) -> str:
-    """Why a pair's stated error is too large; "" where it is not, or not known."""
+def too_uncertain(pair: Pair, max_error: float) -> Refusal | None:
+    """Why a pair is not used whose stated error is too large; None where it is not, or not known."""
     if pair.error is None or pair.error <= max_error:
-        return ""
-    reason = f"its stated error of {pair.error:.3f} LR px is above {max_error:g}; raise `max_error`"
-    return told(pair.lr, reason)
+        return None
+    problem = f"its stated error of {pair.error:.3f} LR px is above {max_error:g}"
+    return Refusal(problem, "raise `max_error`")
 
 
 def read_pair(pair: Pair, scale: int) -> tuple[Array, Array]:
@@ -209,8 +210,8 @@ def read_pair(pair: Pair, scale: int) -> tuple[Array, Array]:
     return lr, hr
 
 
-def kernels_of(lr: Array, hr: Array, settings: KernelSettings) -> tuple[list[OfCell], list[str]]:
-    """The kernels of a registered pair, one a cell of the grid, and the reasons of cells that give none.
+def kernels_of(lr: Array, hr: Array, settings: KernelSettings) -> tuple[list[OfCell], list[Refusal]]:
+    """The kernels of a registered pair, one a cell of the grid, and why other cells give none.
 
     Args:
         lr: (h, w, 3) float32, RGB in [0, 1].
@@ -220,7 +221,7 @@ def kernels_of(lr: Array, hr: Array, settings: KernelSettings) -> tuple[list[OfC
 
     def kernel_of(part: tuple[slice, slice]) -> Kernel:
         found = kernel_of_pair(lr, hr, settings.scale, settings.size, part=part)
-        return (found.kernel, figures_of(found)) if isinstance(found, PairKernel) else found.reason
+        return (found.kernel, figures_of(found)) if isinstance(found, PairKernel) else found
 
     return cells(settings.grid, lr.shape[:2], kernel_of)
 

@@ -18,6 +18,7 @@ from scipy import linalg
 
 from realdeg.arraytypes import Array
 from realdeg.kernels.settings import side
+from realdeg.refusal import Refusal
 
 MAX_PIXELS = 30_000  # LR px that are used; more cost time and bring little
 MIN_PIXELS = 400
@@ -71,13 +72,6 @@ class PairKernel:
         return float(1 / (1 + np.square(self.sd).sum() / np.square(self.kernel).sum()))
 
 
-@dataclass(frozen=True)
-class Refused:
-    """Why there is no kernel."""
-
-    reason: str
-
-
 def kernel_of_pair(
     lr: Array,
     hr: Array,
@@ -86,7 +80,7 @@ def kernel_of_pair(
     *,
     part: tuple[slice, slice] = (slice(None), slice(None)),
     max_pixels: int = MAX_PIXELS,
-) -> PairKernel | Refused:
+) -> PairKernel | Refusal:
     """Kernel of a registered pair.
 
     Args:
@@ -103,16 +97,15 @@ def kernel_of_pair(
     if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
         raise ValueError(f"HR of shape {hr.shape} is not {scale} times LR of shape {lr.shape}")
     if min(hr.shape[:2]) < 2:  # no slopes
-        return Refused(f"is {lr.shape[1]}x{lr.shape[0]} px; use larger photos")
+        return Refusal(f"is {lr.shape[1]}x{lr.shape[0]} px", "use larger photos")
     n = side(scale, size)
     rows, columns, slope_8bit = _textured(lr, hr, scale, n, part, max_pixels)
     if len(rows) < MIN_PIXELS:
         problem = f"has {len(rows)} pixels that are neither clipped nor at the border"
-        return Refused(f"{problem}, {MIN_PIXELS} are needed; use larger photos or fewer cells")
+        return Refusal(f"{problem}, {MIN_PIXELS} are needed", "use larger photos or fewer cells")
     if slope_8bit < FLAT_8BIT:
-        return Refused(
-            f"is flat: slopes of {slope_8bit:.2f} levels a HR pixel, {FLAT_8BIT:.1f} are needed; use another"
-        )
+        problem = f"is flat: slopes of {slope_8bit:.2f} levels a HR pixel, {FLAT_8BIT:.1f} are needed"
+        return Refusal(problem, "use another")
     windows = np.lib.stride_tricks.sliding_window_view(hr, (n, n), axis=(0, 1))
     first = (scale - 1) // 2 - (n - 1) // 2
     seen = windows[rows * scale + first, columns * scale + first]  # (m, 3, n, n)
@@ -146,7 +139,7 @@ def _textured(
     return at // lr.shape[1], at % lr.shape[1], rms
 
 
-def _solve(seen: Array, lr: Array, rows: Array, columns: Array, n: int) -> PairKernel | Refused:
+def _solve(seen: Array, lr: Array, rows: Array, columns: Array, n: int) -> PairKernel | Refusal:
     """Fit of (m, 3) LR values by (m, 3, n^2) HR windows."""
     m = len(lr)
     means, level = seen.mean(0), lr.mean(0)  # offsets are taken out by centring
@@ -176,13 +169,13 @@ def _solve(seen: Array, lr: Array, rows: Array, columns: Array, n: int) -> PairK
                 break
     size = kernel.sum()
     if not size > 0:
-        return Refused("HR does not explain LR: the kernel's sum is not positive")
+        return Refusal("HR does not explain LR: the kernel's sum is not positive")
     gain, kernel = gain * size, kernel / size
     offset = level - gain * (means @ kernel)
     residual = target - gain * (seen @ kernel)
     explained = 1 - float(np.square(residual).sum() / np.square(target).sum())
     if explained < MIN_EXPLAINED:
-        return Refused(f"HR explains {explained:.0%} of LR only; register the pair first")
+        return Refusal(f"HR explains {explained:.0%} of LR only", "register the pair first")
     lhs = np.tensordot(gain**2, normal.sum(0), 1)
     bond = weight * np.trace(lhs) / n**2 * penalty
     inverse = linalg.inv(lhs + bond)

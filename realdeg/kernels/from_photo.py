@@ -24,6 +24,7 @@ from realdeg.kernels.estimator import Estimate, estimator
 from realdeg.kernels.settings import KernelSettings
 from realdeg.pools.found import Kernel, cells, told, with_cells, with_kernels
 from realdeg.records import PairRecord
+from realdeg.refusal import Refusal
 
 FLAT_8BIT = 2.0  # a photo whose steepest 3 % of slopes stay below shows no blur
 CLIPPED_8BIT = 0.5
@@ -59,18 +60,19 @@ def learn_photo(found: Found, job: Path, settings: KernelSettings) -> PairRecord
     return _by_estimator(photo, found, record, job, settings)
 
 
-def unusable(pixels: Array, min_side: int) -> str:
-    """Why a photo, float in [0, 1], tells nothing of its blur; "" where it may."""
+def unusable(pixels: Array, min_side: int) -> Refusal | None:
+    """Why a photo, float in [0, 1], tells nothing of its blur."""
     height, width = pixels.shape[:2]
     if min(height, width) < min_side:
-        return f"is {width}x{height} px, {min_side} px a side are needed; use larger photos"
+        return Refusal(f"is {width}x{height} px, {min_side} px a side are needed", "use larger photos")
     clipped = (pixels <= CLIPPED_8BIT / 255) | (pixels >= 1 - CLIPPED_8BIT / 255)
     if (share := float(clipped.all(2).mean())) > MOST_CLIPPED:
-        return f"is black or white to {share:.0%}; use a better exposed one"
+        return Refusal(f"is black or white to {share:.0%}", "use a better exposed one")
     slopes = np.hypot(*np.gradient(pixels.mean(2) * 255))
     if (steep := float(np.quantile(slopes, 0.97))) < FLAT_8BIT:
-        return f"is flat: steep slopes of {steep:.1f} levels a pixel, {FLAT_8BIT:.0f} are needed; use another"
-    return ""
+        problem = f"is flat: steep slopes of {steep:.1f} levels a pixel, {FLAT_8BIT:.0f} are needed"
+        return Refusal(problem, "use another")
+    return None
 
 
 # Estimator
@@ -102,12 +104,12 @@ def kernel_by_estimator(pixels: Image, settings: KernelSettings) -> Kernel:
     """
     net = estimator(settings.scale, settings.weights)
     part = worth_seeing(pixels)
-    if reason := unusable(to_float(part), blur_statistics.MIN_SIDE):
-        return reason
+    if refused := unusable(to_float(part), blur_statistics.MIN_SIDE):
+        return refused
     try:
         estimate = net(blur_statistics.statistics(blur_statistics.grey_of(part)))
     except Unfit as error:
-        return f"gets no kernel from {settings.weights or 'the weights'}; {error.remedy}"
+        return Refusal(f"gets no kernel from {settings.weights or 'the weights'}", error.remedy)
     return doubtful(estimate, settings) or (estimate.kernel, figures_of(estimate))
 
 
@@ -131,25 +133,28 @@ def worth_seeing(pixels: Array) -> Array:
     return pixels[top : top + height, left : left + width]
 
 
-def doubtful(estimate: Estimate, settings: KernelSettings) -> str:
-    """Why an estimate is not to be used; "" where it may."""
+def doubtful(estimate: Estimate, settings: KernelSettings) -> Refusal | None:
+    """Why an estimate is not to be used."""
     wide = width_of(estimate.kernel) / settings.scale
     if wide > WIDEST:
-        return (
+        return Refusal(
             f"is blurred by {wide:.1f} of its pixels (standard deviation; {WIDEST:g} at most), "
-            "as photos are that were enlarged; reduce it first"
+            "as photos are that were enlarged",
+            "reduce it first",
         )
     if estimate.unusual > MOST_UNUSUAL:
-        return (
+        return Refusal(
             f"is like no photo in training in {estimate.unusual:.0%} of its statistics, "
-            "as photos are that were enlarged; use another"
+            "as photos are that were enlarged",
+            "use another",
         )
     if estimate.confidence < settings.min_confidence:
-        return (
+        return Refusal(
             f"tells too little of its blur (confidence {estimate.confidence:.2f}, "
-            f"{settings.min_confidence:g} is needed); use another, or lower `min_confidence`"
+            f"{settings.min_confidence:g} is needed)",
+            "use another, or lower `min_confidence`",
         )
-    return ""
+    return None
 
 
 def width_of(kernel: Array) -> float:
@@ -169,14 +174,14 @@ def _by_kernelgan(
 ) -> PairRecord:
     kernel, figures = kernel_by_kernelgan(photo.as_float(), found.key, settings)
     record = replace(record, detail={**record.detail, **figures})
-    if isinstance(kernel, str):
+    if isinstance(kernel, Refusal):
         return replace(record, reason=told(found.path, kernel))
     return with_kernels(job, replace(record, status="ok"), [kernel])
 
 
 def kernel_by_kernelgan(
     pixels: Image, key: str, settings: KernelSettings
-) -> tuple[Array | str, dict[str, float]]:
+) -> tuple[Array | Refusal, dict[str, float]]:
     """The kernel of a photo by KernelGAN.
 
     Args:
@@ -189,8 +194,8 @@ def kernel_by_kernelgan(
     """
     from realdeg.kernels import kernelgan
 
-    if reason := unusable(pixels, kernelgan.MIN_SIDE):
-        return reason, {}
+    if refused := unusable(pixels, kernelgan.MIN_SIDE):
+        return refused, {}
     with one_thread():
         made = kernelgan.estimate_kernels(
             [pixels], [key], iterations=settings.iterations, seed=settings.seed
@@ -198,9 +203,9 @@ def kernel_by_kernelgan(
     total = float(made.kernel.sum())
     figures = {"sum": round(total, 4), "bicubic_mse": round(made.bicubic, 5)}
     if not (MIN_SUM < total < MAX_SUM) or made.bicubic > MAX_BICUBIC:
-        reason = f"has not converged in {settings.iterations} iterations (sum {total:.2f}, "
-        reason += f"squared error to bicubic {made.bicubic:.3f}); use more iterations or another photo"
-        return reason, figures
+        problem = f"has not converged in {settings.iterations} iterations (sum {total:.2f}, "
+        problem += f"squared error to bicubic {made.bicubic:.3f})"
+        return Refusal(problem, "use more iterations or another photo"), figures
     kernel = kernelgan.pruned(made.kernel)
     x, y = centre_of_mass(made.kernel)
     residual = steadiness(pixels, kernel, kernelgan.pruned(made.before))

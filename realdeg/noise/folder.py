@@ -31,6 +31,7 @@ from realdeg.noise.windows import REASONS, calm_windows
 from realdeg.pools.found import PATCH_FILES, arrays_file, job_folder, told, with_arrays
 from realdeg.pools.pools import NoisePool
 from realdeg.records import PairRecord
+from realdeg.refusal import Refusal
 from realdeg.settings import versions, write_run
 
 SMALLEST = 32  # px, of windows whose spectrum is told
@@ -100,6 +101,13 @@ def check(src: Path, out: Path, settings: NoiseSettings) -> None:
     refuse_inside(out, src)
 
 
+WITHOUT = {
+    "clipped": Refusal("is black or white nearly everywhere, where noise is cut off", "use another exposure"),
+    "without noise": Refusal("shows no noise anywhere: the camera or an editor has smoothed it away"),
+}
+BLOCKS = Refusal("shows nothing but the blocks of a strong JPEG", "use less compressed photos")
+
+
 def extract_patches(found: Found, job: Path, settings: NoiseSettings) -> PairRecord:
     """The windows of one photo: the work of one item."""
     photo = read(found.path)
@@ -116,8 +124,10 @@ def extract_patches(found: Found, job: Path, settings: NoiseSettings) -> PairRec
     )
     if min(pixels.shape[:2]) < settings.side:
         height, width = pixels.shape[:2]
-        reason = f"is {width}x{height} px, {settings.side} a side are needed; use a smaller `size`"
-        return replace(record, reason=told(found.path, reason))
+        refused = Refusal(
+            f"is {width}x{height} px, {settings.side} a side are needed", "use a smaller `size`"
+        )
+        return replace(record, reason=told(found.path, refused))
     return (_calm if settings.method == "flat" else _by_rule)(photo, found, record, job, settings)
 
 
@@ -135,11 +145,7 @@ def _calm(photo: Photo, found: Found, record: PairRecord, job: Path, settings: N
     record = replace(record, detail=detail)
     if not len(seen.y):
         most = max(seen.refused, key=lambda name: seen.refused[name])
-        reason = {
-            "clipped": "is black or white nearly everywhere, where noise is cut off; use another exposure",
-            "without noise": "shows no noise anywhere: the camera or an editor has smoothed it away",
-        }.get(most, "shows nothing but the blocks of a strong JPEG; use less compressed photos")
-        return replace(record, reason=told(found.path, reason))
+        return replace(record, reason=told(found.path, WITHOUT.get(most, BLOCKS)))
     windows = np.stack(
         [photo.pixels[y : y + size, x : x + size] for y, x in zip(seen.y, seen.x, strict=True)]
     )
@@ -162,14 +168,15 @@ def _by_rule(
     return _written(job, record, {"pixels": windows, **arrays})
 
 
-def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> str:
+def _no_window(seen: Classic, photo: Photo, settings: NoiseSettings) -> Refusal:
     if not seen.looked_at:
         height, width = photo.pixels.shape[:2]
-        return f"is {width}x{height} px, more than {settings.side} a side are needed; use a smaller `size`"
-    return (
+        problem = f"is {width}x{height} px, more than {settings.side} a side are needed"
+        return Refusal(problem, "use a smaller `size`")
+    return Refusal(
         f"has no window of {settings.side} px: {seen.uneven} of {seen.looked_at} have a variance of "
-        f"{settings.max_variance:g} or more, {seen.dark} a mean of {settings.min_mean:g} or less; "
-        "use `method=flat`, a smaller `size`, or a larger `max_variance` where the noise is strong"
+        f"{settings.max_variance:g} or more, {seen.dark} a mean of {settings.min_mean:g} or less",
+        "use `method=flat`, a smaller `size`, or a larger `max_variance` where the noise is strong",
     )
 
 

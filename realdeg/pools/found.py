@@ -14,8 +14,9 @@ from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
 from realdeg.records import PairRecord, with_files
+from realdeg.refusal import Refusal
 
-Kernel = tuple[Array, dict[str, float]] | str  # with figures; or why there is none
+Kernel = tuple[Array, dict[str, float]] | Refusal  # with figures; or why there is none
 KERNEL_FILES, NOISE_FILES, PATCH_FILES, EXAMPLE_FILES = "kernels", "noise", "patches", "examples"
 """Folders of a job, for what its items find (`with_arrays`)."""
 
@@ -95,30 +96,32 @@ class OfCell:
 
 def cells(
     grid: tuple[int, int], size_hw: tuple[int, int], kernel_of: Callable[[tuple[slice, slice]], Kernel]
-) -> tuple[list[OfCell], list[str]]:
+) -> tuple[list[OfCell], list[Refusal]]:
     """Ask for the kernel of each part of a photo.
 
     Args:
         grid: parts down and across.
         size_hw: of the photo, px.
-        kernel_of: gives a part's kernel and figures, or the reason why there is none.
+        kernel_of: gives a part's kernel and figures, or why there is none.
 
     Returns:
-        What was found, in order, and the reasons of the others.
+        What was found, in order, and why the others gave none.
     """
     found: list[OfCell] = []
-    refused: list[str] = []
+    refused: list[Refusal] = []
     for row, column in np.ndindex(*grid):
         part = cell(row, grid[0], size_hw[0]), cell(column, grid[1], size_hw[1])
         kernel = kernel_of(part)
-        if isinstance(kernel, str):
+        if isinstance(kernel, Refusal):
             refused.append(kernel)
         else:
             found.append(OfCell(f"r{row}c{column}" if grid != (1, 1) else "", *kernel))
     return found, refused
 
 
-def with_cells(job: Path, record: PairRecord, found: Sequence[OfCell], refused: Sequence[str]) -> PairRecord:
+def with_cells(
+    job: Path, record: PairRecord, found: Sequence[OfCell], refused: Sequence[Refusal]
+) -> PairRecord:
     """The record of a photo with its kernels written, or the first reason where no part has one.
 
     Args:
@@ -130,7 +133,9 @@ def with_cells(job: Path, record: PairRecord, found: Sequence[OfCell], refused: 
     return with_arrays(job, record, KERNEL_FILES, kernels) if record.ok else record
 
 
-def of_cells(record: PairRecord, found: Sequence[OfCell], refused: Sequence[str]) -> tuple[PairRecord, Array]:
+def of_cells(
+    record: PairRecord, found: Sequence[OfCell], refused: Sequence[Refusal]
+) -> tuple[PairRecord, Array]:
     """The record of a photo with the figures of its kernels, and the kernels, (n, h, w).
 
     Args:
@@ -146,10 +151,9 @@ def of_cells(record: PairRecord, found: Sequence[OfCell], refused: Sequence[str]
     return _described(replace(record, status="ok", detail=detail), kernels, names), np.stack(kernels)
 
 
-def told(path: Path, reason: str) -> str:
-    """The line of a `UserError` about a file, of "what is wrong; what to do"."""
-    problem, _, remedy = reason.partition("; ")
-    return str(UserError(path, problem, remedy))
+def told(path: Path, refused: Refusal) -> str:
+    """The line of a `UserError` about a file, of why it is not used."""
+    return str(UserError(path, refused.reason, refused.remedy))
 
 
 def cell(number: int, count: int, size: int) -> slice:

@@ -108,7 +108,7 @@ def test_the_last_line_tells_what_was_left_out(photos, tmp_path):
     result = realdeg("degrade", photos, "--scale", SCALE, "-o", tmp_path / "out", "--prefer", "png", "-q")
     assert result.stdout.split("\n")[-2] == "  left out: 1 .gif, 1 twin that --prefer leaves out"
     planned = realdeg("degrade", photos, "--scale", SCALE, "-o", tmp_path / "o", "--dry-run")
-    assert "would make 1 pairs" in planned.stdout
+    assert "would make 1 pair by" in planned.stdout
     assert f"would fail: {photos}/two.png: {TWIN}" in planned.stdout
     assert "left out: 1 .gif\n" in planned.stdout
 
@@ -138,7 +138,7 @@ def test_adopt(photos, tmp_path):
     assert (found["ok"], found["resumed"], found["failed"]) == (2, 1, 0)
     assert told("adopt", "--config", out / "run.yaml", "-o", out)["resumed"] == 2
     planned = realdeg("adopt", "--lr", lr, "--hr", photos, "-o", out, "--dry-run")
-    assert "would adopt 1 pairs" in planned.stdout
+    assert "would adopt 1 pair into" in planned.stdout
     assert "left out: 1 .gif\n" in planned.stdout
 
 
@@ -182,7 +182,7 @@ def test_kernels_and_noise(photos, tmp_path, command):
     assert (found["ok"] + found["rejected"], found["failed"], found["left_out"]) == (1, 2, {".gif": 1})
     assert found["problems"]["two.png"] == f"{photos}/two.png: {TWIN}"
     planned = realdeg(command, photos, "-o", out, *more, "--dry-run")
-    assert "1 photos" in planned.stdout
+    assert "1 photo " in planned.stdout
     assert TWIN in planned.stdout
     found = told(command, photos, "-o", out, *more, "--prefer", "jpeg")
     assert (found["ok"], found["failed"]) == (2, 0)
@@ -196,7 +196,7 @@ def test_kernels_and_noise(photos, tmp_path, command):
 def test_weights_of_kernels_are_trained_on_the_others(photos, tmp_path):
     words = ("kernels", photos, "--scale", SCALE, "--train", "--examples", 1000, "-o", tmp_path / "w.npz")
     planned = realdeg(*words, "--dry-run")
-    assert "of 1 photos" in planned.stdout
+    assert "of 1 photo in" in planned.stdout
     assert TWIN in planned.stdout
     found = told(*words, code=1)
     assert found["kernel_db"], "it goes on with the others"
@@ -240,7 +240,7 @@ def test_links_are_followed_on_request_and_run_yaml_remembers_it(linked, tmp_pat
 def test_pools_of_linked_photos(linked, tmp_path, command):
     more = ("--scale", SCALE) if command == "kernels" else ()
     planned = realdeg(command, linked, "-o", tmp_path / "p.npz", *more, "--dry-run")
-    assert "1 photos" in planned.stdout
+    assert "1 photo " in planned.stdout
     planned = realdeg(command, linked, "-o", tmp_path / "p.npz", *more, "--dry-run", "--follow-links")
     assert "2 photos" in planned.stdout
     assert "left out: 1 link to nothing" in planned.stdout

@@ -9,8 +9,9 @@ from scipy.io import loadmat
 from realdeg.imaging.blur import AlignedKernel, align_kernel, blur_subsample
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
-from realdeg.kernels.from_pairs import PairKernel, Refused, kernel_of_pair
+from realdeg.kernels.from_pairs import PairKernel, kernel_of_pair
 from realdeg.kernels.settings import side
+from realdeg.refusal import Refusal
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_each_part_of_the_field_has_its_own(coffee):
 def test_refuses_what_tells_nothing(coffee):
     lr, hr = pair(coffee, align_kernel(gaussian(13, 1.6), 4), 4)
     flat = kernel_of_pair(np.full_like(lr, 0.5), np.full_like(hr, 0.5), 4)
-    assert isinstance(flat, Refused)
+    assert isinstance(flat, Refusal)
     assert "flat" in flat.reason
     white = kernel_of_pair(np.ones_like(lr), np.ones_like(hr), 4)
     assert "0 pixels" in white.reason
