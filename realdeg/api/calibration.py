@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.api.registration import Registration
 from realdeg.api.rejection import Rejection, rejection
 from realdeg.camera.camera import Camera, Measured, camera_of, measure
@@ -23,6 +23,7 @@ __all__ = ["Camera", "calibrate"]
 Told = Measured | PairRecord
 
 
+@ipp.without()  # as in jobs: the same pixels on every processor
 def calibrate(
     pairs: PathLike | Dataset | Iterable[Pair | Registration | tuple[ImageLike, ImageLike]],
     scale: int | None = None,

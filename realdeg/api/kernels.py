@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.api.rejection import Rejection, rejection
 from realdeg.inputs import ImageLike
 from realdeg.io.save import to_uint
@@ -39,6 +39,7 @@ class KernelEstimate:
     figures: Mapping[str, float]
 
 
+@ipp.without()  # as in jobs: the same pixels on every processor
 def estimate_kernel(
     image: ImageLike, scale: int, *, hr: ImageLike | None = None, **settings: Any
 ) -> KernelEstimate | Rejection:

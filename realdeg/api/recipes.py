@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.arraytypes import Image
 from realdeg.degrade.apply.image import apply
 from realdeg.degrade.ops.step import PlanError
@@ -25,6 +25,7 @@ __all__ = ["Degraded", "Plan", "Recipe", "replay"]
 RecipeLike: TypeAlias = Recipe | PathLike
 
 
+@ipp.without()  # as in jobs: the same pixels on every processor
 def replay(
     hr: ImageLike, plan: Plan | str, *, kernels: KernelPool | None = None, noises: NoisePool | None = None
 ) -> Image:

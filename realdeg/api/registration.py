@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.align import verdict
 from realdeg.align.crop import Box
 from realdeg.align.finished import Finished, finish
@@ -76,6 +76,7 @@ class Registration:
         return self._made.valid > 0
 
 
+@ipp.without()  # as in jobs: the same pixels on every processor
 def register(
     lr: ImageLike, hr: ImageLike, scale: int | None = 4, **settings: Any
 ) -> Registration | Rejection:

@@ -31,5 +31,5 @@ class Rejection:
 
 
 def rejection(reason: str) -> Rejection:
-    """A refusal of the rooms below, which name settings in backticks, for callers who know them as arguments."""
+    """A refusal of the rooms below, which name settings in backticks: to a caller they are arguments."""
     return Rejection(SETTING.sub(lambda name: name[0].strip("`"), reason))

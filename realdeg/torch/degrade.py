@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.api.recipes import RecipeLike, resolve
 from realdeg.degrade.apply.batch import CodecGradient, apply
 from realdeg.degrade.apply.image import apply as apply_to_image
@@ -119,6 +119,7 @@ class Degrade(Stepped):
                 plans, hr, kernels=self.kernels, noises=self.noises, codec_gradient=self.codec_gradient
             )
 
+    @ipp.without()  # as in jobs: the same pixels on every processor
     def _one_by_one(self, plans: list[Plan], hr: Tensor) -> Tensor:
         pixels = hr.permute(0, 2, 3, 1).contiguous().numpy()
         made = [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -227,3 +230,26 @@ def test_a_model_that_is_not_there_is_said(tmp_path):
         train.load(devise="cpu")
     with pytest.raises(realdeg.BadInput, match="is no path"):
         train.load(7)
+
+
+def test_opencv_works_as_in_jobs_and_is_left_as_it_was(photos):
+    """In a process where IPP is on: without it the same pixels come out on every processor."""
+    code = """
+import cv2, numpy as np, realdeg, realdeg.torch, torch
+before = cv2.ipp.useIPP()
+seen = []
+class Spy(realdeg.Recipe):
+    def draw(self, *a, **k):
+        seen.append(cv2.ipp.useIPP())
+        return super().draw(*a, **k)
+from dataclasses import fields
+plain = realdeg.Recipe.load("bicubic")
+recipe = Spy(**{f.name: getattr(plain, f.name) for f in fields(plain)})
+recipe(np.zeros((16, 16, 3), np.uint8), seed=0)
+print(before, seen, cv2.ipp.useIPP())
+"""
+    env = {name: value for name, value in os.environ.items() if name != "OPENCV_IPP"}
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    before, seen, after = made.stdout.split()
+    assert seen == "[False]"
+    assert before == after

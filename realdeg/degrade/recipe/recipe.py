@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from realdeg import inputs
+from realdeg import inputs, ipp
 from realdeg.arraytypes import Image
 from realdeg.degrade.apply.image import apply
 from realdeg.degrade.apply.prepare import prepare_hr
@@ -204,6 +204,7 @@ class Recipe:
         """
         return read_recipe(inputs.path(name, "name"))
 
+    @ipp.without()  # as in jobs: the same pixels on every processor
     def __call__(
         self,
         image: ImageLike,
