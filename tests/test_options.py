@@ -307,3 +307,51 @@ def test_every_example_parses():
             words = shlex.split(line)
             assert words[: 1 + len(name.split())] == ["realdeg", *name.split()], line
             made.make_context(name, words[1 + len(name.split()) :]).close()
+
+
+# ------------------------------------------------------------------ files of earlier versions
+
+
+@pytest.mark.parametrize(
+    ("words", "old", "new"),
+    [
+        ("align --lr a --hr b -o c", {"recipe": "d2crealsr"}, {"method": "d2crealsr"}),
+        ("degrade a --scale 2 -o c", {"alpha": "black"}, {"background": "black"}),
+        ("calibrate a --scale 2 -o c", {"only": "Canon_*"}, {"camera": "Canon_*"}),
+        (
+            "train d2c --data a -o c",
+            {"lr": 0.01, "track": "off"},
+            {"learning_rate": 0.01, "tensorboard": "off"},
+        ),
+        (
+            "train refvae --data a --references b -o c",
+            {"grid": 8, "lr": 0.5},
+            {"code_grid": 8, "learning_rate": 0.5},
+        ),
+    ],
+)
+def test_run_files_of_earlier_versions_are_read(tmp_path, words, old, new):
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(old))
+    shown = CliRunner().invoke(cli, [*words.split(), "--config", str(file), "--show-settings"]).output
+    values = yaml.safe_load(shown)
+    assert {name: values[name] for name in new} == new
+    assert not old.keys() & values.keys()
+    for name, value in old.items():
+        flag = f"--{name}"
+        made = CliRunner().invoke(cli, [*words.split(), flag, str(value), "--show-settings"])
+        assert yaml.safe_load(made.output)[list(new)[list(old).index(name)]] == value
+
+
+def test_journals_are_compared_by_the_names_that_they_hold():
+    """A dataset of an earlier version goes on: its journal says recipe, and a camera's only."""
+    from realdeg.align.settings import AlignSettings
+    from realdeg.camera.settings import CalibrateSettings
+
+    stored = first_names(AlignSettings(scale=2))
+    assert stored["recipe"] == "realdeg"
+    assert set(stored) == {
+        *("scale", "recipe", "brightness", "adjust", "vignetting", "max_error", "max_disagreeing", "mask"),
+        *("max_blur", "max_enlargement", "digital_zoom", "edge", "min_side", "tolerance", "keep_rejects"),
+    }
+    assert set(first_names(CalibrateSettings(2))) == {"scale", "only", "size", "grid", "max_error", "patch"}

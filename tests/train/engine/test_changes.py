@@ -22,6 +22,7 @@ from train.engine.average import Average
 from train.engine.history import FILE
 from train.progress import ProgressBar
 from train.restore.checkpoint import open_run, save
+from train.restore.models import restored
 
 
 def train(tiny, data, out, say=lambda text: None, **more):
@@ -68,6 +69,25 @@ def test_rate_batch_and_bounds_may_change_and_are_written_down(make_dataset, tin
     assert not (run / FILE).exists()
 
 
+def test_a_run_whose_files_hold_earlier_names_goes_on(make_dataset, tiny, tmp_path):
+    """A version before said lr and track, in run.yaml and with the weights."""
+    data = make_dataset()
+    run = train(tiny, data, tmp_path / "run")
+    file = run / "run.yaml"
+    text = file.read_text()
+    assert "learning_rate: " in text
+    file.write_text(text.replace("learning_rate: ", "lr: ").replace("tensorboard: ", "track: "))
+    for voucher in (run / "checkpoints").glob("*.json"):
+        about = json.loads(voucher.read_text())
+        settings = about["settings"]
+        settings["lr"], settings["track"] = settings.pop("learning_rate"), settings.pop("tensorboard")
+        voucher.write_text(json.dumps(about))
+    train(tiny, data, run, steps=8, learning_rate=5e-4)
+    assert open_run(run).step == 8
+    assert history(run)[0]["changed"] == {"steps": [6, 8], "learning_rate": [0.001, 0.0005]}
+    assert restored(open_run(run)).scale == 2
+
+
 def test_the_advice_after_nan_works(make_dataset, tiny, tmp_path, monkeypatch):
     from train.d2c import learning as d2c_learning
 
@@ -81,7 +101,7 @@ def test_the_advice_after_nan_works(make_dataset, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(
         d2c_learning.Learning, "convergence", lambda *words: steps.append(1) or broken(*words)
     )
-    with pytest.raises(UserError, match=r"became NaN.*lower --lr.*run again to go on from it"):
+    with pytest.raises(UserError, match=r"became NaN.*lower `learning_rate`.*run again to go on from it"):
         train(tiny, data, tmp_path / "run")
     assert open_run(tmp_path / "run").step == 3
     train(tiny, data, tmp_path / "run", learning_rate=1e-4)

@@ -37,7 +37,7 @@ def test_a_loss_that_explodes_names_its_files(program, make_dataset, tiny, tmp_p
     ended = program("d2c", "--data", make_dataset(), "-o", tmp_path / "run", "-q", *flags(tiny))
     assert ended.code == EXIT_SOME_FAILED
     assert "became NaN or infinite at step 2, whose crops are from p0, p1, p2; look at" in ended.line
-    assert "lower --lr" in ended.line
+    assert "lower --learning-rate" in ended.line
     assert str(tmp_path / "run") in ended.line
 
 
