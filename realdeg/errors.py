@@ -65,4 +65,4 @@ def _rebuild(kind: type[UserError], subject: str, problem: str, remedy: str, exi
 
 
 class Interrupted(Exception):
-    """The user asked to stop (Ctrl-C or SIGTERM); what was finished has been saved."""
+    """The user asked to stop (Ctrl-C or SIGTERM); what was finished has been saved; perhaps where."""

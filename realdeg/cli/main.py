@@ -120,8 +120,11 @@ def run(command: click.Command, name: str) -> NoReturn:
     except UserError as error:
         click.echo(f"error: {error}", err=True)
         code = error.exit_code
-    except (KeyboardInterrupt, Interrupted, click.exceptions.Abort):
-        click.echo("stopped; what was finished is saved, run the same command again to go on", err=True)
+    except (KeyboardInterrupt, Interrupted, click.exceptions.Abort) as stop:
+        where = f" {stop}" if isinstance(stop, Interrupted) and stop.args else ""
+        click.echo(
+            f"stopped{where}; what was finished is saved, run the same command again to go on", err=True
+        )
         code = EXIT_INTERRUPTED
     except Exception as error:
         code = EXIT_SOME_FAILED

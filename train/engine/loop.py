@@ -139,8 +139,7 @@ def fit(
             if notes and saving:
                 save(out, done, kept, about)
             if stopped and done < steps:
-                show.line(f"stopped after step {done}, saved in {out}")
-                raise Interrupted
+                raise Interrupted(f"after step {done} in {out}")
         if waited > 0.01 * busy:
             show.line(f"waited {100 * waited / (busy + waited):.0f} % of the time for data")
     return start

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import sys
 
+import click
 import pytest
 import torch
 
+from realdeg.cli.main import run as run_command
+from realdeg.errors import Interrupted
 from train.engine.headline import Headline, in_words
 from train.progress import SURE, WARM, ProgressBar
 
@@ -80,3 +83,16 @@ def test_a_check_is_said_beside_bicubic():
     found = {"psnr_y": 30.123, "ssim_y": 0.81234, "psnr_y_bicubic": 28.0, "ssim_y_bicubic": 0.7}
     assert in_words(found) == "PSNR 30.12 dB (bicubic 28.00 dB), SSIM 0.8123 (bicubic 0.7000)"
     assert in_words({"psnr_y": 30.0, "lpips": 0.1234567}) == "PSNR 30.00 dB, lpips 0.1235"
+
+
+def test_a_training_that_is_stopped_says_so_once(monkeypatch, capsys):
+    def command() -> None:
+        raise Interrupted("after step 7 in run")
+
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(click.command()(command), "realdeg")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == (
+        "stopped after step 7 in run; what was finished is saved, run the same command again to go on\n"
+    )
