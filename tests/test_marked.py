@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import string
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realdeg.align.folder import align_parts
+from realdeg.align.plan import plan
+from realdeg.align.settings import AlignSettings
 from realdeg.cli.main import cli
 from realdeg.dataset.split import split_scenes
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
+from realdeg.jobs import Running
 from realdeg.marked import ALL, Marked, marked, read_marked
 from realdeg.records import PairRecord, read_manifest, write_manifest
 
@@ -106,8 +113,6 @@ def dataset(tmp_path, scene):
 
 @pytest.fixture
 def scene():
-    import numpy as np
-
     return np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
 
@@ -180,3 +185,45 @@ def test_degrade_takes_the_marked(dataset, tmp_path):
     refused = run(*words, "--only", written(tmp_path / "n.csv", "nobody")).exception
     assert isinstance(refused, UserError)
     assert "'nobody'" in str(refused)
+
+
+def test_the_plan_of_align_is_of_the_marked(scene, tmp_path):
+    for folder, names in (("lr", "abc"), ("hr", "abcd")):
+        for name in names:
+            write_image(tmp_path / folder / f"{name}.png", scene if folder == "hr" else scene[:32, :32])
+    words = ("align", "--lr", tmp_path / "lr", "--hr", tmp_path / "hr", "-o", tmp_path / "out")
+
+    def planned(*more):
+        found = run(*words, "--dry-run", "--json", *more)
+        assert found.exit_code == 0, found.output
+        return [one["pairs"] for one in json.loads(found.stdout)["sets"]]
+
+    assert planned() == [["a", "b", "c"]]
+    assert planned("--only", written(tmp_path / "m.csv", "a", "c")) == [["a", "c"]]
+    assert planned("--except", tmp_path / "m.csv") == [["b"]]
+    assert planned("--only", written(tmp_path / "n.csv", "d")) == [[]]  # known, and without a partner
+    for more in ((), ("--dry-run",)):
+        refused = run(*words, *more, "--only", written(tmp_path / "n.csv", "a", "e")).exception
+        assert isinstance(refused, UserError)
+        assert "not there: 'e'" in str(refused)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_of_several_sets_registers_the_marked_alone(tmp_path):
+    flat = np.full((64, 64, 3), 90, np.uint8)  # nothing to see: rejected at once
+    for folder, names in (("x2", "abc"), ("x4", "ab"), ("hr", "abc")):
+        for name in names:
+            write_image(tmp_path / folder / f"{name}.png", flat if folder == "hr" else flat[:32, :32])
+    parts = [
+        replace(plan([tmp_path / lr], tmp_path / "hr", tmp_path / "out")[0], out=tmp_path / lr, scale=2)
+        for lr in ("x2", "x4")
+    ]
+    parts = [replace(part, out=tmp_path / "out" / part.out.name) for part in parts]
+    settings, running = AlignSettings(scale=2), Running(marked=Marked(only=frozenset("ac")))
+    reports = align_parts(parts, tmp_path / "hr", settings, running=running)
+    done = [[(record.key, record.status) for record in report.records] for report in reports]
+    # c of the second has no partner: it is told in any case.
+    assert done == [[("a", "rejected"), ("c", "rejected")], [("a", "rejected"), ("c", "failed")]]
+    strange = Running(marked=Marked(only=frozenset("az")))
+    with pytest.raises(UserError, match="'z'"):
+        align_parts(parts, tmp_path / "hr", settings, running=strange)
