@@ -62,13 +62,13 @@ def resolve(settings: DegradeSettings) -> ResolvedRecipe:
     recipe.check(settings.scale)
     for what, pool in (("kernel", settings.kernel_pool), ("noise", settings.noise_pool)):
         if what in recipe.pools() and pool is None:
-            remedy = f"give --{what}-pool"
+            remedy = f"give `{what}_pool`"
             if settings.recipe in ("realsr", "bicubic_noise"):
                 remedy += ", or leave `recipe` out to use the pools there are"
             raise UserError(recipe.name, f"the recipe draws from a {what} pool", remedy, exit_code=EXIT_USAGE)
         if what not in recipe.pools() and pool is not None:
             problem = f"is not drawn from by the recipe {recipe.name}"
-            raise UserError(pool, problem, f"leave --{what}-pool out", exit_code=EXIT_USAGE)
+            raise UserError(pool, problem, f"leave `{what}_pool` out", exit_code=EXIT_USAGE)
     if noise_file and recipe.by_level():
         level_noise(noise_file.pool())
     return ResolvedRecipe(recipe, kernel_file, noise_file)

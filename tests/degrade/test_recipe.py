@@ -759,9 +759,9 @@ def test_expressions_hold_for_the_scale_that_is_left_too(sigma):
 
 
 def test_missing_pools_are_named(pools):
-    with pytest.raises(UserError, match="draws from a kernel pool; give --kernel-pool"):
+    with pytest.raises(UserError, match="draws from a kernel pool; give `kernels`"):
         read_recipe("realsr").draw(0, "k", HR, 4, noises=pools["noises"])
-    with pytest.raises(UserError, match="draws from a noise pool; give `noise_pool`"):
+    with pytest.raises(UserError, match="draws from a noise pool; give `noises`"):
         read_recipe("realsr").draw(0, "k", HR, 4, kernels=pools["kernels"])
     assert read_recipe("realsr").pools() == {"kernel", "noise"}
     assert read_recipe("bsrgan").pools() == set()

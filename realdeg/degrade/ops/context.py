@@ -212,4 +212,4 @@ def name_of(choice: Names, rng: np.random.Generator) -> str:
 
 def missing_pool(what: str, d: DrawContext) -> UserError:
     """The error of an operation whose pool is not there."""
-    return UserError(d.key, f"the recipe draws from a {what} pool", f"give --{what}-pool")
+    return UserError(d.key, f"the recipe draws from a {what} pool", f"give `{what}s`")

@@ -140,5 +140,5 @@ def test_training_with_a_recipe_resumes_to_the_bit(make_dataset, tiny, tmp_path)
 
 def test_a_recipe_without_its_pool_is_one_line(make_dataset, tiny, tmp_path):
     settings = D2CSettings(**{**tiny, "data": make_dataset(), "out": tmp_path / "run", "recipe": "realsr"})
-    with pytest.raises(UserError, match="draws from a kernel pool; give --kernel-pool"):
+    with pytest.raises(UserError, match="draws from a kernel pool; give `kernel_pool`"):
         train_d2c(settings, quiet=True)
