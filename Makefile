@@ -12,12 +12,13 @@ ifeq ($(TORCH),cpu)
 INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: help demo test quick lint types check clean
+.PHONY: help demo test quick docs lint types check clean
 
 help:
 	@echo "make demo    align, degrade, train and evaluate on the bundled photos; ends with a report"
 	@echo "make test    run the tests"
 	@echo "make quick   run those that take no time"
+	@echo "make docs    write the documentation to site/, which opens from disk"
 	@echo "make check   tests, linter and type checker"
 	@echo "make clean   remove the environment and the demo's output"
 
@@ -37,6 +38,14 @@ test: $(STAMP)
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal -q -m "not gpu and not slow"
 
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(INDEX) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +56,4 @@ types: $(STAMP)
 check: lint types test
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) site build/tutorials

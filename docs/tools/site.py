@@ -1,0 +1,89 @@
+"""mkdocs' hooks: tutorials are run, pages from outside docs/ come in, links of the repository hold here."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+sys.path.insert(0, str(Path(__file__).parent))
+import examples
+import tutorials
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE = {  # file of the repository -> page of the site
+    "benchmarks/README.md": "benchmarks.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "data/sample/CREDITS.md": "credits.md",
+}
+PAGES = {**OUTSIDE, "README.md": "index.md"}
+LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)]*)?\))")
+_shown: dict[str, tutorials.Page] = {}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages from outside, and run the tutorials (REALDEG_DOCS_TUTORIALS=skip leaves outputs out)."""
+    for source, page in OUTSIDE.items():
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+    skip = os.environ.get("REALDEG_DOCS_TUTORIALS") == "skip"
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.map(tutorials.plain_page if skip else _ran, tutorials.NAMES)
+        _shown.update(zip(tutorials.NAMES, made, strict=True))
+    for name, page in _shown.items():
+        for file, content in page.pictures.items():
+            files.append(File.generated(config, f"tutorials/{file}", content=content))
+        book = _notebook(name, skip)
+        files.append(File.generated(config, f"tutorials/{name}.ipynb", content=book))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Outputs into tutorials, pages at work into the reference of commands, links from repository to site."""
+    uri = page.file.src_uri
+    name = uri.removeprefix("tutorials/").removesuffix(".md")
+    if uri.startswith("tutorials/") and name in _shown:
+        markdown = f"{_shown[name].markdown}\n---\n\n[This page as a notebook]({name}.ipynb)\n"
+    if uri == "cli.md":
+        markdown = examples.with_places(markdown)
+    source = next((file for file, made in OUTSIDE.items() if made == uri), f"docs/{uri}")
+    return relinked(markdown, source, uri)
+
+
+def relinked(markdown: str, source: str, uri: str) -> str:
+    """Links of a file of the repository as links of its page.
+
+    Args:
+        markdown: text of the page.
+        source: path of its file in the repository.
+        uri: path of the page below docs/.
+    """
+
+    def to_page(found: re.Match[str]) -> str:
+        target = found[2]
+        if ":" in target or target.startswith("/"):
+            return found[0]
+        inside = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        place = PAGES.get(inside, inside.removeprefix("docs/"))
+        if inside in PAGES or (inside.startswith("docs/") and source in OUTSIDE):
+            target = posixpath.relpath(place, posixpath.dirname(uri) or ".")
+        return f"{found[1]}{target}{found[3]}"
+
+    return LINK.sub(to_page, markdown)
+
+
+def _ran(name: str) -> tutorials.Page:
+    return tutorials.page_of(name, tutorials.executed(name))
+
+
+def _notebook(name: str, skip: bool) -> str:
+    import nbformat
+
+    text = (tutorials.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    return nbformat.writes(tutorials.notebook_of(text) if skip else tutorials.executed(name))
