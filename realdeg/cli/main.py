@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import os
@@ -48,7 +49,8 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # click offers near misses for the names in `self.commands`; ours are loaded on demand.
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=near, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,6 +5,7 @@ Both packages lie beside `realdeg`, and nowhere else: a `train.py` in the user's
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -62,7 +63,8 @@ class Programs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Misspelt names get a hint."""
         if args and args[0] not in self.programs and not args[0].startswith("-"):
-            raise click.exceptions.NoSuchCommand(args[0], possibilities=list(self.programs), ctx=ctx)
+            near = difflib.get_close_matches(args[0], self.programs, n=1)
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=near, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
