@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -108,6 +107,8 @@ def report(
     with contextlib.ExitStack() as stack:
         place = out
         if single:
+            import tempfile
+
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realdeg-"))) / "page"
         if kind == "page":
             page = dataset / "index.html"
