@@ -388,7 +388,7 @@ def test_replay_needs_hr_the_manifest_and_the_pools_alone(dataset, tmp_path):
     assert len(contents(tmp_path / "again")) == IMAGES
     told = lines(run("replay", dataset, "-q", "-j", 1, "--limit", 2, ok=1))
     assert len(told) == 2
-    assert all("is missing; give -o to make it again" in line for line in told)
+    assert all("is missing; give --out to make it again" in line for line in told)
 
 
 def test_a_dataset_stands_alone(world, tmp_path, monkeypatch):
