@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 SETTING = re.compile(r"`(\w+)(=\w+)?`")
 
@@ -23,7 +24,7 @@ class Rejection:
 
     reason: str
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:  # type checkers know what is left in `if found:`
         return False
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -172,6 +172,11 @@ class Dataset(Sequence[Pair]):
     def table(self) -> pd.DataFrame:
         """A row for each pair, with the columns of docs/dataset.md; see `realdeg.load_manifest` for types."""
         return table_of(self.records)
+
+    def only(self, wanted: Callable[[Pair], bool]) -> Dataset:
+        """The pairs for which a function is true."""
+        chosen = tuple(pair.record for pair in self if wanted(pair))
+        return Dataset(self.folder, chosen, self.rows)
 
     def split(self, name: str) -> Dataset:
         """The pairs of one split.

@@ -84,7 +84,7 @@ class PairDataset(torch.utils.data.Dataset[Sample]):
             found = found.split(split)
         if verify:
             found.verify()
-        self.pairs: Sequence[Pair] = [pair for pair in found if partly or _valid(pair)]
+        self.pairs = found.only(lambda pair: partly or _valid(pair))
         if not self.pairs:
             problem = "holds only pairs that are valid in part" if len(found) else "has no pair of status ok"
             remedy = "cut out what is valid with `realdeg tile`" if len(found) else "its reasons say why"

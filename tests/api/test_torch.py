@@ -345,6 +345,16 @@ def test_workers_give_the_same_crops_and_see_the_epoch(dataset):
             assert torch.equal(sample["lr"][0], pairs[index]["lr"])
 
 
+def test_images_are_read_anew_and_not_kept(dataset, monkeypatch):
+    from realdeg.dataset import pairs as module
+
+    pairs, opened, read = realdeg.torch.PairDataset(dataset), [], module.read
+    monkeypatch.setattr(module, "read", lambda path: opened.append(path.name) or read(path))
+    for _ in range(2):
+        _ = pairs[0]
+    assert opened == ["cat.png"] * 4  # a dataset of thousands does not stay in memory
+
+
 def test_what_cannot_be_cut_or_opened_is_said(dataset, tmp_path):
     with pytest.raises(UserError, match="smaller than a patch of 31 px"):
         realdeg.torch.PairDataset(dataset, patch=31)[0]
