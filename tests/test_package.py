@@ -84,3 +84,12 @@ def test_steps_of_the_runners_need_no_make_and_their_actions_are_pinned():
     used = [step["uses"] for step in steps if "uses" in step]
     assert used
     assert all(name.partition("@")[2].count(".") == 2 for name in used)
+
+
+def test_the_tests_that_are_called_slow_are_there():
+    """One a line, with more than five seconds of one core; a test that is renamed is renamed there."""
+    lines = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == sorted(set(lines))
+    for line in lines:
+        file, _, name = line.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), line

@@ -134,16 +134,6 @@ def test_align_makes_a_dataset(photos, tmp_path):
     one_line(result, out, "was made with other settings (edge was 4, is 8)", "--overwrite")
 
 
-def test_the_same_bytes_for_any_number_of_workers(photos, tmp_path):
-    lr, hr = photos
-    for workers in (1, 2):
-        realdeg("align", "--lr", lr, "--hr", hr, "-o", tmp_path / str(workers), "-j", workers, "-q", ok=0)
-    files = sorted(p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*.png"))
-    assert len(files) == 4
-    for file in [*files, "manifest.csv"]:
-        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()
-
-
 def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
     lr, hr = photos
     (lr / "text.jpg").write_text("this is no photo")

@@ -69,7 +69,7 @@ def test_the_command(make_dataset, tmp_path):
     planned = CliRunner().invoke(main, [*words, "--dry-run"])
     assert planned.output.count("would train") == 19
     assert not out.exists()
-    done = CliRunner().invoke(main, [*words, "--only", "without-*"])
+    done = CliRunner().invoke(main, [*words, "--preset", "d2c-0.16m", "--only", "without-*"])
     assert done.exit_code == 0, done.output
     assert "without-deep-residual, seed 0" in done.output
     with pytest.raises(UserError, match="known: full, width-1"):
