@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,7 +26,7 @@ OUTSIDE = {  # file of the repository -> page of the site
 }
 PAGES = {**OUTSIDE, "README.md": "index.md"}
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)]*)?\))")
-_shown: dict[str, tutorials.Page] = {}
+_shown: dict[str, tutorials.Page] = {}  # of this build
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -34,13 +35,12 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     skip = os.environ.get("REALDEG_DOCS_TUTORIALS") == "skip"
     with ThreadPoolExecutor(2) as pool:
-        made = pool.map(tutorials.plain_page if skip else _ran, tutorials.NAMES)
-        _shown.update(zip(tutorials.NAMES, made, strict=True))
-    for name, page in _shown.items():
+        books = pool.map(tutorials.plain if skip else tutorials.executed, tutorials.NAMES)
+    for name, book in zip(tutorials.NAMES, books, strict=True):
+        _shown[name] = page = tutorials.page_of(name, book)
         for file, content in page.pictures.items():
             files.append(File.generated(config, f"tutorials/{file}", content=content))
-        book = _notebook(name, skip)
-        files.append(File.generated(config, f"tutorials/{name}.ipynb", content=book))
+        files.append(File.generated(config, f"tutorials/{name}.ipynb", content=nbformat.writes(book)))
     return files
 
 
@@ -76,14 +76,3 @@ def relinked(markdown: str, source: str, uri: str) -> str:
         return f"{found[1]}{target}{found[3]}"
 
     return LINK.sub(to_page, markdown)
-
-
-def _ran(name: str) -> tutorials.Page:
-    return tutorials.page_of(name, tutorials.executed(name))
-
-
-def _notebook(name: str, skip: bool) -> str:
-    import nbformat
-
-    text = (tutorials.FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    return nbformat.writes(tutorials.notebook_of(text) if skip else tutorials.executed(name))

@@ -67,10 +67,17 @@ def executed(name: str) -> Any:
         book = notebook_of(text)
         _run(book)
         CACHE.mkdir(parents=True, exist_ok=True)
+        for older in CACHE.glob(f"{name}-*.ipynb"):
+            older.unlink(missing_ok=True)
         part = kept.with_suffix(f".{os.getpid()}.part")
         nbformat.write(book, part)
         part.replace(kept)
     return nbformat.read(kept, as_version=4)
+
+
+def plain(name: str) -> Any:
+    """The notebook without outputs, for a quick look at the prose."""
+    return notebook_of((FOLDER / f"{name}.md").read_text(encoding="utf-8"))
 
 
 def page_of(name: str, book: Any) -> Page:
@@ -87,11 +94,6 @@ def page_of(name: str, book: Any) -> Page:
         parts += [text for out in _joined(cell.get("outputs", ())) if (text := _shown(out, name, page))]
     page.markdown = "\n\n".join(parts) + "\n"
     return page
-
-
-def plain_page(name: str) -> Page:
-    """The tutorial without outputs, for a quick look at the prose."""
-    return Page((FOLDER / f"{name}.md").read_text(encoding="utf-8"))
 
 
 def _joined(outputs: Any) -> list[Any]:
@@ -133,6 +135,7 @@ def _run(book: Any) -> None:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         python = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         env = {**os.environ, "PATH": path, "PYTHONPATH": python, "NO_COLOR": "1", "TERM": "dumb"}
+        env.setdefault("OMP_NUM_THREADS", "1")  # two tutorials are run at once
         client = NotebookClient(
             book, timeout=SECONDS, coalesce_streams=True, resources={"metadata": {"path": folder}}
         )
