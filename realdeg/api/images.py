@@ -39,10 +39,10 @@ def read(path: PathLike, *, alpha: AlphaPolicy = "white", max_pixels: int | None
         >>> photo = realdeg.read("data/sample/clean/chelsea.png")
         >>> photo.pixels.shape, photo.pixels.dtype, photo.profile
         ((300, 451, 3), dtype('uint8'), 'sRGB')
-        >>> realdeg.read("no/such/photo.png")
+        >>> realdeg.read("missing.png")
         Traceback (most recent call last):
         ...
-        realdeg.errors.UserError: no/such/photo.png: does not exist; check the path
+        realdeg.errors.UserError: missing.png: does not exist; check the path
     """
     inputs.choice(alpha, "alpha", ALPHA)
     most = None if max_pixels is None else inputs.whole(max_pixels, "max_pixels", least=1)

@@ -16,7 +16,7 @@ from realdeg.camera.law import FEWEST, by_level, noise_law, noise_shape, prevail
 from realdeg.camera.pair_noise import BINS, PairNoise, noise_of_pair
 from realdeg.camera.settings import CalibrateSettings
 from realdeg.degrade.ops.level_noise import SMALLEST
-from realdeg.degrade.recipe.recipe import Degraded, Recipe, from_text
+from realdeg.degrade.recipe.recipe import Degraded, Recipe, from_text, read_recipe
 from realdeg.errors import UserError
 from realdeg.imaging.blur import AlignedKernel, blur_subsample
 from realdeg.inputs import ImageLike, PathLike
@@ -134,29 +134,29 @@ class Camera:
 
         Example:
             >>> import realdeg
-            >>> realdeg.Camera.load("no/such/folder", scale=2)
+            >>> realdeg.Camera.load("missing", scale=2)
             Traceback (most recent call last):
             ...
-            realdeg.errors.UserError: no/such/folder: is no camera's folder: it has no camera.toml; ...
+            realdeg.errors.UserError: missing: is no camera's folder: it has no camera.toml; ...
         """
         folder, scale = inputs.path(folder, "folder"), inputs.scale(scale)
         if not (folder / RECIPE).is_file():
             remedy = "give a folder that `realdeg calibrate` has written"
             raise UserError(folder, f"is no camera's folder: it has no {RECIPE}", remedy)
+        recipe = read_recipe(folder / RECIPE)
+        recipe.check(scale)
         try:
             figures = read_json(folder / FIGURES, dict[str, Json])
         except (OSError, Mistyped) as error:
             raise UserError(folder / FIGURES, f"is damaged or missing ({error})", "calibrate again") from None
-        camera = cls(
+        return cls(
             str(figures.get("name", folder.name)),
             KernelPool.read(folder / KERNELS, scale),
             NoisePool.read(folder / NOISE) if (folder / NOISE).is_file() else None,
-            (folder / RECIPE).read_text(encoding="utf-8"),
+            recipe.text,
             figures,
             scale,
         )
-        camera.recipe.check(scale)
-        return camera
 
 
 def measure(lr: Array, hr: Array, record: PairRecord, settings: CalibrateSettings) -> Measured | PairRecord:

@@ -262,10 +262,10 @@ class NoisePool:
 
         Example:
             >>> import realdeg
-            >>> realdeg.NoisePool.load("no/such/pool.npz")
+            >>> realdeg.NoisePool.load("missing.npz")
             Traceback (most recent call last):
             ...
-            realdeg.errors.UserError: no/such/pool.npz: does not exist; give a pool file or folder
+            realdeg.errors.UserError: missing.npz: does not exist; give a pool file or folder
         """
         return cls.read(inputs.path(path, "path"))
 

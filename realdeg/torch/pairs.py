@@ -62,10 +62,10 @@ class PairDataset(torch.utils.data.Dataset[Sample]):
 
     Example:
         >>> import realdeg.torch
-        >>> realdeg.torch.PairDataset("no/such/folder")
+        >>> realdeg.torch.PairDataset("missing")
         Traceback (most recent call last):
         ...
-        realdeg.errors.UserError: no/such/folder: is not a dataset: it has no manifest.csv; ...
+        realdeg.errors.UserError: missing: is not a dataset: it has no manifest.csv; ...
     """
 
     def __init__(

@@ -70,5 +70,5 @@ def test_the_page_of_the_library_runs_from_top_to_bottom(dataset, monkeypatch, t
     monkeypatch.chdir(ROOT)
     names = {"__name__": "page"}
     for block in blocks:
-        code = block.replace('"pairs"', repr(str(dataset))).replace('"out/', f'"{tmp_path}/')
+        code = block.replace('"pairs"', repr(str(dataset))).replace('"out/', f'"{tmp_path.as_posix()}/')
         exec(compile(code, "docs/library.md", "exec"), names)

@@ -32,9 +32,13 @@ def views(sample):
     return resize(scene, 0.5), np.ascontiguousarray(scene[40:360, 50:550])
 
 
-def test_registering_finds_the_view_and_makes_the_pair(views):
-    wide, tele = views
-    found = realdeg.register(wide, tele, 2)
+@pytest.fixture(scope="module")
+def registered(views):
+    return realdeg.register(*views, 2)
+
+
+def test_registering_finds_the_view_and_makes_the_pair(views, registered):
+    wide, found = views[0], registered
     assert found
     x, y = np.meshgrid(np.linspace(40, 250, 8), np.linspace(35, 165, 8))
     lr = np.stack([x, y], -1)
@@ -64,9 +68,8 @@ def test_registering_is_what_align_does(views, tmp_path):
     assert found.error == pytest.approx(float(pair.record.detail["error_lr_px"]), abs=1e-4)
 
 
-def test_floats_stay_floats_and_say_the_same(views):
-    wide, tele = views
-    whole = realdeg.register(wide, tele, 2)
+def test_floats_stay_floats_and_say_the_same(views, registered):
+    (wide, tele), whole = views, registered
     exact = realdeg.register(wide / 255.0, (tele / 255).astype("f4"), 2)
     assert exact.crop == whole.crop
     assert exact.error == pytest.approx(whole.error, rel=0.2)
@@ -177,6 +180,27 @@ def test_a_camera_of_a_folder_and_of_arrays_is_what_calibrate_writes(taken, tmp_
     assert (tmp_path / "again/kernels.npz").read_bytes() == (tmp_path / "cam/kernels.npz").read_bytes() or (
         of_pairs.kernels.about != written.kernels.about  # which files they came from
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("camera.toml", None, "is no camera's folder: it has no camera.toml"),
+        ("camera.toml", b"\xff\xfe", "is not text in UTF-8"),
+        ("camera.toml", b"steps = 3", "a list of operations is meant"),
+        ("camera.json", b"{", "is damaged or missing"),
+        ("camera.json", None, "is damaged or missing"),
+        ("kernels.npz", None, "does not exist"),
+        ("noise.npz", b"PK", "cannot be read as a pool"),
+    ],
+)
+def test_a_cameras_folder_that_is_damaged_is_said(taken, tmp_path, file, content, said):
+    pair = realdeg.open_dataset(taken)[0]
+    realdeg.calibrate([(pair.lr, pair.hr)], size=12).save(tmp_path)
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_bytes(content)
+    with pytest.raises(realdeg.UserError) as caught:
+        realdeg.Camera.load(tmp_path, 2)
+    assert said in str(caught.value)
 
 
 def test_what_tells_nothing_of_a_camera_is_refused_with_its_reason(taken):
