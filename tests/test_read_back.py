@@ -154,10 +154,10 @@ def test_what_was_remembered_is_passed_over_where_it_is_damaged(tmp_path, monkey
 )
 def test_yaml_that_is_no_settings(tmp_path, text, line):
     (tmp_path / "s.yaml").write_text(text)
-    started = time.monotonic()
+    started = time.process_time()  # a busy machine is no fault
     with pytest.raises(UserError, match=line) as caught:
         read_yaml(tmp_path / "s.yaml")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert re.search(r"s\.yaml", str(caught.value))
     assert "\n" not in str(caught.value)
 
