@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from realdeg.errors import EXIT_USAGE, UserError
+from realdeg.errors import EXIT_OK, EXIT_USAGE, UserError
 from realdeg.output import Output
 from realdeg.settings import from_mapping, read_yaml, to_plain, yaml_text
 
@@ -238,10 +238,10 @@ def command(
     def wrap(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         @click.pass_context
-        def call(ctx: click.Context, /, **values: Any) -> None:
+        def call(ctx: click.Context, /, **values: Any) -> int:
             if ctx.meta.get(SHOWING):
                 click.echo(_shown(ctx), nl=False)
-                return
+                return EXIT_OK
             if pixels := values.pop("max_pixels"):
                 from realdeg.io.limits import allowing
 
@@ -255,6 +255,7 @@ def command(
                     raise in_flags_of(error, ctx.command) from None
             if code:
                 ctx.exit(code)
+            return EXIT_OK
 
         built: Any = call
         built.__click_params__ = []

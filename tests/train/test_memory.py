@@ -83,7 +83,7 @@ def test_upscale_goes_on_with_the_other_photos(photos, tmp_path, error):
     written, (failed,) = upscale_files(Hungry(error), pairs)
     assert [path.name for path in written] == made(tmp_path / "up") == ["a.png", "c.png"]
     assert str(failed) == (
-        f"{photos / 'b.png'}: ran out of memory; lower --tile, or cut the photo into parts"
+        f"{photos / 'b.png'}: ran out of memory; lower `tile`, or cut the photo into parts"
     )
     assert failed.exit_code == EXIT_MISSING_RESOURCE
 

@@ -253,8 +253,8 @@ def test_the_next_line_runs_as_printed(make_dataset, tiny, tmp_path, program, sp
     flags = [w for name, value in tiny.items() for w in (f"--{name.replace('_', '-')}", str(value))]
     ended = program("d2c", "--data", data, "-o", tmp_path / "my run", *flags)
     assert ended.code == 0, ended.err
-    python, module, name, *words = shlex.split(ended.out.splitlines()[-1].partition("next: ")[2])
-    assert (python, module, name) == ("python", "-m", "train.evaluate")
+    name, command, *words = shlex.split(ended.out.splitlines()[-1].partition("next: ")[2])
+    assert (name, command) == ("realdeg", "evaluate")
     ended = program("evaluate", *words)
     assert ended.code == 0, ended.err
     assert ("were learned from" in ended.err) == (splits == "t")

@@ -54,7 +54,7 @@ def test_upscale_goes_on_and_names_the_twins(folder, tmp_path):
     words = (folder, "-o", tmp_path / "up", "--bicubic", "--scale", 2)
     result = ran(upscale_program, *words, code=1)
     assert f"failed: {folder}/two.png: {TWIN}" in result.stderr
-    assert "1 photos enlarged x2, 2 failed\nleft out: 1 .gif\n" in result.stdout
+    assert "1 photo enlarged x2, 2 failed\nleft out: 1 .gif\n" in result.stdout
     assert [path.name for path in sorted((tmp_path / "up").glob("*.png"))] == ["one.png"]
     result = ran(upscale_program, *words, "--prefer", "png")
     assert "left out: 1 .gif, 1 twin that --prefer leaves out\n" in result.stdout
@@ -88,7 +88,7 @@ def test_upscale_follows_links_on_request(folder, tmp_path):
     words = (folder, "-o", tmp_path / "up", "--bicubic", "--scale", 2, "--prefer", "png")
     assert "1 link that leads outside (--follow-links)" in ran(upscale_program, *words).stdout
     assert not (tmp_path / "up" / "far.png").exists()
-    assert "1 photos enlarged x2, 2 were there" in ran(upscale_program, *words, "--follow-links").stdout
+    assert "1 photo enlarged x2, 2 were there" in ran(upscale_program, *words, "--follow-links").stdout
     assert (tmp_path / "up" / "far.png").exists()
 
 

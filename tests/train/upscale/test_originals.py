@@ -139,7 +139,7 @@ def test_a_kill_costs_the_photo_in_hand(program, photos, tmp_path, lines):
         (out / f"{name}.png").unlink()
     ended = bicubic(program, photos, "-o", out)
     assert ended.code == 0, ended.err
-    assert f"{3 - lines // 2} photos enlarged" in ended.out
+    assert f"{3 - lines // 2} photo" in ended.out
     assert contents(out) == whole
     assert "3 were there" in bicubic(program, photos, "-o", out).out
 
