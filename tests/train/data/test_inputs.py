@@ -129,7 +129,7 @@ def test_sample_takes_the_options(folder, tmp_path, monkeypatch):
     result = ran(sample_program, *words, code=1)
     assert drawn == ["one.png"]
     assert f"failed: {folder}/two.png: {TWIN}" in result.stderr
-    assert "of each of 1 photos, 2 failed\nleft out: 1 .gif\n" in result.stdout
+    assert "of each of 1 photo, 2 failed\nleft out: 1 .gif\n" in result.stdout
     drawn.clear()
     result = ran(sample_program, *words, "--prefer", "jpeg")
     assert drawn == ["one.png", "two.jpg"]
