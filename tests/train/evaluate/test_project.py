@@ -55,7 +55,7 @@ def test_without_a_model_it_is_the_baseline(sample, tmp_path):
     assert (tmp_path / "table" / "SR" / "3.png").is_file()
     done = CliRunner().invoke(evaluate_program, ["--data", str(data), "--project"])
     assert done.exit_code == 0, done.output
-    assert "dB above bicubic over 1 pairs x2" in done.output
+    assert "dB above bicubic over 1 pair x2" in done.output
     for flags in ([], ["--project"]):
         out = tmp_path / f"out{len(flags)}"
         command = [str(data / "LR"), "--bicubic", "--scale", "2", "-o", str(out), *flags]
