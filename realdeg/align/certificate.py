@@ -15,6 +15,7 @@ from realdeg.align.settings import AlignSettings
 from realdeg.arraytypes import Array
 from realdeg.atomic import write_text
 from realdeg.io.photo import Photo
+from realdeg.names import file_name
 from realdeg.settings import versions
 
 FOLDER = "certificates"
@@ -59,7 +60,7 @@ def write_certificate(
         told |= _registered(lr, hr, settings, found)
     if mask is not None:
         told["mask"] = {"path": mask[0], "valid": round(mask[1], 4)}
-    path = out / FOLDER / f"{key}.json"
+    path = out / FOLDER / f"{file_name(key)}.json"
     write_text(path, json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
     return path
 

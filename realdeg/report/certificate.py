@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from realdeg.names import file_name
+
 FOLDER = "certificates"
 MAX_BYTES = 16 << 20
 STATES = ("ok", "weak", "disagrees")
@@ -99,7 +101,7 @@ def read_certificate(dataset: Path, key: str) -> Certificate:
         dataset: the dataset's folder.
         key: of the pair, relative, with "/" between folders.
     """
-    name = f"{FOLDER}/{key}.json"
+    name = f"{FOLDER}/{file_name(key)}.json"
     try:
         with (dataset / name).open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
