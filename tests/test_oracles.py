@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from realdeg.imaging.blur import blur_subsample_reference, align_kernel
+from realdeg.imaging.blur import align_kernel, blur_subsample_reference
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
@@ -34,7 +34,9 @@ def test_kornia_filters_alike(images):
     kernel = gaussian(11, 1.7, 0.8, 0.5)
     image = images[0] / 255
     whole = kornia.filters.filter2d(planes(image), torch.from_numpy(kernel)[None], border_type="reflect")
-    ours = blur_subsample_reference(image, align_kernel(kernel, 3), 3)  # scale 3 keeps an odd kernel where it is
+    ours = blur_subsample_reference(
+        image, align_kernel(kernel, 3), 3
+    )  # scale 3 keeps an odd kernel where it is
     assert_allclose(ours[2:-2, 2:-2], whole[0, :, 1::3, 1::3].permute(1, 2, 0)[2:-2, 2:-2], atol=1e-9)
 
 

@@ -209,7 +209,9 @@ def test_a_tone_curve_is_found_and_imitated(tmp_path):
             rng.permutation(ramp, axis=1 if key % 2 else 0) + 6 * rng.standard_normal(ramp.shape), 0, 255
         )
         hr = np.repeat(np.repeat(hr[::4, ::4], 4, 0), 4, 1).round().astype(np.uint8)
-        lr = curve(blur_subsample_reference(hr, align_kernel(KERNEL, 2), 2)) + rng.standard_normal((128, 160, 3))
+        lr = curve(blur_subsample_reference(hr, align_kernel(KERNEL, 2), 2)) + rng.standard_normal(
+            (128, 160, 3)
+        )
         write_image(tmp_path / "d" / "LR" / f"{key}.png", np.clip(lr, 0, 255).round().astype(np.uint8))
         write_image(tmp_path / "d" / "HR" / f"{key}.png", hr)
         paths = {"lr": f"LR/{key}.png", "hr": f"HR/{key}.png"}
