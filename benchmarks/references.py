@@ -27,8 +27,8 @@ from train.refvae.build import seen_through
 from train.refvae.settings import RefVAESettings
 from train.restore.enforced import How, enforced
 from train.restore.guides import Pictures, guide
-from train.restore.model import tensor, to_uint8
 from train.restore.inference_settings import InferenceOptions
+from train.restore.model import tensor, to_uint8
 from train.restore.models import opened, restored
 from train.restore.refvae import RefVAE
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from realdeg.api.images import Photo as Photo
     from realdeg.api.images import read as read
     from realdeg.api.images import write as write
-    from realdeg.inputs import BadInput as BadInput
     from realdeg.api.kernels import KernelEstimate as KernelEstimate
     from realdeg.api.kernels import estimate_kernel as estimate_kernel
     from realdeg.api.measures import psnr as psnr
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from realdeg.api.registration import register as register
     from realdeg.api.rejection import Rejection as Rejection
     from realdeg.errors import UserError as UserError
+    from realdeg.inputs import BadInput as BadInput
 
 _MODULE_OF = {
     "BadInput": "realdeg.inputs",

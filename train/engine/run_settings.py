@@ -1,6 +1,5 @@
 """Settings that every training has: data, run folder, batches, what is written down, and the machine."""
 
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,5 @@
 """What steers a training of VSpSR: its settings, each with its source, and named sets of them."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -64,7 +64,14 @@ def test_a_run_leaves_tables_settings_and_a_model(make_dataset, tiny, tmp_path):
 
 def test_it_learns(make_dataset, tiny, tmp_path):
     run = train(
-        tiny, make_dataset(), tmp_path / "run", steps=60, batch=4, log_every=10, learning_rate=4e-3, check_every=60
+        tiny,
+        make_dataset(),
+        tmp_path / "run",
+        steps=60,
+        batch=4,
+        log_every=10,
+        learning_rate=4e-3,
+        check_every=60,
     )
     told = rows(run / "metrics.csv")
     for name in ("L2_D", "L2_C"):

@@ -50,7 +50,15 @@ def test_rate_batch_and_bounds_may_change_and_are_written_down(make_dataset, tin
     data, said = make_dataset(), []
     run = train(tiny, data, tmp_path / "run")
     assert not (run / FILE).exists()
-    more = {"learning_rate": 1e-4, "batch": 1, "accumulate": 1, "clip": 0.5, "warmup": 2, "check_every": 4, "steps": 8}
+    more = {
+        "learning_rate": 1e-4,
+        "batch": 1,
+        "accumulate": 1,
+        "clip": 0.5,
+        "warmup": 2,
+        "check_every": 4,
+        "steps": 8,
+    }
     train(tiny, data, run, said.append, **more)
     assert open_run(run).step == 8
     (entry,) = history(run)

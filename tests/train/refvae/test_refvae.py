@@ -142,7 +142,9 @@ def test_the_list_of_references_keeps_its_numbers(pictures, tmp_path):
 
 def test_the_reference_is_really_used():
     """From a few steps on two crops: each image is nearer to its own reference's style than to the other's."""
-    s = settings(scale=2, pixel=0.0, reduced=0.0, content=0.0, tv=0.0, style=1.0, clip=1.0, learning_rate=2e-3)
+    s = settings(
+        scale=2, pixel=0.0, reduced=0.0, content=0.0, tv=0.0, style=1.0, clip=1.0, learning_rate=2e-3
+    )
     learning = Learning(s, choose("cpu", "fp32"))
     lr = torch.stack([tensor(picture(7, (8, 8)))[0]] * 2)
     hr = torch.stack([tensor(picture(7, (16, 16)))[0]] * 2)

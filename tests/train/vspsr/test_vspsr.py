@@ -236,7 +236,14 @@ def test_every_preset_builds(preset):
 def test_the_paper_presets_are_the_papers():
     s = VSpSRSettings()
     assert (s.basis, s.alpha, s.beta, s.kl, s.gan, s.vgg) == (256, 3, 0.5, 0.1, 0.01, 0.01)
-    assert (s.patch, s.batch, s.epochs, s.learning_rate, s.clip, s.weight_decay) == (48, 4, 300, 1e-4, 0.1, 1e-4)
+    assert (s.patch, s.batch, s.epochs, s.learning_rate, s.clip, s.weight_decay) == (
+        48,
+        4,
+        300,
+        1e-4,
+        0.1,
+        1e-4,
+    )
     tuned = resolve(VSpSRSettings, PRESETS, preset="paper-7")
     assert (tuned.epochs, tuned.learning_rate, tuned.gan, tuned.beta) == (100, 1e-5, 0.01, 0.1)
 
