@@ -113,7 +113,7 @@ def test_refuses_what_tells_nothing(coffee):
     assert "0 pixels" in white.reason
     rng = np.random.default_rng(0)
     strange = kernel_of_pair(rng.uniform(0.2, 0.8, lr.shape), hr, 4)
-    assert "register" in strange.reason
+    assert "register" in strange.remedy
     small = kernel_of_pair(lr[:18, :18], hr[:72, :72], 4)
     assert "pixels" in small.reason
     with pytest.raises(ValueError, match="not 4 times"):
