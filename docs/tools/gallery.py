@@ -21,6 +21,7 @@ SAMPLE = ROOT / "data" / "sample"
 OUT = ROOT / "docs" / "gallery"
 MOST_BYTES = 1_000_000  # of all pictures together
 PRESETS = ("bicubic", "mild", "samsung", "bsrgan", "bsrgan_plus", "realesrgan")
+NARROW, WIDE = 18, 26  # letters of pictures of 600 and of 850 px: to be read on a telephone
 BY_BRIGHTNESS = """
 name = "by_brightness"
 [[steps]]
@@ -51,8 +52,7 @@ def recipes() -> Image.Image:
         recipe = realdeg.Recipe.load(preset)
         draws = [recipe(hr, seed=seed, key="gallery", scale=4).lr for seed in range(3)]
         rows.append(labelled(np.hstack([squares(lr, 3) for lr in draws]), preset))
-    left, right = np.vstack(rows[:3]), np.vstack(rows[3:])
-    return Image.fromarray(np.hstack([left, right]))
+    return Image.fromarray(np.vstack(rows))
 
 
 def registration() -> Image.Image:
@@ -64,10 +64,11 @@ def registration() -> Image.Image:
     size = hr.shape[1::-1]
     plain = np.asarray(Image.fromarray(tele).resize(size, Image.Resampling.BICUBIC))
     part = np.asarray(Image.fromarray(lr).resize(size, Image.Resampling.BICUBIC)).astype(float)
-    columns = [labelled(np.asarray(Image.fromarray(lr).resize(size)), "LR")]
-    for name, other in (("HR as photographed, minus LR", plain), ("HR registered, minus LR", hr)):
+    window = np.s_[40:320, 150:430]
+    columns = [labelled(np.asarray(Image.fromarray(lr).resize(size))[window], "LR", WIDE)]
+    for name, other in (("before", plain), ("registered", hr)):
         left = np.clip(128 + 8 * (other.astype(float) - part).mean(2), 0, 255).astype(np.uint8)
-        columns.append(labelled(np.repeat(left[:, :, None], 3, 2), name))
+        columns.append(labelled(np.repeat(left[window][:, :, None], 3, 2), name, WIDE))
     return Image.fromarray(np.hstack(columns))
 
 
@@ -96,10 +97,9 @@ def noise() -> Image.Image:
     noisy = recipe(clean, seed=0, key="gallery", scale=2, noises=pool).lr
     plain = realdeg.Recipe.load("bicubic")(clean, seed=0, key="gallery", scale=2).lr
     left = np.clip(128 + 6 * (noisy.astype(float) - plain.astype(float)), 0, 255).astype(np.uint8)
-    names = ("bicubic", "with noise of the bundled photos", "the noise alone, six times")
-    return Image.fromarray(
-        np.hstack([labelled(squares(x, 2), n) for x, n in zip((plain, noisy, left), names, strict=True)])
-    )
+    names, window = ("bicubic", "with noise", "noise x 6"), np.s_[20:160, 60:200]
+    shown = zip((plain, noisy, left), names, strict=True)
+    return Image.fromarray(np.hstack([labelled(squares(x[window], 2), name, WIDE) for x, name in shown]))
 
 
 def shipped_model() -> Image.Image:
@@ -120,7 +120,7 @@ def shipped_model() -> Image.Image:
         ("truth", made.hr),
     ):
         columns.append(labelled(squares(image[y : y + 144, x : x + 144], 2), name))
-    return Image.fromarray(np.hstack(columns))
+    return Image.fromarray(np.vstack([np.hstack(columns[:2]), np.hstack(columns[2:])]))
 
 
 def squares(image: Pixels, times: int) -> Pixels:
@@ -136,10 +136,10 @@ def tile(kernel: npt.NDArray[np.floating]) -> Pixels:
     return np.pad(np.asarray(picture), ((4, 4), (4, 4), (0, 0)), constant_values=90)
 
 
-def labelled(image: Pixels, text: str) -> Pixels:
-    """The image with a strip of text above, and a thin border."""
-    strip = Image.new("RGB", (image.shape[1], 26), (32, 36, 40))
-    font = ImageFont.load_default(15)
+def labelled(image: Pixels, text: str, size: int = NARROW) -> Pixels:
+    """The image with a strip of text above, `size` px high letters, and a thin border."""
+    strip = Image.new("RGB", (image.shape[1], size + 11), (32, 36, 40))
+    font = ImageFont.load_default(size)
     ImageDraw.Draw(strip).text((6, 4), text, fill=(235, 235, 235), font=font)
     whole = np.vstack([np.asarray(strip), image])
     return np.pad(whole, ((2, 2), (2, 2), (0, 0)), constant_values=32)

@@ -80,7 +80,7 @@ def relinked(markdown: str, source: str, uri: str) -> str:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """The one script that the theme takes from elsewhere, which searches pages opened from disk, lies here."""
+    """The one script that the theme takes from elsewhere, for search on pages opened from disk."""
     return output.replace(SHIM, "../" * page.file.url.count("/") + "assets/iframe-worker.js")
 
 
