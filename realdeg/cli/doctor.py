@@ -8,12 +8,10 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -139,6 +137,8 @@ def _shown(findings: list[Finding]) -> Iterator[str]:
 
 
 def _installation() -> Iterator[Finding]:
+    from importlib import metadata
+
     group = "Installation"
     python = f"{platform.python_version()} ({platform.machine()}, {platform.system()} {platform.release()})"
     try:
@@ -150,6 +150,8 @@ def _installation() -> Iterator[Finding]:
 
 
 def _libraries() -> Iterator[Finding]:
+    from importlib import metadata
+
     group = "Libraries"
     for name, module in CORE.items():
         problem = _import_problem(module)
@@ -183,6 +185,8 @@ def _import_problem(module: str) -> str | None:
 
 
 def _version(name: str, module: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:  # another build of the same module, e.g. headless OpenCV
@@ -196,6 +200,8 @@ def _remedy(name: str, problem: str) -> str:
 
 
 def _machine() -> Iterator[Finding]:
+    import tempfile
+
     group = "Machine"
     quota = _cgroup_cores()
     limit = f"; a container limits them to {quota:g}" if quota and quota < cores() else ""
@@ -264,6 +270,8 @@ def _memory() -> str:
 
 def _codecs() -> Iterator[Finding]:
     """Write and read a tiny picture through the same doors as every job does."""
+    import tempfile
+
     group = "Codecs"
     try:
         from realdeg.io.trial import OPTIONAL, TRIALS
@@ -289,6 +297,8 @@ def _codecs() -> Iterator[Finding]:
 
 def _work(*, quick: bool = False) -> Iterator[Finding]:
     """Small jobs as users run them, each checked; a failure names its remedy."""
+    import tempfile
+
     from realdeg.cli.trial_run import JOBS, QUICK
 
     group = "Work"

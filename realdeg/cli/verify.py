@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +96,8 @@ def _repair(dataset: Path, verdict: Verdict, output: Output) -> None:
         )
     if not keys:
         return
+    import tempfile
+
     from realdeg.cli.main import cli
 
     with tempfile.TemporaryDirectory() as folder:
