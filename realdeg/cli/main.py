@@ -19,13 +19,38 @@ from realdeg.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, Interrupted, User
 
 GROUPS = ("train", "run")
 COMMANDS = {
-    "Make pairs": ("align", "degrade", "adopt"),
-    "Degradation": ("recipes", "kernels", "noise", "calibrate", "pool", "replay"),
-    "Work on a dataset": ("verify", "split", "tile", "export", "report", "compare"),
-    "Models": ("train", *USES),
-    "Whole recipes": ("run",),
-    "This installation": ("doctor", "completion"),
+    "Make pairs": {
+        "align": "Register LR/HR photos of the same scenes into training pairs.",
+        "degrade": "Make LR images of clean images: blur, reduce, add noise, compress.",
+        "adopt": "Take in LR/HR pairs that others registered.",
+    },
+    "Degradation": {
+        "recipes": "List, show and check recipes of degradation.",
+        "kernels": "Learn the blur of a camera from its photos: a kernel pool.",
+        "noise": "Take the noise of a camera from its photos: a noise pool.",
+        "calibrate": "Measure a camera from registered pairs: a recipe that imitates it.",
+        "pool": "Check a pool of kernels or noise; write it anew.",
+        "replay": "Make LR again from HR and the manifest, and compare.",
+    },
+    "Work on a dataset": {
+        "verify": "Check every file of a dataset against its manifest; --repair makes it again.",
+        "split": "Assign scenes to train, val and test.",
+        "tile": "Cut pairs into tiles on one grid.",
+        "export": "Write lists of pairs for D2C-SR or BasicSR.",
+        "report": "Write a page that shows a dataset, a camera, or a pool.",
+        "compare": "Which dataset is nearest to real photos: rank them.",
+    },
+    "Models": {
+        "train": "Train a model on a dataset of pairs.",
+        **{name: words for name, (_, words) in USES.items()},
+    },
+    "Whole recipes": {"run": "Run a published recipe from its first step to its last, or the demo."},
+    "This installation": {
+        "doctor": "Say what is installed and works here, and how to get the rest.",
+        "completion": "Print the completion script for bash, zsh or fish.",
+    },
 }
+"""Commands by heading, each with its line of help: a list of them imports none (a test holds them equal)."""
 
 
 class _Commands(click.Group):
@@ -56,14 +81,7 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, names in COMMANDS.items():
             with formatter.section(heading):
-                formatter.write_dl([(name, self._short_help(ctx, name)) for name in names])
-
-    def _short_help(self, ctx: click.Context, name: str) -> str:
-        if name in USES:
-            return USES[name][1]
-        command = self.get_command(ctx, name)
-        assert command is not None
-        return command.get_short_help_str(70)
+                formatter.write_dl(list(names.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):

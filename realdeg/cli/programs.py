@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,6 +87,8 @@ def _our_own(package: str) -> None:
     Raises:
         UserError: another one is loaded already, in a process that is not ours alone.
     """
+    import importlib.util  # 10 ms, which `realdeg --help` needs not
+
     folder = ROOT / package
     loaded = sys.modules.get(package)
     if loaded is not None:

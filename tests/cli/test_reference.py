@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from realdeg.cli.main import COMMANDS, cli
 from realdeg.cli.programs import RECIPES as PIPELINES
-from realdeg.cli.programs import TRAINING
+from realdeg.cli.programs import TRAINING, USES
 from realdeg.degrade.recipe.guide import operations
 from realdeg.degrade.recipe.recipe import from_text
 
@@ -61,6 +61,25 @@ def test_the_reference_is_up_to_date():
     if os.environ.get("REALDEG_WRITE_DOCS"):
         PAGE.write_text(text, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == text
+
+
+def test_the_list_of_commands_says_what_they_say_themselves():
+    for names in COMMANDS.values():
+        for name, words in names.items():
+            if name not in USES:  # whose line of help stands once
+                command = cli.get_command(click.Context(cli), name)
+                assert command is not None
+                assert words == command.get_short_help_str(100), name
+
+
+def test_the_list_of_commands_imports_none():
+    code = (
+        "import sys; from click.testing import CliRunner; from realdeg.cli.main import cli;"
+        "CliRunner().invoke(cli, ['--help']); print([m for m in sys.modules if m.startswith('realdeg.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "realdeg.cli.programs" in done.stdout
+    assert not [name for name in ("align", "report", "options") if f"realdeg.cli.{name}" in done.stdout]
 
 
 def test_the_guide_to_recipes_is_up_to_date():
