@@ -6,7 +6,7 @@ A photo's key is its path without suffix; outputs are named by it. Two rules, he
   would write one file for both. They are refused on every system, so that a dataset can be copied.
 - What Windows cannot have in a name (a colon opens a hidden stream of another file there, `CON.png` is the
   console, dots at the end vanish) is written as %XX there (`file_name`). Elsewhere keys name files as they
-  are; `realdeg verify` counts those that Windows would refuse (`problem`).
+  are (`problem` says which of them Windows would refuse).
 
 Source: "Naming Files, Paths, and Namespaces", Microsoft Learn.
 """

@@ -234,7 +234,7 @@ def _domain(dataset: Path, real: Path) -> tuple[DomainFigures, int]:
     import numpy as np
 
     from realdeg.cli.compare import MOST, PARTS, distance, statistics
-    from realdeg.metrics.domain import WEIGHTS
+    from realdeg.metrics.domain import WEIGHTS, doubts
     from realdeg.metrics.photo_statistics import FREQUENCIES, GRADIENTS, LEVELS
     from realdeg.report.domain import PHOTOS, SET, DomainFigures
 
@@ -267,6 +267,7 @@ def _domain(dataset: Path, real: Path) -> tuple[DomainFigures, int]:
         list(zip(GRADIENTS, found.made.gradients.tolist(), found.real.gradients.tolist(), strict=True)),
         _strange(dataset, of_images, photos),
         [path for path, _ in _spread(of_photos)],
+        doubts(photos, {str(dataset): images}, str(real)),
     )
     return figures, lost + bad
 

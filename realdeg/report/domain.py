@@ -55,6 +55,7 @@ class DomainFigures:
         gradients: name, and log2 of the ratio of this set and of the photos.
         shown: LR images to look at.
         beside: photos to look at beside them.
+        doubts: what is implausible of the distance, a line each (`realdeg.metrics.domain.doubts`).
     """
 
     distance: float
@@ -69,6 +70,7 @@ class DomainFigures:
     gradients: Sequence[tuple[str, float, float]]
     shown: Sequence[Strange] = ()
     beside: Sequence[Path] = ()
+    doubts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class DomainSection:
     gradients: Sequence[tuple[str, str, str, str]]
     figures: Sequence[Figure]
     pairs: Sequence[DeckPair] = ()
+    doubts: Sequence[str] = ()
 
 
 def domain_section(found: DomainFigures, folder: Folder | None = None) -> DomainSection:
@@ -119,6 +122,7 @@ def domain_section(found: DomainFigures, folder: Folder | None = None) -> Domain
         [(name, f"{a:+.2f}", f"{b:+.2f}", f"{a - b:+.2f}") for name, a, b in found.gradients],
         [one for one in figures if one.svg],
         _side_by_side(found, folder) if folder else (),
+        found.doubts,
     )
 
 

@@ -169,9 +169,20 @@ def test_the_section_on_domain_distance():
     curve = {"this set": [(0.1, 1.0), (0.5, -9.0)], "real photos": [(0.1, 1.0), (0.5, float("nan"))]}
     parts = {"spectrum": 1.0, "noise": 2.0, "gradients": 3.0, "patches": 40.0}
     figures = DomainFigures(
-        4.2, parts, dict.fromkeys(parts, 0.25), 0.001, 5, 7, "photos", curve, curve, [("r", 0.5, -0.25)]
+        4.2,
+        parts,
+        dict.fromkeys(parts, 0.25),
+        0.001,
+        5,
+        7,
+        "photos",
+        curve,
+        curve,
+        [("r", 0.5, -0.25)],
+        doubts=["rough distances: 7 photos"],
     )
     found = domain_section(figures)
+    assert list(found.doubts) == ["rough distances: 7 photos"]
     assert found.kind == "bad"
     assert "4.20 from 7 photos of photos" in found.verdict
     assert [row[:3] for row in found.rows][3] == ("patches", "40.00", "25.0%")

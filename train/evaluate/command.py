@@ -57,8 +57,8 @@ def evaluate(
 ) -> Table:
     """Measure bicubic and, where a run is given, its model on the pairs of a split.
 
-    Writes `out/table.csv`, `table.md`, `summary.json`, `SR/KEY.png` (of samples: the mode) and a page
-    `index.html`. Images are 8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
+    Writes `out/table.csv`, `table.md`, `table.tex`, `summary.json`, `SR/KEY.png` (of samples: the mode) and a
+    page `index.html`. Images are 8-bit RGB; LR-PSNR compares with the reduced HR over RGB.
 
     Args:
         run: run folder; None measures bicubic alone (or `model`, where one is at hand). It also says which
@@ -394,7 +394,9 @@ def main(
         lines.append(f"{abs(table.gain_db):.2f} dB {word} bicubic over {pairs}")
     folder = out or (which.run / "evaluation" if which.run else None)
     if folder:
-        lines.append(f"{folder}: table.csv, table.md, summary.json" + (", SR/, index.html" if model else ""))
+        lines.append(
+            f"{folder}: table.csv, table.md, table.tex, summary.json" + (", SR/, index.html" if model else "")
+        )
     if left_out:
         lines.append(in_flags(in_words(left_out)))
     result = {

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as a table: text, CSV, JSON, Markdown."""
+"""The figures of an evaluation as a table: text, CSV, JSON, Markdown, LaTeX."""
 
 from __future__ import annotations
 
@@ -110,8 +110,19 @@ class Table:
             lines.append("| " + " | ".join([key, *(shown(n, row[n]) for n in self.names)]) + " |")
         return "\n".join(lines) + "\n"
 
+    def latex(self) -> str:
+        """A table for a paper (package booktabs), the mean last."""
+        import pandas as pd
+
+        rows = [
+            [str(row["key"]), *(shown(name, row[name]) for name in self.names)]
+            for row in (*self.rows, {"key": "mean", **self.means})
+        ]
+        frame = pd.DataFrame(rows, columns=["pair", *(self.columns[name] for name in self.names)])
+        return str(frame.to_latex(index=False, escape=True, column_format="l" + "r" * len(self.names)))
+
     def write(self, out: Path, about: Mapping[str, Any], beside: str = "") -> None:
-        """Write table.csv, table.md, with what stands beside it, and summary.json into `out`."""
+        """Write table.csv, table.md, with what stands beside it, table.tex and summary.json into `out`."""
         text = io.StringIO()
         writer = csv.DictWriter(text, ["key", *self.names], lineterminator="\n")
         writer.writeheader()
@@ -120,6 +131,7 @@ class Table:
             writer.writerow({"key": row["key"], **numbers})
         write_text(out / "table.csv", text.getvalue())
         write_text(out / "table.md", self.markdown() + beside)
+        write_text(out / "table.tex", self.latex())
         summary = {
             **about,
             "scale": self.scale,

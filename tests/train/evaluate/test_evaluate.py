@@ -86,6 +86,10 @@ def test_the_page_shows_crops_and_weights(trained):
     assert page.count('alt="weight 4"') == 4
     assert page.count('<div class="crops">') == 4 * 3, "crops, then a row of weights for each parent"
     assert (run / "evaluation/table.md").read_text().count("\n") == 2 + 4 + 1
+    tex = (run / "evaluation/table.tex").read_text()
+    assert tex.startswith("\\begin{tabular}{lr")
+    assert tex.count("\\\\\n") == 1 + 4 + 1  # heads, pairs, mean
+    assert tex.rstrip().splitlines()[-3].startswith("mean & ")
 
 
 def test_weights_of_a_crop_are_those_of_the_image(trained):
