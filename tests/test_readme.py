@@ -82,34 +82,43 @@ def test_its_python_runs(monkeypatch, capsys):
     assert found["lr"].shape == (100, 150, 3)
 
 
-@pytest.mark.slow
-def test_its_journeys_run_as_printed(tmp_path):
-    (tmp_path / "data").symlink_to(ROOT / "data")
-    said = {
-        " ".join(words[:2]) + f" {number}": run(words, tmp_path) for number, words in enumerate(commands())
-    }
-    assert len(said) == sum(JOURNEYS.values())
+def journey(name: str, folder: Path) -> dict[str, str]:
+    """Run a journey's commands in the order printed; what each said, by its name."""
+    (folder / "data").symlink_to(ROOT / "data")
+    first = sum(list(JOURNEYS.values())[: list(JOURNEYS).index(name)])
+    return {words[1]: run(words, folder).stdout for words in commands()[first : first + JOURNEYS[name]]}
 
-    # A model of one's own: enlarged pictures, and a file for other programs.
+
+@pytest.mark.slow
+def test_a_model_of_ones_own(tmp_path):
+    """The goal: enlarged pictures, and a file for other programs."""
+    said = journey("hobby", tmp_path)
+    assert list(said) == ["degrade", "train", "upscale", "export-model"]
     for photo in (ROOT / "data" / "sample" / "wide").glob("*.jpg"):
         with Image.open(photo) as small, Image.open(tmp_path / f"hobby/enlarged/{photo.stem}.png") as large:
             assert large.size == (4 * small.width, 4 * small.height)
     assert (tmp_path / "hobby/model.onnx").stat().st_size > 100_000
 
-    # A table: pairs, one refused with its reason, figures of a scene that was held out.
-    align, evaluate = (
-        next(d for k, d in said.items() if k.startswith(f"realdeg {w}")) for w in ("align", "evaluate")
-    )
-    assert "4 pairs" in align.stdout
-    assert "25% of the image contradicts the common motion" in align.stdout
-    assert re.search(r"^key +psnr_y_bicubic +psnr_y", evaluate.stdout, re.M)
+
+@pytest.mark.slow
+def test_a_table_for_a_paper(tmp_path):
+    """The goal: pairs, one refused with its reason, and figures of a scene that was held out."""
+    said = journey("paper", tmp_path)
+    assert list(said) == ["align", "train", "evaluate", "report"]
+    assert "4 pairs" in said["align"]
+    assert "25% of the image contradicts the common motion" in said["align"]
+    assert re.search(r"^key +psnr_y_bicubic +psnr_y", said["evaluate"], re.M)
     summary = json.loads((tmp_path / "paper/run/evaluation/summary.json").read_text(encoding="utf-8"))
     assert summary["means"]["psnr_y_bicubic"] == pytest.approx(35.0, abs=0.1)  # as printed
     assert (tmp_path / "paper/pairs/report/index.html").is_file()
 
-    # A distance: the imitated camera is nearer to its photos than a recipe made for all cameras.
-    compared = next(done for key, done in said.items() if key.startswith("realdeg compare"))
-    ranked = re.findall(r"^ +([0-9.]+) .* (camera/clean|bsrgan)$", compared.stdout, re.M)
+
+@pytest.mark.slow
+def test_a_camera_is_imitated(tmp_path):
+    """The goal: a distance, by which the camera's imitation is nearer to its photos than a recipe for all cameras."""
+    said = journey("camera", tmp_path)
+    assert list(said) == ["run", "degrade", "compare"]
+    ranked = re.findall(r"^ +([0-9.]+) .* (camera/clean|bsrgan)$", said["compare"], re.M)
     assert [name for _, name in ranked] == ["camera/clean", "bsrgan"]
     assert float(ranked[0][0]) < 0.6 * float(ranked[1][0])
     printed = re.search(r"^ +([0-9.]+) .* camera/clean$", TEXT, re.M)
