@@ -51,9 +51,12 @@ def verify(output: Output, dataset: Path, repair: bool) -> int:
     """
     verdict = _verified(dataset)
     made = repair and not output.dry_run
+    lost = 0  # pairs that were whole once and cannot be made again: their sources are gone, say
     if made and verdict.findings:
+        before = verdict.pairs
         _repair(dataset, verdict, output)
         verdict = _verified(dataset)
+        lost = max(0, before - verdict.pairs)
     counts = Counter(found.kind for found in verdict.findings)
     for kind, count in counts.items() if not output.as_json else ():
         lines = [found.line for found in verdict.findings if found.kind == kind]
@@ -63,15 +66,23 @@ def verify(output: Output, dataset: Path, repair: bool) -> int:
         if count > shown:
             write_line(sys.stderr, f"and {count - shown} more {KINDS[kind]}")
     found = [{"kind": one.kind, "key": one.key, "line": in_flags(one.line)} for one in verdict.findings]
-    told = {"pairs": verdict.pairs, "files": verdict.files, "bytes": verdict.size, "findings": found}
+    told = {
+        "pairs": verdict.pairs,
+        "files": verdict.files,
+        "bytes": verdict.size,
+        "findings": found,
+        "lost": lost,
+    }
     state = "all as the manifest says" if not counts else "not all as the manifest says"
     size = f"{verdict.size / 1e6:.1f} MB"
-    lines = [f"{dataset}: {verdict.pairs} pairs, {verdict.files} files, {size}: {state}"]
+    lines = [f"{dataset}: {counted(verdict.pairs, 'pairs')}, {verdict.files} files, {size}: {state}"]
     lines += [f"  {KINDS[kind]}: {count}" for kind, count in counts.items()]
     if keys := verdict.keys:
         lines.append(f"  to be made again{'' if made else ' (--repair)'}: {len(keys)}")
+    if lost:
+        lines.append(f"  lost, since they could not be made again: {lost}; manifest.csv says why")
     output.result({"dataset": str(dataset), **told}, *lines)
-    return EXIT_SOME_FAILED if verdict.findings else EXIT_OK
+    return EXIT_SOME_FAILED if verdict.findings or lost else EXIT_OK
 
 
 def _verified(dataset: Path) -> Verdict:

@@ -177,6 +177,18 @@ def test_a_pair_whose_input_is_gone_is_not_made_again_but_said(tmp_path, data):
     assert {row.key for row in read_manifest(data) if row.ok} == {"b", "sub/c"}
 
 
+def test_a_pair_that_cannot_be_made_again_is_lost_and_said(data):
+    """HR is a link to the user's own file, so what damages one damages both."""
+    with (data / "HR" / "a.png").open("r+b") as file:
+        file.seek(200)
+        file.write(bytes(50))
+    assert (data.parent / "hr" / "a.png").read_bytes() == (data / "HR" / "a.png").read_bytes()
+    result = realdeg("verify", data, "--repair")
+    assert result.exit_code == 1, result.output
+    assert "2 pairs, 4 files" in result.output
+    assert "lost, since they could not be made again: 1; manifest.csv says why" in result.output
+
+
 def test_a_pool_is_verified_too(tmp_path, data):
     rng = np.random.default_rng(1)
     for key in "pq":
