@@ -22,7 +22,7 @@ def test_the_papers_recipe_is_usable_and_worse_than_ours(photograph, scene, name
     """With a lens of half a percent; stronger ones bend more than a homography can follow."""
     photos = photograph(scene(name), scale, lr={"distortion": 0.005, "noise_8bit": 2.0})
     ours, found = (
-        register(photos.lr, photos.hr, AlignSettings(scale=scale, recipe=recipe))
+        register(photos.lr, photos.hr, AlignSettings(scale=scale, method=recipe))
         for recipe in ("realdeg", "d2crealsr")
     )
     assert isinstance(found, Registration)
@@ -54,7 +54,7 @@ def test_a_dataset_of_the_papers_recipe(photograph, scene, tmp_path):
     photos = photograph(scene(), 2)
     write_image(tmp_path / "lr" / "a.png", photos.lr)
     write_image(tmp_path / "hr" / "a.png", photos.hr)
-    settings = AlignSettings(scale=2, recipe="d2crealsr", max_error=1.0)
+    settings = AlignSettings(scale=2, method="d2crealsr", max_error=1.0)
     report = align_folders(tmp_path / "lr", tmp_path / "hr", Path(tmp_path / "out"), settings)
     assert report.count("ok") == 1
     [record] = read_manifest(tmp_path / "out")

@@ -156,7 +156,7 @@ def test_several_folders_get_the_scale_that_they_show(folders, scenes, tmp_path)
     assert [(Path(one["out"]).name, one["ok"]) for one in told["sets"]] == [("x2", 2), ("x3", 2)]
     settings = yaml.safe_load((out / "x3" / "run.yaml").read_text())
     assert (settings["lr"], settings["scale"]) == (str(tmp_path / "lr3"), 3)
-    refused(align(*args, "--scale", "2"), "--scale: 2 cannot hold for 2 --lr folders")
+    refused(align(*args, "--scale", "2"), "--scale: 2 cannot hold for 2 folders in --lr")
     (tmp_path / "again").mkdir()
     for photo in lr.iterdir():
         (tmp_path / "again" / photo.name).write_bytes(photo.read_bytes())

@@ -295,7 +295,7 @@ def test_the_papers_schedules():
 
 
 def test_cosine_ends_near_zero():
-    s = D2CSettings(lr_schedule="cosine", warmup=10, lr=1e-3)
+    s = D2CSettings(lr_schedule="cosine", warmup=10, learning_rate=1e-3)
     rates = [learning_rate(s, i, 100, per_epoch=1) for i in range(100)]
     assert rates[0] < 2e-4
     assert max(rates) == pytest.approx(1e-3, rel=0.05)

@@ -217,7 +217,8 @@ def pairs(tmp_path):
 def run(monkeypatch, model, *words):
     """The program with a model that is no file."""
     asked = []
-    monkeypatch.setattr(models, "load", lambda *args, **how: asked.append(how) or model)
+    monkeypatch.setattr(models, "opened", lambda *args: None)
+    monkeypatch.setattr(models, "restored", lambda found, use: asked.append(vars(use)) or model)
     result = CliRunner().invoke(
         main, ["--checkpoint", "x", "--lpips", "off", *map(str, words)], standalone_mode=False
     )
@@ -306,7 +307,7 @@ def test_references_reach_the_model(monkeypatch, pairs):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--space", "--shipped"], "Model gives one image"),
+        (["--space", "--shipped"], "D2CSR gives one image"),
         (["--space", "--scale", "4"], "--space: needs a model"),
         (["--cem", "--scale", "4"], "--cem: belongs to samples"),
         (["--reference", "self", "--scale", "4"], "--reference: belongs to samples"),

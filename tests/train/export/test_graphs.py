@@ -38,7 +38,7 @@ def vspsr(outer=None, **words):
 
 def refvae(scale=2):
     s = RefVAESettings(
-        width=16, latent=8, grid=2, norm="group", trunk="random", side=32, gan=0.0, scale=scale
+        width=16, latent=8, code_grid=2, norm="group", trunk="random", side=32, gan=0.0, scale=scale
     )
     features = refvae_build.seen_through(s, ("4_1",), None)
     return RefVAE(refvae_build.build(s)[0].eval(), features, scale, CPU, side=32)

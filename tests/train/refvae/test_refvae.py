@@ -342,7 +342,7 @@ def test_the_papers_settings():
     assert (s.pixel, s.reduced, s.content, s.style, s.lpips, s.tv, s.kl) == (1, 1, 1, 10, 1, 1, 1)
     tiny = resolve(RefVAESettings, PRESETS, preset="tiny")
     assert learning_rate(tiny, tiny.steps, tiny.steps) == 0
-    half = settings(lr_schedule="half", lr=1e-4)
+    half = settings(lr_schedule="half", learning_rate=1e-4)
     assert learning_rate(half, 5, 10) == pytest.approx(1e-5)
     assert learning_rate(half, 4, 10) == 1e-4
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from realdeg.imaging.cem import cem
 from realdeg.imaging.consistency import project
+from realdeg.imaging.depth import to_float
 from realdeg.imaging.resample import resize
 from realdeg.io.find import find_images
 from realdeg.io.photo import read
@@ -33,7 +34,7 @@ def test_each_way_is_the_function_it_names(how, kind):
     rng = np.random.default_rng(1)
     image, small = rng.random((24, 32, 3)).astype(np.float32), rng.random((6, 8, 3))
     lr = np.rint(small * np.iinfo(kind).max).astype(kind)
-    whole = lr.astype(np.float32) / np.iinfo(kind).max
+    whole = to_float(lr)
     expected = {"none": image, "project": project(image, whole, 4), "cem": cem(image, whole, 4)}[how]
     found = enforced(torch.tensor(image).permute(2, 0, 1), lr, 4, how)
     assert found.dtype == torch.float32

@@ -221,7 +221,7 @@ def test_nan_names_its_files_and_keeps_the_run(make_dataset, tmp_path, monkeypat
 
 
 def test_crops_have_room_for_the_poolings():
-    with pytest.raises(UserError, match="--patch: 12 is too small; at least 16"):
+    with pytest.raises(UserError, match="`patch`: 12 is too small; at least 16"):
         settings(patch=12)
 
 
