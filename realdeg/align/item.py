@@ -16,6 +16,7 @@ from realdeg.io.find import Match
 from realdeg.io.photo import Photo, read
 from realdeg.io.save import write_image
 from realdeg.layout import pair_paths
+from realdeg.names import file_name
 from realdeg.records import PairRecord, with_files
 
 REJECTED = "rejected"
@@ -55,7 +56,8 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         return _rejected(record, refused, out, lr, hr, settings, found)
     mask = None
     if settings.mask:
-        mask = f"{MASKS}/{match.key}.png", write_mask(out / MASKS / f"{match.key}.png", found)
+        to_mask = f"{MASKS}/{file_name(match.key)}.png"
+        mask = to_mask, write_mask(out / to_mask, found)
         record = replace(record, detail={**record.detail, "mask": mask[0], "valid": round(mask[1], 4)})
         record = with_files(out, record, mask[0])
     certificate = write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)

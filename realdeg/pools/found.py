@@ -13,6 +13,7 @@ import numpy as np
 from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes
 from realdeg.errors import UserError
+from realdeg.names import file_name
 from realdeg.records import PairRecord, with_files
 from realdeg.refusal import Refusal
 
@@ -68,7 +69,7 @@ def with_arrays(
         np.savez(content, allow_pickle=False, **arrays)
     else:
         np.save(content, arrays, allow_pickle=False)
-    path = f"{folder}/{record.key}.{'npz' if isinstance(arrays, Mapping) else 'npy'}"
+    path = f"{folder}/{file_name(record.key)}.{'npz' if isinstance(arrays, Mapping) else 'npy'}"
     write_bytes(job / path, content.getvalue())
     return with_files(job, record, path)
 

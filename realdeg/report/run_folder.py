@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from realdeg.errors import UserError
+from realdeg.names import file_name
 from realdeg.report.certificate import finite
 from realdeg.settings import RUN_FILE, read_yaml
 from realdeg.typed import Mistyped, read_json
@@ -52,7 +53,7 @@ class Run:
 
     def sr_path(self, key: str) -> Path:
         """Where the evaluation wrote the model's image of a pair."""
-        return self.folder / "evaluation" / "SR" / f"{key}.png"
+        return self.folder / "evaluation" / "SR" / f"{file_name(key)}.png"
 
     def mean(self, name: str) -> float | None:
         """Mean of a figure over the evaluated pairs."""

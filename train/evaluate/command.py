@@ -16,6 +16,7 @@ import click
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
+from realdeg.names import file_name
 from realdeg.options import PATH, Choice, command, in_flags, settings_options
 from realdeg.output import Output
 from realdeg.terminal import write_line
@@ -151,7 +152,7 @@ def _refuse_overlap(out: Path, data: Path | None, hr: Path | None, sources: Sequ
 
 
 def _sr(out: Path, source: TestImage) -> Path:
-    return out / "SR" / PurePosixPath(f"{source.key}.png")
+    return out / "SR" / PurePosixPath(f"{file_name(source.key)}.png")
 
 
 def _chosen(
