@@ -33,7 +33,7 @@ from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import pair_paths
 from realdeg.metrics.domain import domain_distance
 from realdeg.metrics.photo_statistics import describe
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 
 SCALE = 4
 

@@ -37,7 +37,8 @@ from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample" / "clean"
 HEIGHT, WIDTH, SCALE = 1356, 2040, 4

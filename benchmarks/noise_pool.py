@@ -48,7 +48,7 @@ from realdeg.noise.spectrum import (
 )
 from realdeg.pools.found import job_folder
 from realdeg.pools.level_function import level_function
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 TILE = 512
 CAMERA = Isp(2.1, 1.7, 1.25, camera_ccm((1, 2, 1, 0.5)))

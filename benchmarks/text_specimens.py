@@ -110,7 +110,8 @@ def _photos(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> Path:
 
 
 def _pools(folder: Path) -> None:
-    from realdeg.pools.pools import KernelPool, NoisePool
+    from realdeg.pools.kernel_pool import KernelPool
+    from realdeg.pools.noise_pool import NoisePool
 
     folder.mkdir(parents=True)
     kernels = []

@@ -78,7 +78,7 @@ def realsr(
     from realdeg.jobs import Running
     from realdeg.kernels.folder import estimate_photos
     from realdeg.noise.folder import extract_noise_pool
-    from realdeg.pools.pools import NoisePool
+    from realdeg.pools.noise_pool import NoisePool
     from realdeg.report.page import build_report
 
     pool, patches = None, out / "noise.npz"

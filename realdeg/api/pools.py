@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 __all__ = ["KernelPool", "NoisePool"]

@@ -19,7 +19,8 @@ from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.depth import to_float
 from realdeg.inputs import BadInput, ImageLike, PathLike
 from realdeg.io.save import to_uint
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 __all__ = ["Degraded", "Plan", "Recipe", "replay"]
 RecipeLike: TypeAlias = Recipe | PathLike

@@ -23,7 +23,8 @@ from realdeg.inputs import ImageLike, PathLike
 from realdeg.kernels.folder import kernels_of, pool_of_arrays
 from realdeg.kernels.settings import KernelSettings
 from realdeg.pools.found import cell, of_cells
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import PairRecord
 from realdeg.settings import to_mapping, versions
 from realdeg.typed import Json, Mistyped, read_json

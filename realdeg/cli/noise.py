@@ -40,7 +40,7 @@ def noise(job: JobOptions, output: Output, src: Path, settings: NoiseSettings, f
     from realdeg.noise.folder import check, counts, extract_noise_pool
     from realdeg.noise.patches import ENOUGH
     from realdeg.pools.found import job_folder
-    from realdeg.pools.pools import NoisePool
+    from realdeg.pools.noise_pool import NoisePool
 
     if output.dry_run:
         from realdeg.io.find import look

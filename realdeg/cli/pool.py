@@ -54,7 +54,8 @@ def pool(
     """
     from realdeg.layout import refuse_inside, refuse_replacing
     from realdeg.noise.structure import doubt
-    from realdeg.pools.pools import KernelPool, NoisePool
+    from realdeg.pools.kernel_pool import KernelPool
+    from realdeg.pools.noise_pool import NoisePool
 
     if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
         remedy = "give --noisy-suffix and --clean-suffix with --kind noise"

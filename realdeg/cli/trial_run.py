@@ -135,7 +135,7 @@ def kernels(folder: Path) -> str:
     from realdeg.io.save import write_image
     from realdeg.kernels.folder import estimate_photos
     from realdeg.kernels.settings import KernelSettings
-    from realdeg.pools.pools import KernelPool
+    from realdeg.pools.kernel_pool import KernelPool
 
     write_image(folder / "soft" / "0.png", _scene(256))
     pool = folder / "kernels.npz"
@@ -153,7 +153,7 @@ def noise(folder: Path) -> str:
     from realdeg.io.save import write_image
     from realdeg.noise.folder import extract_noise_pool
     from realdeg.noise.settings import NoiseSettings
-    from realdeg.pools.pools import NoisePool
+    from realdeg.pools.noise_pool import NoisePool
 
     sigma, rng = 4.0, np.random.default_rng(5)
     photo = np.linspace(90, 170, 512)[None, :, None] + sigma * rng.standard_normal((512, 512, 3))

@@ -21,7 +21,9 @@ from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import JobReport, Progress, Running
 from realdeg.layout import PAIR_FOLDERS, refuse_inside, refuse_replacing
-from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
+from realdeg.pools.on_disk import PoolFile
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.settings import RUN_FILE, read_yaml
 from realdeg.workers import results

@@ -11,7 +11,9 @@ from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import Recipe, read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
+from realdeg.pools.on_disk import PoolFile
 
 CAMERA = "camera.toml"  # the recipe in a folder of `realdeg calibrate`
 

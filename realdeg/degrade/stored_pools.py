@@ -8,7 +8,7 @@ from realdeg.degrade.resolved import ResolvedRecipe
 from realdeg.errors import UserError
 from realdeg.io.save import link_or_copy
 from realdeg.pools.files import is_written_pool
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 KERNELS, NOISES = "kernels.npz", "noise.npz"
 LARGEST = 256 << 20  # bytes of noise patches, which hardly compress: 1,300 of 256 x 256 px at 8 bits

@@ -28,7 +28,7 @@ from realdeg.kernels.from_photo import learn_photo
 from realdeg.kernels.settings import KernelSettings
 from realdeg.layout import refuse_inside
 from realdeg.pools.found import KERNEL_FILES, Kernel, OfCell, arrays_file, cells, job_folder, told, with_cells
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.records import PairRecord, read_manifest
 from realdeg.refusal import Refusal
 from realdeg.settings import to_mapping, versions, write_run

@@ -29,7 +29,7 @@ from realdeg.noise.patches import origin, pool_of_windows
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.windows import REASONS, calm_windows
 from realdeg.pools.found import PATCH_FILES, arrays_file, job_folder, told, with_arrays
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import PairRecord
 from realdeg.refusal import Refusal
 from realdeg.settings import versions, write_run

@@ -28,7 +28,7 @@ from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.spectrum import extrapolate_bands, replace_low_bands, synthesise, variance, without_shading
 from realdeg.pools.found import PATCH_FILES, arrays_file
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import PairRecord
 from realdeg.seeds import seed_of
 

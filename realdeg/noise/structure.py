@@ -14,7 +14,7 @@ from realdeg.arraytypes import Array
 from realdeg.errors import UserError
 from realdeg.noise.choice import STEEPEST, steepness
 from realdeg.noise.spectrum import covariance, transform, without_shading
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.words import command_line
 
 LOOKED_AT = 64  # patches, spread over the pool

@@ -20,7 +20,8 @@ from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.layout import refuse_inside
 from realdeg.pools.found import KERNEL_FILES, NOISE_FILES, arrays_file
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import MANIFEST, PairRecord, read_manifest
 from realdeg.report.certificate import finite
 from realdeg.report.charts import cloud, curves

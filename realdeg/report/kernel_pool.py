@@ -15,7 +15,7 @@ from realdeg.arraytypes import Array
 from realdeg.degrade.ops.words import format_number
 from realdeg.imaging.kernel_shape import KernelShape, kernel_shape
 from realdeg.imaging.kernels import centre_of_mass
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.report.bins import SMALLEST, bins_of
 from realdeg.report.charts import binned
 from realdeg.report.colours import paint

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from realdeg.arraytypes import Array
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.report.charts import cloud, curves
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import KernelCell, histogram_of

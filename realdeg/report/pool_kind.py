@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from realdeg.pools.files import ARRAY_SUFFIXES, arrays, files, kind_of
-from realdeg.pools.pools import KERNELGAN_NAME, KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KERNELGAN_NAME, KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import MANIFEST
 
 DEFAULT_SCALE = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from realdeg.layout import refuse_inside
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import kernel_page
 from realdeg.report.noise_pool import noise_page

@@ -12,7 +12,8 @@ from realdeg.degrade.apply.image import apply as apply_to_image
 from realdeg.degrade.plan import Plan
 from realdeg.errors import UserError
 from realdeg.inputs import PathLike
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.torch import checks
 from realdeg.torch.steps import Stepped
 

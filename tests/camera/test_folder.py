@@ -21,8 +21,9 @@ from realdeg.imaging.blur import align_kernel, blur_subsample_reference
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.pools.level_function import KNOTS
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import PairRecord, read_manifest, write_manifest
 
 SIGMA, OFFSET, SLOPE = 1.6, 2.0, 0.06

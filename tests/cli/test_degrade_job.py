@@ -34,7 +34,7 @@ from realdeg.degrade.settings import DegradeSettings
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 RECIPES = ("realesrgan", "realsr")
 IMAGES = 20

@@ -115,13 +115,13 @@ def test_a_broken_and_a_missing_library_are_said_and_the_exit_code_is_3(tmp_path
             "too dark",
         ),
         (
-            "realdeg.pools.pools.KernelPool.read",
+            "realdeg.pools.kernel_pool.KernelPool.read",
             lambda *a: types.SimpleNamespace(kernels=(np.full((3, 3), 2 / 9),)),
             "kernels",
             "sum is 2.000",
         ),
         (
-            "realdeg.pools.pools.NoisePool.read",
+            "realdeg.pools.noise_pool.NoisePool.read",
             lambda *a: types.SimpleNamespace(patches=(np.zeros((8, 8, 3)),)),
             "noise",
             "taken as 0.0",

@@ -13,7 +13,7 @@ import pytest
 
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 
 
 def command(*args):

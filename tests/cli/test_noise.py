@@ -11,7 +11,7 @@ import pytest
 
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import read_manifest
 
 

@@ -20,7 +20,8 @@ from realdeg.imaging.blur import align_kernel
 from realdeg.imaging.depth import to_float
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 # One recipe for each operation, with all that it can be.
 EACH = {

@@ -13,7 +13,8 @@ from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging.kernels import gaussian
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 ALL = """
 colour = "linear"

@@ -20,7 +20,8 @@ from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import read_manifest
 
 KERNELS = KernelPool(("a", "b", "c"), tuple(gaussian(6 * s + 3, s) for s in (1, 2, 3)))

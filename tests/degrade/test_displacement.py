@@ -16,7 +16,7 @@ from realdeg.degrade.ops.step import Pools
 from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.imaging.resample import METHODS
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 
 SCALES = (2, 3, 4, 8)
 SIZE = (144, 192)  # a multiple of each scale

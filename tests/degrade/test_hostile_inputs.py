@@ -18,7 +18,8 @@ from realdeg.kernels import estimator
 from realdeg.kernels import statistics as blur_statistics
 from realdeg.kernels.estimator import Estimator
 from realdeg.pools.files import HEADER, write_pool
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import PairRecord
 
 KERNEL = np.full((5, 5), 0.04)

@@ -14,7 +14,8 @@ from realdeg.degrade.plan import Plan
 from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.settings import DegradeSettings
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 # Grey levels of 255 by which one step may be off. Float32 and kernels without tails of 1e-6 of their weight make
 # 0.001. Reductions of 8-bit images leave out tails of 4e-5 (0.02) and have weights in steps of 2**-16 (800 of them,

@@ -23,7 +23,7 @@ from realdeg.errors import UserError
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.jobs import Running
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import read_manifest
 
 RECIPE = '[[steps]]\nop = "resize"\n[[steps]]\nop = "inject"\nmatch = "level"'

@@ -23,7 +23,7 @@ from realdeg.imaging import noise
 from realdeg.imaging.blur import AlignedKernel, align_kernel, blur
 from realdeg.imaging.kernels import centre_of_mass
 from realdeg.imaging.resample import resize as matlab_resize
-from realdeg.pools.pools import KernelPool, kernelgans
+from realdeg.pools.kernel_pool import KernelPool, kernelgans
 
 FLOAT = 2e-3
 CLIP = {"op": "clip"}

@@ -20,7 +20,8 @@ from realdeg.degrade.recipe.recipe import Recipe, from_text, read_recipe
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
 from realdeg.imaging.resample import resize
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 SIZE = (48, 72)
 EVERYTHING = """

@@ -18,7 +18,8 @@ from realdeg.degrade.recipe.presets import PRESETS
 from realdeg.degrade.recipe.recipe import from_text, read_recipe
 from realdeg.degrade.settings import DegradeSettings
 from realdeg.errors import UserError
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 HR = (1200, 1920)  # large, so that no two sizes are equal by chance; a multiple of 2, 3, 4 and 8
 PLANS = 400

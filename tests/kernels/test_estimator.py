@@ -21,7 +21,7 @@ from realdeg.kernels.folder import estimate_photos
 from realdeg.kernels.settings import KernelSettings
 from realdeg.kernels.statistics import MIN_SIDE, grey_of, statistics
 from realdeg.kernels.training_folder import broken_photos, train_kernels
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.seeds import stream
 
 

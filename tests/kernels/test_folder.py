@@ -21,7 +21,7 @@ from realdeg.kernels.folder import estimate_pairs, estimate_photos
 from realdeg.kernels.from_photo import unusable
 from realdeg.kernels.settings import KernelSettings
 from realdeg.pools.found import job_folder
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.records import PairRecord, write_manifest
 
 FEW = KernelSettings(2, "kernelgan", iterations=60)

@@ -14,7 +14,7 @@ from realdeg.jobs import Running
 from realdeg.noise.classic import classic
 from realdeg.noise.folder import counts, extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 SMALL = NoiseSettings("classic", 32)
 

@@ -17,7 +17,7 @@ from realdeg.noise.folder import counts, extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
 from realdeg.pools.found import job_folder
 from realdeg.pools.level_function import KNOTS, NoiseLevelFunction, level_function
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 DEFAULT = NoiseSettings()
 MIX = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.5, 0.3, 0.81]])  # rows of length 1

@@ -16,7 +16,7 @@ from realdeg.io.save import write_image
 from realdeg.noise.folder import extract_noise_pool
 from realdeg.noise.settings import NoiseSettings
 from realdeg.noise.structure import coarseness, doubt, doubt_of
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 
 
 def pool(patches: list[np.ndarray]) -> NoisePool:

@@ -10,7 +10,9 @@ from scipy.io import savemat
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.save import write_image
-from realdeg.pools.pools import KernelPool, NoisePool, PoolFile
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
+from realdeg.pools.on_disk import PoolFile
 
 K = gaussian(9, 1.2)
 

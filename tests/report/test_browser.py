@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from realdeg.imaging.kernels import gaussian
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
 from realdeg.report.pool_report import build_pool_report

@@ -13,7 +13,8 @@ from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.report.domain import DomainFigures, domain_section
 from realdeg.report.folder import Folder
 from realdeg.report.kernel_pool import kernel_page

@@ -15,7 +15,7 @@ from PIL import Image, ImageSequence
 from realdeg.cli.main import cli
 from realdeg.errors import UserError
 from realdeg.imaging.kernels import gaussian
-from realdeg.pools.pools import KernelPool
+from realdeg.pools.kernel_pool import KernelPool
 from realdeg.report.flicker import KINDS, write_animation
 from realdeg.report.page import build_report
 from realdeg.report.single import write_single

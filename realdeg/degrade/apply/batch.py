@@ -21,7 +21,8 @@ from realdeg.degrade.apply.image import refuse_other_size
 from realdeg.degrade.ops.step import Pools, Step
 from realdeg.degrade.plan import Plan
 from realdeg.errors import UserError
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 CodecGradient = Literal["refuse", "straight-through", "none"]
 

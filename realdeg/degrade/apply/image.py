@@ -14,7 +14,8 @@ from realdeg.degrade.plan import Plan, size_in_words
 from realdeg.errors import UserError
 from realdeg.imaging.depth import to_float
 from realdeg.io.save import to_uint
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 
 def apply(

@@ -24,7 +24,8 @@ from realdeg.degrade.ops.distribution import (
 from realdeg.degrade.ops.light import Light
 from realdeg.degrade.ops.step import Size, Step
 from realdeg.errors import UserError
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.seeds import seed_of, stream
 
 

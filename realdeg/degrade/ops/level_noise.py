@@ -22,7 +22,7 @@ from realdeg.errors import UserError
 from realdeg.imaging.depth import to_float
 from realdeg.imaging.noise import bits
 from realdeg.pools.level_function import INTENSITY_BIN, KNOTS, NoiseLevelFunction, level_function, unlike
-from realdeg.pools.pools import NoisePool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import fingerprint
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from realdeg.arraytypes import Image
 from realdeg.degrade.ops.words import LARGEST
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 
 if TYPE_CHECKING:
     from torch import Tensor

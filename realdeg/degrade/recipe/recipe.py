@@ -35,7 +35,8 @@ from realdeg.imaging.border import BORDERS
 from realdeg.imaging.depth import to_float
 from realdeg.inputs import ImageLike, PathLike
 from realdeg.io.save import to_uint
-from realdeg.pools.pools import KernelPool, NoisePool
+from realdeg.pools.kernel_pool import KernelPool
+from realdeg.pools.noise_pool import NoisePool
 from realdeg.records import fingerprint
 
 COLOURS = ("gamma", "linear")
