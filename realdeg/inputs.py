@@ -66,11 +66,6 @@ def image(value: ImageLike, what: str) -> Image:
     return _shaped(_valued(_array(value, what), what), what)
 
 
-def unit(pixels: Image) -> Image:
-    """An image as float32 in [0, 1], levels divided by white as `Photo.as_float` does; floats as they are."""
-    return pixels if pixels.dtype == np.float32 else Photo(pixels, Path()).as_float()
-
-
 def opened(value: Any, what: str) -> Any:
     """What was given, or the photo at the path that was given.
 

@@ -13,6 +13,7 @@ from realdeg.camera.camera import Camera, Measured, camera_of, measure
 from realdeg.camera.folder import chosen
 from realdeg.camera.settings import CalibrateSettings
 from realdeg.dataset.pairs import Dataset, Pair, open_dataset
+from realdeg.imaging.depth import to_float
 from realdeg.inputs import BadInput, ImageLike, PathLike
 from realdeg.kernels.folder import read_pair, record_of, too_uncertain
 from realdeg.pools.found import told
@@ -143,6 +144,6 @@ def _unpacked(place: int, pair: Any) -> tuple[str, Any, Any]:
 
 def _of_images(images: Iterator[tuple[str, Any, Any]], settings: CalibrateSettings) -> Iterator[Told]:
     for key, lr, hr in images:
-        small, large = (inputs.unit(image) for image in inputs.pair(lr, hr, settings.scale))
+        small, large = (to_float(image) for image in inputs.pair(lr, hr, settings.scale))
         record = PairRecord(key, "rejected", scale=settings.scale, scene=key, how="pairs", source_lr=key)
         yield measure(small, large, record, settings)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from realdeg import inputs, ipp
 from realdeg.api.rejection import Rejection, rejection
+from realdeg.imaging.depth import to_float
 from realdeg.inputs import ImageLike
 from realdeg.io.save import to_uint
 from realdeg.kernels.folder import SCALES, figures_of
@@ -79,7 +80,7 @@ def estimate_kernel(
     asked = from_mapping(KernelSettings, {**settings, "scale": by}, "estimate_kernel")
     if hr is not None:
         small, large = inputs.pair(image, hr, by)
-        found = kernel_of_pair(inputs.unit(small), inputs.unit(large), by, asked.size)
+        found = kernel_of_pair(to_float(small), to_float(large), by, asked.size)
         if not isinstance(found, PairKernel):
             return rejection(f"the pair {found}")
         figures = figures_of(found)
@@ -88,7 +89,7 @@ def estimate_kernel(
     if asked.method == "kernelgan":
         if by not in SCALES:
             raise inputs.BadInput("scale", f"KernelGAN does not know x{by}", "it knows x2 and x4")
-        kernel, figures = kernel_by_kernelgan(inputs.unit(pixels), "image", asked)
+        kernel, figures = kernel_by_kernelgan(to_float(pixels), "image", asked)
         if isinstance(kernel, Refusal):
             return rejection(f"the image {kernel}")
     else:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from realdeg.errors import UserError
+from realdeg.imaging.depth import to_float
 from realdeg.io import limits
 from realdeg.io.avif import decode_avif
 from realdeg.io.bmp import bmp_header, decode_bmp
@@ -94,7 +95,7 @@ class Photo:
 
     def as_float(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """(H, W, 3) float32 in [0, 1]."""
-        return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
+        return to_float(self.pixels)
 
 
 def read(path: Path, *, alpha: AlphaPolicy = "white", max_pixels: int | None = None) -> Photo:
