@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +23,8 @@ def to_8bit(pixels: Array) -> npt.NDArray[np.uint8]:
 
 
 def _scaled(pixels: Array, by: float) -> npt.NDArray[np.uint8]:
+    import cv2  # reading a photo's header needs none of it
+
     flat = np.ascontiguousarray(pixels)
     return cv2.convertScaleAbs(flat.reshape(len(flat), -1), alpha=by).reshape(pixels.shape)
 
