@@ -72,6 +72,7 @@ def d2crealsr(
         The evaluation table on the test scenes.
     """
     from realdeg.align.folder import align_folders
+    from realdeg.dataset.settings import SplitSettings
     from realdeg.dataset.split import split_dataset
     from realdeg.jobs import Running
     from realdeg.report.page import build_report
@@ -83,7 +84,7 @@ def d2crealsr(
         running = Running(workers=workers, on_progress=teller)
         aligned = align_folders(lr, hr, stage.pairs, align, finding=finding, running=running).or_stop()
     say(f"{stage.pairs}: {aligned.count('ok')} pairs kept, {aligned.problems} refused")
-    split_dataset(stage.pairs, test=test, seed=train.seed, group=group)
+    split_dataset(stage.pairs, SplitSettings(test=test, seed=train.seed, group=group))
     train_d2c(replace(train, data=stage.pairs, out=stage.run), say=say)
     table = evaluate(stage.run, stage.pairs, split="test")
     say(f"{stage.pairs / 'report' / 'index.html'}: report")

@@ -73,6 +73,7 @@ def realsr(
     Raises:
         UserError: no photos, no kernel, or no window of noise.
     """
+    from realdeg.dataset.settings import SplitSettings
     from realdeg.dataset.split import split_dataset
     from realdeg.degrade.folder import degrade_folder
     from realdeg.jobs import Running
@@ -118,7 +119,7 @@ def realsr(
         made.append(degraded.or_stop())
         say(f"{out / name}: {made[-1].count('ok')} pairs, {made[-1].problems} images that gave none")
         if made[-1].count("ok") > 1:  # a single image is one to train on
-            split_dataset(out / name, test=test, seed=seed)
+            split_dataset(out / name, SplitSettings(test=test, seed=seed))
         say(f"{build_report(out / name, title=f'RealSR, {track}: {name}')}: report")
     return made
 

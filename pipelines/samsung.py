@@ -59,6 +59,7 @@ def samsung(
         workers: processes.
         say: receives lines for the user.
     """
+    from realdeg.dataset.settings import SplitSettings
     from realdeg.dataset.split import split_dataset
     from realdeg.degrade.folder import degrade_folder
     from realdeg.jobs import Running
@@ -70,7 +71,7 @@ def samsung(
         running = Running(workers=workers, on_progress=teller)
         made = degrade_folder(folders, out, settings, finding=finding, running=running).or_stop()
     say(f"{out}: {made.count('ok')} pairs, {made.problems} images that gave none")
-    split_dataset(out, test=test, seed=seed)
+    split_dataset(out, SplitSettings(test=test, seed=seed))
     say(f"{build_report(out, title='Multiple degradations')}: report")
     return made
 

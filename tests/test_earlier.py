@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from realdeg.dataset.settings import SplitSettings
 from realdeg.dataset.split import split_scenes
 from realdeg.errors import DiskFull, Interrupted, UserError
 from realdeg.jobs import JobReport, Running, run_job
@@ -465,7 +466,7 @@ def test_a_new_split_takes_the_old_one_from_pairs_that_are_away(tmp_path):
     write_manifest(out, [replace(r, scene="s", split="test") for r in read_manifest(out)])
     fill(a, q="broken")
     do(a, out)
-    rows = split_scenes(read_manifest(out), test=0)
+    rows = split_scenes(read_manifest(out), SplitSettings(test=0))
     assert {row.key: row.split for row in rows} == {"p": "train", "q": "", "r": "train"}
 
 

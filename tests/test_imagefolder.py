@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from realdeg.dataset.adopt import adopt_folders
+from realdeg.dataset.settings import SplitSettings
 from realdeg.dataset.split import split_dataset
 from realdeg.imagefolder import LINES, VIEW, withdraw_metadata, write_metadata
 from realdeg.io.photo import read
@@ -82,7 +83,7 @@ def test_without_splits_all_pairs_are_listed_and_there_is_no_view(dataset):
 
 
 def test_a_split_makes_the_view_and_leaves_only_train_in_the_table(dataset):
-    split_dataset(dataset, test=3, val=2)
+    split_dataset(dataset, SplitSettings(test=3, val=2))
     assert {name: len(pairs) for name, pairs in by_rules(dataset).items()} == {
         "train": 5,
         "val": 2,
@@ -93,7 +94,7 @@ def test_a_split_makes_the_view_and_leaves_only_train_in_the_table(dataset):
 
 
 def test_images_are_not_doubled(dataset):
-    split_dataset(dataset, test=3)
+    split_dataset(dataset, SplitSettings(test=3))
     for image in (dataset / VIEW).rglob("*.png"):
         side = "LR" if "LR" in image.relative_to(dataset / VIEW).parts else "HR"
         key = str(image.relative_to(dataset / VIEW)).split(f"{side}{os.sep}", 1)[1]
@@ -102,16 +103,16 @@ def test_images_are_not_doubled(dataset):
 
 def test_another_split_leaves_nothing_of_the_one_before(dataset):
     for seed in range(3):
-        split_dataset(dataset, test=4, val=1, seed=seed)
+        split_dataset(dataset, SplitSettings(test=4, val=1, seed=seed))
         assert by_rules(dataset) == by_manifest(dataset)
         assert len(list((dataset / VIEW).rglob("*.png"))) == 2 * len(KEYS)
-    split_dataset(dataset, test=1)
+    split_dataset(dataset, SplitSettings(test=1))
     assert set(by_rules(dataset)) == {"train", "test"}
     assert not (dataset / VIEW / "validation").exists()
 
 
 def test_a_later_run_of_the_job_brings_the_view_up_to_date(folders, dataset):
-    split_dataset(dataset, test=3)
+    split_dataset(dataset, SplitSettings(test=3))
     write_image(folders[0] / "new.png", picture(50, 12))
     write_image(folders[1] / "new.png", picture(51, 24))
     write_image(folders[0] / "2.png", picture(52, 12))
@@ -126,7 +127,7 @@ def test_a_later_run_of_the_job_brings_the_view_up_to_date(folders, dataset):
 
 
 def test_what_is_withdrawn_is_not_read(dataset):
-    split_dataset(dataset, test=3)
+    split_dataset(dataset, SplitSettings(test=3))
     withdraw_metadata(dataset)
     assert not (dataset / VIEW).exists()
     assert not (dataset / "metadata.csv").exists()
@@ -136,8 +137,8 @@ def test_what_is_withdrawn_is_not_read(dataset):
 def test_what_others_keep_in_a_folder_of_this_name_stays(dataset):
     (dataset / VIEW / "mine").mkdir(parents=True)
     (dataset / VIEW / "mine" / "notes.txt").write_text("mine")
-    split_dataset(dataset, test=3)
-    split_dataset(dataset, test=2, seed=1)
+    split_dataset(dataset, SplitSettings(test=3))
+    split_dataset(dataset, SplitSettings(test=2, seed=1))
     withdraw_metadata(dataset)
     assert [path.name for path in (dataset / VIEW).rglob("*")] == ["mine", "notes.txt"]
 
@@ -160,7 +161,7 @@ def test_without_links_the_table_names_only_what_may_be_learned_from(dataset, mo
     monkeypatch.setattr(os, "link", refuse)
     monkeypatch.setattr(Path, "symlink_to", refuse)
     said = []
-    split_dataset(dataset, test=3, say=said.append)
+    split_dataset(dataset, SplitSettings(test=3), say=said.append)
     assert not (dataset / VIEW).exists()
     assert listed(dataset) == set(by_manifest(dataset)["train"])
     assert re.search("no links.*only train", said[0])
@@ -169,7 +170,7 @@ def test_without_links_the_table_names_only_what_may_be_learned_from(dataset, mo
 def test_the_library_gives_the_splits(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
-    split_dataset(dataset, test=3, val=2)
+    split_dataset(dataset, SplitSettings(test=3, val=2))
     found = datasets.load_dataset("imagefolder", data_dir=str(dataset), cache_dir=str(tmp_path / "cache"))
     names = {"train": "train", "validation": "val", "test": "test"}
     expected = by_manifest(dataset)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realdeg import atomic
+from realdeg.dataset.settings import SplitSettings
 from realdeg.dataset.split import split_dataset
 from realdeg.errors import UserError
 from realdeg.identity import file_hash
@@ -170,7 +171,7 @@ class Life:
 
     def split(self, test, seed):
         if sum(row.ok for row in self.rows()) > test:
-            split_dataset(self.out, test=test, seed=seed)
+            split_dataset(self.out, SplitSettings(test=test, seed=seed))
             self.model.split(self.rows())
 
     def rows(self):

@@ -18,6 +18,7 @@ from realdeg.align.folder import align_parts
 from realdeg.align.plan import plan
 from realdeg.align.settings import AlignSettings
 from realdeg.cli.main import cli
+from realdeg.dataset.settings import SplitSettings
 from realdeg.dataset.split import split_scenes
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
@@ -138,8 +139,10 @@ def test_split_assigns_the_marked_alone(dataset, tmp_path):
 def test_the_marked_are_split_as_if_they_were_alone(dataset):
     rows = read_manifest(dataset)
     chosen = Marked(only=frozenset(KEYS[:4]))
-    among = {r.key: r.split for r in split_scenes(rows, test=2, marked=chosen) if r.split}
-    alone = {r.key: r.split for r in split_scenes([r for r in rows if r.key in KEYS[:4]], test=2)}
+    among = {r.key: r.split for r in split_scenes(rows, SplitSettings(test=2), marked=chosen) if r.split}
+    alone = {
+        r.key: r.split for r in split_scenes([r for r in rows if r.key in KEYS[:4]], SplitSettings(test=2))
+    }
     assert among == alone
 
 

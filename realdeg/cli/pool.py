@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from realdeg.cli.common import FOLDER, Choice
-from realdeg.errors import EXIT_USAGE, UserError
-from realdeg.options import command
+from realdeg.cli.common import FOLDER
+from realdeg.options import command, settings_options
 from realdeg.output import Output
+from realdeg.pools.settings import PoolSettings
 from realdeg.terminal import write_line
 
 SHOWN = 20  # entries that are listed
@@ -19,8 +19,7 @@ SHOWN = 20  # entries that are listed
 
 @command(short_help="Check a pool of kernels or noise; write it anew.")
 @click.argument("path", type=FOLDER)
-@click.option("--kind", type=Choice(["kernel", "noise"]), required=True, help="What the pool holds.")
-@click.option("--scale", type=click.IntRange(2, 16), default=4, help="Kernels: HR size / LR size.")
+@settings_options(PoolSettings)
 @click.option(
     "-o",
     "--out",
@@ -28,21 +27,7 @@ SHOWN = 20  # entries that are listed
     default=None,
     help="Write it: .npz with names and origin; kernels also .mat, or a folder as KernelGAN's.",
 )
-@click.option(
-    "--noisy-suffix", default="", help="Noise as differences: end of noisy photos' names, e.g. _real."
-)
-@click.option(
-    "--clean-suffix", default="", help="Likewise of the clean photos of the same views, e.g. _mean."
-)
-def pool(
-    output: Output,
-    path: Path,
-    kind: str,
-    scale: int,
-    out: Path | None,
-    noisy_suffix: str,
-    clean_suffix: str,
-) -> None:
+def pool(output: Output, path: Path, settings: PoolSettings, out: Path | None) -> None:
     """Check the pool in PATH (a file or folder), and say what it holds.
 
     With -o it is written anew. With --noisy-suffix and --clean-suffix the noise is the difference of two
@@ -57,31 +42,28 @@ def pool(
     from realdeg.pools.kernel_pool import KernelPool
     from realdeg.pools.noise_pool import NoisePool
 
-    if bool(noisy_suffix) != bool(clean_suffix) or (noisy_suffix and kind != "noise"):
-        remedy = "give --noisy-suffix and --clean-suffix with --kind noise"
-        raise UserError("--noisy-suffix", "makes noise of two photos", remedy, exit_code=EXIT_USAGE)
+    s = settings
     if out is not None:
         refuse_replacing([out], [path])
         if path.is_dir():
             refuse_inside(out, path)
     rows: list[dict[str, Any]] = []
-    if kind == "kernel":
-        kernels = KernelPool.read(path, scale)
+    if s.kind == "kernel":
+        kernels = KernelPool.read(path, s.scale)
         rows = [kernels.facts(index) for index in range(len(kernels.names))]
         digest = kernels.digest
         if out and not output.dry_run:
-            kernels.save(out, scale)
+            kernels.save(out, s.scale)
     else:
-        noises = (
-            NoisePool.of_pairs(path, noisy_suffix, clean_suffix) if noisy_suffix else NoisePool.read(path)
-        )
+        ends = s.noisy_suffix, s.clean_suffix
+        noises = NoisePool.of_pairs(path, *ends) if s.of_pairs else NoisePool.read(path)
         rows = [noises.facts(index) for index in range(len(noises.names))]
         digest = noises.digest
         if line := doubt(noises, path):
             write_line(sys.stderr, line)
         if out and not output.dry_run:
             noises.save(out)
-    what = "kernels" if kind == "kernel" else "noise patches"
+    what = "kernels" if s.kind == "kernel" else "noise patches"
     shown = len(rows) if output.verbose else SHOWN
     lines = [f"{path}: {len(rows)} {what}, {digest}"]
     for row in rows[:shown]:

@@ -10,7 +10,8 @@ import click
 
 from realdeg.cli.common import FOLDER
 from realdeg.cli.marking import marked_options
-from realdeg.options import command, in_flags
+from realdeg.dataset.settings import SplitSettings
+from realdeg.options import command, in_flags, settings_options
 from realdeg.output import Output
 from realdeg.terminal import write_line
 
@@ -20,14 +21,9 @@ if TYPE_CHECKING:
 
 @command(short_help="Assign scenes to train, val and test.")
 @click.argument("dataset", type=FOLDER)
-@click.option("--test", default="10%", metavar="SCENES", help="Test scenes: a number, or 15%, or 0.15.")
-@click.option("--val", default="0", metavar="SCENES", help="Validation scenes, likewise.")
-@click.option("--seed", type=int, default=0, help="Another seed chooses other scenes.")
-@click.option("--group", default=None, help="Regular expression; its first group in a key names the scene.")
+@settings_options(SplitSettings)
 @marked_options
-def split(
-    output: Output, dataset: Path, test: str, val: str, seed: int, group: str | None, marked: Marked
-) -> None:
+def split(output: Output, dataset: Path, settings: SplitSettings, marked: Marked) -> None:
     """Assign the pairs of DATASET to train, val and test; all pairs of a scene go the same way.
 
     With --only or --except the other pairs belong to no split: they are neither trained nor tested on.
@@ -47,11 +43,10 @@ def split(
         write_line(sys.stderr, in_flags(text))
 
     if output.dry_run:
-        rows = read_manifest(dataset)
-        records = split_scenes(rows, test=test, val=val, seed=seed, group=group, marked=marked)
+        records = split_scenes(read_manifest(dataset), settings, marked=marked)
         counts: dict[str, int] = Counter(record.split for record in records if record.split)
     else:
-        counts = split_dataset(dataset, test=test, val=val, seed=seed, group=group, marked=marked, say=say)
+        counts = split_dataset(dataset, settings, marked=marked, say=say)
         records = read_manifest(dataset) if output.verbose else []
     for record in records if output.verbose else []:
         output.more(f"{record.key}: {record.split or record.status}")

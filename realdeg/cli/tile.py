@@ -10,8 +10,9 @@ import click
 
 from realdeg.cli.common import FOLDER, JobOptions, Teller, finish, job_options
 from realdeg.cli.marking import marked_options
+from realdeg.dataset.settings import TileSettings
 from realdeg.errors import EXIT_OK
-from realdeg.options import command
+from realdeg.options import command, settings_options
 from realdeg.output import Output
 from realdeg.words import counted
 
@@ -21,25 +22,10 @@ if TYPE_CHECKING:
 
 @command(short_help="Cut pairs into tiles on one grid.")
 @click.argument("dataset", type=FOLDER)
-@click.option("--size", type=click.IntRange(8), default=480, help="Side of a tile, HR px.")
-@click.option("--overlap", type=click.IntRange(0), default=0, help="HR px that neighbours share.")
-@click.option(
-    "--min-valid",
-    type=click.FloatRange(0, 1),
-    default=0.95,
-    help="Leave out tiles of which a smaller share is valid, by the masks of `realdeg align --mask`.",
-)
+@settings_options(TileSettings)
 @marked_options
 @job_options()
-def tile(
-    job: JobOptions,
-    output: Output,
-    dataset: Path,
-    size: int,
-    overlap: int,
-    min_valid: float,
-    marked: Marked,
-) -> int:
+def tile(job: JobOptions, output: Output, dataset: Path, settings: TileSettings, marked: Marked) -> int:
     """Cut the pairs of DATASET into tiles, LR and HR on one grid; scenes and splits are kept.
 
     For trainers that decode whole images. `realdeg train d2c` does not need it.
@@ -47,6 +33,7 @@ def tile(
     Examples:
       realdeg tile pairs -o tiles --size 480 --overlap 96
     """
+    size = settings.size
     if output.dry_run:
         from realdeg.records import read_manifest
 
@@ -58,14 +45,8 @@ def tile(
     from realdeg.dataset.tile import tile_dataset
 
     with Teller("tiles cut") as teller:
-        report = tile_dataset(
-            dataset,
-            job.out,
-            size=size,
-            overlap=overlap,
-            min_valid=min_valid,
-            running=replace(job.running(teller), marked=marked),
-        )
+        running = replace(job.running(teller), marked=marked)
+        report = tile_dataset(dataset, job.out, settings, running=running)
     # What --size was brought down to, a multiple of the scale.
     sides = sorted({size // record.scale * record.scale for record in report.records if record.ok})
     extra = {"tile_hr_px": sides[0]} if sides and sides != [size] else {}

@@ -168,9 +168,10 @@ def noise(folder: Path) -> str:
 
 def tile(folder: Path) -> str:
     """The degraded pairs cut on one grid."""
+    from realdeg.dataset.settings import TileSettings
     from realdeg.dataset.tile import tile_dataset
 
-    report = tile_dataset(_needed(folder / "out", "degrade"), folder / "tiles", size=32)
+    report = tile_dataset(_needed(folder / "out", "degrade"), folder / "tiles", TileSettings(size=32))
     _all_made(report, 12)
     return "2 pairs cut into 12 tiles"
 

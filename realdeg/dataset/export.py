@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from realdeg.atomic import write_text
+from realdeg.dataset.settings import SPLITS, ExportSettings
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.io.photo import read_size
 from realdeg.layout import PAIR_FOLDERS, refuse_inside
@@ -14,18 +15,14 @@ from realdeg.marked import ALL, Marked
 from realdeg.records import PairRecord, read_manifest
 from realdeg.vouching import require_vouched
 
-SPLITS = ("train", "val", "test")
 SUFFIX = ".txt"
 
 
 def export_lists(
     dataset: Path,
     out: Path,
+    settings: ExportSettings,
     *,
-    style: str,
-    split: str | None = None,
-    root: Path | None = None,
-    absolute: bool = False,
     marked: Marked = ALL,
     write: bool = True,
 ) -> dict[Path, int]:
@@ -38,10 +35,7 @@ def export_lists(
         dataset: folder with manifest.csv.
         out: a .txt file, or a folder that receives `train.txt`, `val.txt` and `test.txt` (or `all.txt`);
             BasicSR's are called `meta_info_train.txt` and so on.
-        style: a key of `LINES`.
-        split: only this one.
-        root: folder that D2C-SR's paths start from; the dataset where None.
-        absolute: D2C-SR's paths in full instead.
+        settings: format, split, and what D2C-SR's paths start from.
         marked: pairs to list.
         write: whether the files are written, or only counted.
 
@@ -52,12 +46,13 @@ def export_lists(
         UserError: no dataset, no such pairs, several splits but one file, an image that is not there, or
             a name that the format cannot hold.
     """
-    parts = _parts(dataset, split, marked)
+    parts = _parts(dataset, settings.split, marked)
     single = out.suffix == SUFFIX and not out.is_dir()
     if single and len(parts) > 1:
         problem = f"is one file, but {dataset} has the splits {', '.join(parts)}"
         raise UserError(out, problem, "name a folder, or choose one with `split`", exit_code=EXIT_USAGE)
-    line = partial(LINES[style], dataset, None if absolute else root or dataset)
+    style = settings.style
+    line = partial(LINES[style], dataset, None if settings.absolute else settings.root or dataset)
     texts = {
         out if single else out / f"{PREFIXES[style]}{name}{SUFFIX}": [line(record) for record in records]
         for name, records in parts.items()

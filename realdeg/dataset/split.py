@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from realdeg.dataset.settings import Amount, SplitSettings
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.guard import locked
 from realdeg.imagefolder import write_metadata
@@ -19,18 +20,10 @@ from realdeg.vouching import require_vouched
 from realdeg.words import counted
 
 LEAST_PERCENT = 5  # a number of scenes from which on percent may have been meant
-Amount = float | str
-"""Scenes: a number of 1 or more, a share below 1, or a share in percent such as "15%"."""
 
 
 def split_scenes(
-    records: Sequence[PairRecord],
-    *,
-    test: Amount,
-    val: Amount = 0,
-    seed: int = 0,
-    group: str | None = None,
-    marked: Marked = ALL,
+    records: Sequence[PairRecord], settings: SplitSettings, *, marked: Marked = ALL
 ) -> list[PairRecord]:
     """Assign "test", "val" and "train" to the pairs of status "ok", scene by scene.
 
@@ -39,10 +32,7 @@ def split_scenes(
 
     Args:
         records: of a dataset; their order is kept.
-        test: scenes to test on: a number of 1 or more, a share below 1, or "15%".
-        val: likewise, for validation.
-        seed: another seed chooses other scenes.
-        group: regular expression; its first group (or the whole match) in a key names the scene.
+        settings: how many scenes, and which; an expression without a group names the scene by its match.
         marked: pairs to assign; all others get no split, and so are neither trained nor tested on.
 
     Raises:
@@ -50,8 +40,9 @@ def split_scenes(
             names other pairs.
     """
     marked.check(record.key for record in records)
-    scenes = {r.key: _scene(r, group) for r in records if r.ok and marked.takes(r.key)}
-    names = sorted(set(scenes.values()), key=lambda name: (seed_of(seed, name, "split"), name))
+    test, val = settings.test, settings.val
+    scenes = {r.key: _scene(r, settings.group) for r in records if r.ok and marked.takes(r.key)}
+    names = sorted(set(scenes.values()), key=lambda name: (seed_of(settings.seed, name, "split"), name))
     counts = {"test": _count(test, len(names)), "val": _count(val, len(names), "val")}
     if names and sum(counts.values()) >= len(names):
         problem = (
@@ -71,11 +62,8 @@ def split_scenes(
 
 def split_dataset(
     folder: Path,
+    settings: SplitSettings,
     *,
-    test: Amount,
-    val: Amount = 0,
-    seed: int = 0,
-    group: str | None = None,
     marked: Marked = ALL,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
@@ -85,7 +73,7 @@ def split_dataset(
 
     Args:
         folder: of the dataset.
-        test, val, seed, group, marked: as in `split_scenes`.
+        settings, marked: as in `split_scenes`.
         say: receives what is implausible, a line each.
 
     Raises:
@@ -95,10 +83,10 @@ def split_dataset(
     with locked(folder):
         before = read_manifest(folder)
         require_vouched(folder, before)
-        records = split_scenes(before, test=test, val=val, seed=seed, group=group, marked=marked)
+        records = split_scenes(before, settings, marked=marked)
         viewed = write_metadata(folder, records)
         write_manifest(folder, records)
-    if line := doubt(records, test):
+    if line := doubt(records, settings.test):
         say(line)
     if not viewed:
         say(f"{folder}: its file system has no links, so metadata.csv names only train, and no other split")

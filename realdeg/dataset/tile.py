@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from realdeg.dataset.settings import TileSettings
 from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.identity import state_of
 from realdeg.imagefolder import write_metadata
@@ -17,10 +18,8 @@ from realdeg.io.save import write_image
 from realdeg.jobs import Ended, JobReport, Running, run_job
 from realdeg.layout import PAIR_FOLDERS, pair_paths, refuse_holding, refuse_inside
 from realdeg.records import MANIFEST, PairRecord, read_manifest, with_files
-from realdeg.settings import write_run
+from realdeg.settings import to_mapping, write_run
 from realdeg.vouching import unvouched
-
-MIN_VALID = 0.95
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,8 @@ class Tile:
 def tile_dataset(
     dataset: Path,
     out: Path,
+    settings: TileSettings,
     *,
-    size: int = 480,
-    overlap: int = 0,
-    min_valid: float = MIN_VALID,
     running: Running = Running(),
 ) -> JobReport:
     """Cut every pair of a dataset; the tiles are a dataset again, with the pairs' scenes and splits.
@@ -57,10 +54,8 @@ def tile_dataset(
     Args:
         dataset: folder with manifest.csv.
         out: another folder.
-        size: side of a tile in HR px; brought down to a multiple of the scale. The last tile of a row or
-            column ends at the border; images smaller than a tile stay whole.
-        overlap: HR px that neighbours share, brought down likewise.
-        min_valid: where a pair has a validity mask, tiles of which a smaller share is valid are left out.
+        settings: of the tiles. The last one of a row or column ends at the border; images smaller than a tile
+            stay whole.
         running: limit, workers, overwriting, when to give up, progress; `marked` names pairs of `dataset`.
 
     Raises:
@@ -80,22 +75,21 @@ def tile_dataset(
         try:
             if record.key in wrong:
                 raise wrong[record.key]
-            tiles += _valid(dataset, record, _grid(dataset, record, size, overlap), min_valid)
+            tiles += _valid(dataset, record, _grid(dataset, record, settings), settings.min_valid)
         except UserError as error:
             if error.exit_code == EXIT_USAGE:
                 raise
             lost.append(PairRecord(record.key, "failed", str(error), how="tile"))
 
     def also(ended: Ended) -> None:
-        asked = {"dataset": dataset, "size": size, "overlap": overlap, "min_valid": min_valid}
-        write_run(out, "realdeg tile", asked)
+        write_run(out, "realdeg tile", {"dataset": dataset, **to_mapping(settings)})
         write_metadata(out, ended.rows)
 
     return run_job(
         partial(cut, out=out),
         tiles,
         out,
-        settings={"how": "tile", "size": size, "overlap": overlap, "min_valid": min_valid},
+        settings={"how": "tile", **to_mapping(settings)},
         given=lost,
         scenes={
             tile.key: (tile.record.scene or tile.record.key, tile.record.split)
@@ -173,13 +167,13 @@ def _hash(path: Path) -> str:
         raise UserError(path, f"cannot be read ({error.strerror})", "make the pair again") from None
 
 
-def _grid(dataset: Path, record: PairRecord, size: int, overlap: int) -> list[Tile]:
+def _grid(dataset: Path, record: PairRecord, settings: TileSettings) -> list[Tile]:
     scale = record.scale
-    side, shared = size // scale, overlap // scale
+    side, shared = settings.size // scale, settings.overlap // scale
     if side < 1 or shared >= side:
         raise UserError(
             "tile",
-            f"tiles of {size} HR px with an overlap of {overlap} leave no step at x{scale}",
+            f"tiles of {settings.size} HR px with an overlap of {settings.overlap} leave no step at x{scale}",
             "give a larger `size` or a smaller `overlap`",
             exit_code=EXIT_USAGE,
         )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realdeg.dataset.adopt import adopt_folders
+from realdeg.dataset.settings import SplitSettings, TileSettings
 from realdeg.dataset.split import split_dataset, split_scenes
 from realdeg.dataset.tile import Tile, _starts, cut, tile_dataset
 from realdeg.errors import UserError
@@ -72,21 +73,21 @@ def test_scenes_never_fall_on_both_sides(scenes, views, test, seed):
     records = [PairRecord(f"s{s}_v{v}", "ok", scene=f"s{s}") for s in range(scenes) for v in range(views)]
     if test >= scenes:
         return
-    split = split_scenes(records, test=test, val=0, seed=seed)
+    split = split_scenes(records, SplitSettings(test=test, val=0, seed=seed))
     by_scene = {r.scene: set() for r in split}
     for r in split:
         by_scene[r.scene].add(r.split)
     assert all(len(found) == 1 for found in by_scene.values())
     assert sum(found == {"test"} for found in by_scene.values()) == test
     assert [r.key for r in split] == [r.key for r in records]
-    assert split == split_scenes(records, test=test, val=0, seed=seed)
+    assert split == split_scenes(records, SplitSettings(test=test, val=0, seed=seed))
 
 
 def test_a_new_scene_moves_at_most_one():
     names = [f"s{i}" for i in range(30)]
 
     def tested(which):
-        split = split_scenes([PairRecord(n, "ok") for n in which], test=6)
+        split = split_scenes([PairRecord(n, "ok") for n in which], SplitSettings(test=6))
         return {r.key for r in split if r.split == "test"}
 
     assert len(tested(names) - tested([*names, "new"])) <= 1
@@ -94,23 +95,23 @@ def test_a_new_scene_moves_at_most_one():
 
 def test_shares_groups_and_what_was_refused():
     records = [PairRecord(f"s{i % 10}_{i}", "ok") for i in range(40)] + [PairRecord("bad", "rejected")]
-    split = split_scenes(records, test=0.2, val=1, group=r"(s\d+)_")
+    split = split_scenes(records, SplitSettings(test=0.2, val=1, group=r"(s\d+)_"))
     assert sum(r.split == "test" for r in split) == 8
     assert sum(r.split == "val" for r in split) == 4
     assert split[-1].split == ""
     assert split[0].scene == "s0"
     for group, message in (("(", "is no regular expression"), ("x(.)", "does not match the key")):
         with pytest.raises(UserError, match=message):
-            split_scenes(records, test=1, group=group)
+            split_scenes(records, SplitSettings(test=1, group=group))
     with pytest.raises(UserError, match="leave none of 10 to train on"):
-        split_scenes(records, test=10, group=r"(s\d+)_")
+        split_scenes(records, SplitSettings(test=10, group=r"(s\d+)_"))
     for count in (1.5, -1, float("nan"), float("inf")):
         with pytest.raises(UserError, match="whole number"):
-            split_scenes(records, test=count)
+            split_scenes(records, SplitSettings(test=count))
 
 
 def test_the_split_is_written(dataset):
-    assert split_dataset(dataset, test=1) == {"train": 2, "test": 1}
+    assert split_dataset(dataset, SplitSettings(test=1)) == {"train": 2, "test": 1}
     assert sorted(r.split for r in read_manifest(dataset)) == ["test", "train", "train"]
 
 
@@ -126,8 +127,10 @@ def test_tiles_cover_everything(length, side, step):
 
 
 def test_tiles_are_the_pixels_of_the_pair(dataset, tmp_path):
-    split_dataset(dataset, test=1)
-    report = tile_dataset(dataset, tmp_path / "tiles", size=67, overlap=8, running=Running(workers=2))
+    split_dataset(dataset, SplitSettings(test=1))
+    report = tile_dataset(
+        dataset, tmp_path / "tiles", TileSettings(size=67, overlap=8), running=Running(workers=2)
+    )
     originals = {r.key: r for r in read_manifest(dataset)}
     assert report.count("ok") == len(report.records) == 6 + 12 + 4  # side 16, step 14: 2x3, 3x4 (33x47), 2x2
     for tile in read_manifest(tmp_path / "tiles"):
@@ -140,17 +143,33 @@ def test_tiles_are_the_pixels_of_the_pair(dataset, tmp_path):
         np.testing.assert_array_equal(hr, whole[4 * y : 4 * (y + h), 4 * x : 4 * (x + w)])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": 7}, "`size`: 7 is too small; at least 8"),
+        ({"overlap": -1}, "`overlap`: -1 is too small; at least 0"),
+        ({"min_valid": 1.5}, "`min_valid`: 1.5 is too large; at most 1"),
+    ],
+)
+def test_settings_of_tiles_have_limits_in_the_library_too(wrong, words):
+    with pytest.raises(UserError) as error:
+        TileSettings(**wrong)
+    assert str(error.value) == words
+
+
 def test_tiles_follow_a_new_split_of_their_pairs(dataset, tmp_path):
     """Else tiles of a pair that is tested on now would still be trained on."""
     tiles = tmp_path / "tiles"
-    split_dataset(dataset, test=1)
-    tile_dataset(dataset, tiles, size=64)
+    split_dataset(dataset, SplitSettings(test=1))
+    tile_dataset(dataset, tiles, TileSettings(size=64))
     tested = {r.scene for r in read_manifest(tiles) if r.split == "test"}
     seed = next(
-        s for s in range(100) if _tested(split_scenes(read_manifest(dataset), test=1, seed=s)) != tested
+        s
+        for s in range(100)
+        if _tested(split_scenes(read_manifest(dataset), SplitSettings(test=1, seed=s))) != tested
     )
-    split_dataset(dataset, test=1, seed=seed)
-    assert tile_dataset(dataset, tiles, size=64).resumed > 0
+    split_dataset(dataset, SplitSettings(test=1, seed=seed))
+    assert tile_dataset(dataset, tiles, TileSettings(size=64)).resumed > 0
     expected = {r.key: r.split for r in read_manifest(dataset)}
     assert all(r.split == expected[r.scene] for r in read_manifest(tiles))
 
@@ -160,21 +179,22 @@ def _tested(records):
 
 
 def test_tiles_keep_a_split_of_their_own(dataset, tmp_path):
-    tile_dataset(dataset, tmp_path / "t", size=64)
-    split_dataset(tmp_path / "t", test=1)
+    tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
+    split_dataset(tmp_path / "t", SplitSettings(test=1))
     before = read_manifest(tmp_path / "t")
-    tile_dataset(dataset, tmp_path / "t", size=64)
+    tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
     assert read_manifest(tmp_path / "t") == before
 
 
 def test_a_pair_made_anew_is_cut_anew(dataset, folders, tmp_path):
-    tile_dataset(dataset, tmp_path / "t", size=64)
+    tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
     source = folders[0] / "img 0.png"
     write_image(source, photo(99, 30, 40))
     os.utime(source, (1e9, 1e9))  # older than what it replaces, as `cp -p` leaves it
-    assert tile_dataset(dataset, tmp_path / "t", size=64).problems == 0  # the dataset is as it was
+    again = tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
+    assert again.problems == 0  # the dataset is as it was
     adopt_folders(*folders, dataset)
-    report = tile_dataset(dataset, tmp_path / "t", size=64)
+    report = tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
     assert 0 < report.resumed < len(report.records)
     corner = next(r for r in report.records if r.key == "img 0_y00000_x00000")
     np.testing.assert_array_equal(read(tmp_path / "t" / corner.lr).pixels, photo(99, 30, 40)[:16, :16])
@@ -217,7 +237,7 @@ def test_scenes_named_by_a_group_outlive_a_second_run(tmp_path):
     for _ in range(2):
         adopt_folders(tmp_path / "lr", tmp_path / "hr", tmp_path / "out")
         if not any(r.split for r in read_manifest(tmp_path / "out")):
-            split_dataset(tmp_path / "out", test=1, group="(s.)_")
+            split_dataset(tmp_path / "out", SplitSettings(test=1, group="(s.)_"))
     assert [r.scene for r in read_manifest(tmp_path / "out")] == ["s1", "s1", "s2"]
     assert next(r.split for r in read_manifest(tmp_path / "out")) != ""
 
@@ -256,18 +276,18 @@ def test_realsr_is_adopted_whole(shared_data, tmp_path):
     assert {(r.status, r.scale) for r in report.records} == {("ok", 4)}
     for r in report.records:
         assert (tmp_path / "out" / r.hr).read_bytes() == (source / "HR" / f"{r.key}.png").read_bytes()
-    split = split_scenes(report.records, test=2, group=r"(.*)_LR4")
+    split = split_scenes(report.records, SplitSettings(test=2, group=r"(.*)_LR4"))
     assert sum(r.split == "test" for r in split) == 2
     assert all(r.scene == r.key.removesuffix("_LR4") for r in split)
 
 
 def test_tiles_that_cannot_be_are_refused(dataset, tmp_path):
     with pytest.raises(UserError, match="leave no step"):
-        tile_dataset(dataset, tmp_path / "t", size=16, overlap=16)
+        tile_dataset(dataset, tmp_path / "t", TileSettings(size=16, overlap=16))
     with pytest.raises(UserError, match="is the dataset itself"):
-        tile_dataset(dataset, dataset)
+        tile_dataset(dataset, dataset, TileSettings())
     (dataset / "LR" / "img 0.png").unlink()
-    report = tile_dataset(dataset, tmp_path / "t", size=64)
+    report = tile_dataset(dataset, tmp_path / "t", TileSettings(size=64))
     assert report.count("failed") == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from realdeg.atomic import TEMPORARY
 from realdeg.dataset.export import export_lists
+from realdeg.dataset.settings import ExportSettings
 from realdeg.errors import UserError
 from realdeg.io.photo import read_size
 from realdeg.io.save import write_image
@@ -54,30 +55,30 @@ def files_of(dataset: Path, split: str | None = None) -> list[tuple[Path, Path]]
 
 def test_d2c_sr_opens_every_pair(plain, tmp_path):
     out = tmp_path / "pairs.txt"
-    assert export_lists(plain, out, style="d2c-sr") == {out: 3}
+    assert export_lists(plain, out, ExportSettings(style="d2c-sr")) == {out: 3}
     assert out.read_text().splitlines()[0] == "LR/img2.png HR/img2.png"
     assert d2c_pairs(out.read_text(), plain) == files_of(plain)
 
 
 def test_d2c_sr_from_another_folder(plain, tmp_path):
     out = tmp_path / "pairs.txt"
-    export_lists(plain, out, style="d2c-sr", root=tmp_path)
+    export_lists(plain, out, ExportSettings(style="d2c-sr", root=tmp_path))
     assert out.read_text().startswith("data/LR/img2.png data/HR/img2.png\n")
-    export_lists(plain, out, style="d2c-sr", absolute=True)
+    export_lists(plain, out, ExportSettings(style="d2c-sr", absolute=True))
     assert d2c_pairs(out.read_text(), Path("/nowhere")) == files_of(plain)
     with pytest.raises(UserError, match="does not contain"):
-        export_lists(plain, out, style="d2c-sr", root=tmp_path / "elsewhere")
+        export_lists(plain, out, ExportSettings(style="d2c-sr", root=tmp_path / "elsewhere"))
 
 
 def test_a_relative_dataset(plain, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    export_lists(Path("data"), Path("a.txt"), style="d2c-sr", root=Path())
+    export_lists(Path("data"), Path("a.txt"), ExportSettings(style="d2c-sr", root=Path()))
     assert Path("a.txt").read_text().startswith("data/LR/img2.png data/HR/img2.png\n")
 
 
 def test_basicsr_opens_every_pair(plain, tmp_path):
     out = tmp_path / "lists"
-    assert export_lists(plain, out, style="basicsr") == {out / "meta_info_all.txt": 3}
+    assert export_lists(plain, out, ExportSettings(style="basicsr")) == {out / "meta_info_all.txt": 3}
     text = (out / "meta_info_all.txt").read_text()
     assert text.splitlines()[1] == "img10.png (14,18,3)"
     assert basicsr_pairs(text, plain) == files_of(plain)
@@ -89,7 +90,7 @@ def test_basicsr_opens_every_pair(plain, tmp_path):
 def test_one_list_for_each_split(divided, tmp_path, style, prefix):
     """The pair that has no split yet is in none of them."""
     out = tmp_path / "lists"
-    found = export_lists(divided, out, style=style)
+    found = export_lists(divided, out, ExportSettings(style=style))
     assert found == {out / f"{prefix}train.txt": 2, out / f"{prefix}val.txt": 1, out / f"{prefix}test.txt": 1}
     for split in ("train", "val", "test"):
         text = (out / f"{prefix}{split}.txt").read_text()
@@ -99,10 +100,10 @@ def test_one_list_for_each_split(divided, tmp_path, style, prefix):
 
 def test_one_split_into_one_file(divided, tmp_path):
     with pytest.raises(UserError, match=r"one\.txt: is one file, but .* has the splits train, val, test; "):
-        export_lists(divided, tmp_path / "one.txt", style="d2c-sr")
-    export_lists(divided, tmp_path / "one.txt", style="d2c-sr", split="train")
+        export_lists(divided, tmp_path / "one.txt", ExportSettings(style="d2c-sr"))
+    export_lists(divided, tmp_path / "one.txt", ExportSettings(style="d2c-sr", split="train"))
     assert d2c_pairs((tmp_path / "one.txt").read_text(), divided) == files_of(divided, "train")
-    export_lists(divided, tmp_path / "lists", style="d2c-sr", split="val")
+    export_lists(divided, tmp_path / "lists", ExportSettings(style="d2c-sr", split="val"))
     assert [path.name for path in (tmp_path / "lists").iterdir()] == ["val.txt"]
 
 
@@ -111,25 +112,25 @@ def test_blanks_are_refused_and_nothing_is_written(tmp_path, style):
     for i, key in enumerate(("img 1", "img\t1")):
         dataset = make(tmp_path / str(i), {"a": "", key: ""})
         with pytest.raises(UserError, match=r"HR.*LR/img|LR/img|HR/img") as caught:
-            export_lists(dataset, tmp_path / "lists", style=style)
+            export_lists(dataset, tmp_path / "lists", ExportSettings(style=style))
         assert "has a blank in its path, which the list cannot hold; rename" in str(caught.value)
     assert not (tmp_path / "lists").exists()
 
 
 def test_a_blank_above_the_dataset_matters_only_in_full_paths(tmp_path):
     dataset = make(tmp_path / "my data", {"a": ""})
-    export_lists(dataset, tmp_path / "a.txt", style="d2c-sr")
+    export_lists(dataset, tmp_path / "a.txt", ExportSettings(style="d2c-sr"))
     with pytest.raises(UserError, match="has a blank in its path"):
-        export_lists(dataset, tmp_path / "a.txt", style="d2c-sr", absolute=True)
+        export_lists(dataset, tmp_path / "a.txt", ExportSettings(style="d2c-sr", absolute=True))
     assert (tmp_path / "a.txt").read_text() == "LR/a.png HR/a.png\n"
 
 
 def test_folders_below_hr_are_for_d2c_sr_alone(tmp_path):
     dataset = make(tmp_path / "data", {"day1/a": "", "day2/a": ""})
-    export_lists(dataset, tmp_path / "a.txt", style="d2c-sr")
+    export_lists(dataset, tmp_path / "a.txt", ExportSettings(style="d2c-sr"))
     assert d2c_pairs((tmp_path / "a.txt").read_text(), dataset) == files_of(dataset)
     with pytest.raises(UserError, match=r"HR/day1/a\.png: is not directly in HR/ .+; "):
-        export_lists(dataset, tmp_path / "b.txt", style="basicsr")
+        export_lists(dataset, tmp_path / "b.txt", ExportSettings(style="basicsr"))
 
 
 @pytest.mark.parametrize("style", ["d2c-sr", "basicsr"])
@@ -137,21 +138,21 @@ def test_folders_below_hr_are_for_d2c_sr_alone(tmp_path):
 def test_images_that_are_gone(plain, tmp_path, style, side):
     (plain / side / "img10.png").unlink()
     with pytest.raises(UserError, match=rf"{side}/img10\.png: is named by manifest.csv but missing; "):
-        export_lists(plain, tmp_path / "lists", style=style)
+        export_lists(plain, tmp_path / "lists", ExportSettings(style=style))
     assert not (tmp_path / "lists").exists()
 
 
 def test_nothing_to_list(tmp_path):
     with pytest.raises(UserError, match="has no pairs; "):
-        export_lists(make(tmp_path / "data", {}), tmp_path / "a.txt", style="d2c-sr")
+        export_lists(make(tmp_path / "data", {}), tmp_path / "a.txt", ExportSettings(style="d2c-sr"))
     with pytest.raises(UserError, match="is not a dataset"):
-        export_lists(tmp_path / "no", tmp_path / "a.txt", style="d2c-sr")
+        export_lists(tmp_path / "no", tmp_path / "a.txt", ExportSettings(style="d2c-sr"))
 
 
 def test_only_text_files_are_written(plain):
     """`-o manifest.csv` would name a folder, and there is a file: nothing is overwritten."""
     before = (plain / "manifest.csv").read_bytes()
     with pytest.raises(UserError, match="cannot be written"):
-        export_lists(plain, plain / "manifest.csv", style="d2c-sr")
+        export_lists(plain, plain / "manifest.csv", ExportSettings(style="d2c-sr"))
     assert (plain / "manifest.csv").read_bytes() == before
     assert not list(plain.rglob(f"*{TEMPORARY}"))

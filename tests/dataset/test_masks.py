@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from realdeg.dataset.settings import TileSettings
 from realdeg.dataset.tile import tile_dataset
 from realdeg.errors import UserError
 from realdeg.io.save import write_image
@@ -35,18 +36,18 @@ def keys(report):
 
 
 def test_tiles_keep_to_what_is_valid(dataset, tmp_path):
-    found = keys(tile_dataset(dataset, tmp_path / "tiles", size=40))
+    found = keys(tile_dataset(dataset, tmp_path / "tiles", TileSettings(size=40)))
     assert found == {f"a_y{y:05d}_x{x:05d}" for y in (0, 20) for x in (0, 20)} | {
         "b_y00000_x00020",
         "b_y00020_x00020",
     }
-    everything = keys(tile_dataset(dataset, tmp_path / "all", size=40, min_valid=0))
+    everything = keys(tile_dataset(dataset, tmp_path / "all", TileSettings(size=40, min_valid=0)))
     assert len(everything) == 8
 
 
 def test_a_mask_of_another_size_is_one_failed_pair(dataset, tmp_path):
     cv2.imwrite(str(dataset / "MASK" / "b.png"), np.full((30, 40), 255, np.uint8))
-    report = tile_dataset(dataset, tmp_path / "tiles", size=40)
+    report = tile_dataset(dataset, tmp_path / "tiles", TileSettings(size=40))
     assert [record.key for record in report.records if record.status == "failed"] == ["b"]
     assert len(keys(report)) == 4
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from realdeg.dataset.adopt import adopt_folders
+from realdeg.dataset.settings import TileSettings
 from realdeg.dataset.tile import tile_dataset
 from realdeg.degrade.folder import degrade_folder, find_sources
 from realdeg.degrade.settings import DegradeSettings
@@ -104,7 +105,7 @@ def test_tiles_and_degraded_copies_of_a_picture_are_known_by_their_source(make_d
     write_manifest(tmp_path / "degraded", renamed_rows)
     split = read_split(tmp_path / "pairs", extra=tmp_path / "degraded")
     assert keys(split.train) == ["p0", "p1", "degraded/p0", "degraded/p1"]
-    tile_dataset(tmp_path / "degraded", tmp_path / "tiles", size=48)
+    tile_dataset(tmp_path / "degraded", tmp_path / "tiles", TileSettings(size=48))
     tiles = [replace(row, scene=f"t{row.key}", split="") for row in read_manifest(tmp_path / "tiles")]
     write_manifest(tmp_path / "tiles", tiles)
     split = read_split(tmp_path / "degraded", extra=None)
