@@ -14,8 +14,6 @@ from train.data.cache import check_measurable, check_sizes, decoded
 from train.data.pairs import Pair
 from train.restore.model import Upscaler
 
-CONVENTIONS = ("standard", "d2c", "no-border")
-
 
 def scores(sr: np.ndarray, hr: np.ndarray, scale: int, convention: str = "standard") -> dict[str, float]:
     """PSNR-Y (dB) and SSIM-Y of two (H, W, 3) uint8 images.

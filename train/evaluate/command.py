@@ -17,12 +17,13 @@ from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
 from realdeg.names import file_name
-from realdeg.options import PATH, Choice, command, in_flags, settings_options
+from realdeg.options import PATH, command, in_flags, settings_options
 from realdeg.output import Output
 from realdeg.terminal import write_line
 from realdeg.words import counted
 from train.evaluate.score_table import COLUMNS, SPACE_COLUMNS, Table, tabulate
-from train.restore.inference_settings import InferenceOptions, WhichModel
+from train.evaluate.settings import EvaluateSettings
+from train.restore.inference_settings import InferenceOptions, WhichModel, agreement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from train.evaluate.pair_evaluation import PairScores
     from train.evaluate.space_evaluation import Sampling
     from train.losses.perceptual import LPIPS
-    from train.restore.enforced import How
     from train.restore.model import Trained, Upscaler
 
 
@@ -40,10 +40,10 @@ def evaluate(
     run: Path | None,
     data: Path | None = None,
     *,
-    split: str = "test",
+    split: str = EvaluateSettings.split,
     hr: Path | None = None,
-    downscale: str = "matlab_bicubic",
-    convention: str = "standard",
+    downscale: str = EvaluateSettings.downscale,
+    convention: str = EvaluateSettings.convention,
     out: Path | None = None,
     model: Upscaler | None = None,
     device: str = "auto",
@@ -272,38 +272,7 @@ def _moved(lpips: LPIPS, model: Upscaler | None) -> LPIPS:
 @click.option("--shipped", is_flag=True, help="Measure the model that comes with realdeg.")
 @click.option("--data", type=PATH, help="Dataset folder with manifest.csv.")
 @click.option("--hr", type=PATH, help="In place of --data: HR images, reduced by --downscale.")
-@click.option(
-    "--downscale",
-    type=Choice(["nearest", "bilinear", "bicubic", "lanczos", "area", "matlab_bicubic"]),
-    default="matlab_bicubic",
-    help="How HR images are reduced.",
-)
-@click.option(
-    "--convention",
-    type=Choice(["standard", "d2c", "no-border"]),
-    default="standard",
-    help="Of PSNR-Y and SSIM-Y: SCALE px shaved off; D2C-SR's code; nothing shaved off.",
-)
-@click.option("--split", default="test", help="train, val, test, all; heldout: what training checks on.")
-@click.option("--scale", type=int, help="HR size / LR size, of a dataset of several.")
-@click.option(
-    "--lpips",
-    type=Choice(["auto", "on", "off"]),
-    default="auto",
-    help="LPIPS: where its weights lie in torch's cache; fetched once; not.",
-)
-@click.option("--alexnet", type=PATH, help="torchvision's AlexNet, for LPIPS.")
-@click.option("--lpips-heads", type=PATH, help="alex.pth of LPIPS 0.1.")
-@click.option("--space", is_flag=True, help="Draw samples from a VSpSR or RefVAE and judge these.")
-@click.option("--samples", default=10, type=click.IntRange(1), help="With --space: samples of each photo.")
-@click.option(
-    "--sample-seed", default=0, type=click.IntRange(0), help="With --space: number of the first sample."
-)
-@click.option(
-    "--reference",
-    help="RefVAE: a picture, a folder (seed k takes picture k), or self, noise, prior, hr; default: self.",
-)
-@click.option("--cem", is_flag=True, help="In place of --project: the published module, for comparison.")
+@settings_options(EvaluateSettings)
 @click.option(
     "-o",
     "--out",
@@ -317,18 +286,7 @@ def main(
     shipped: bool,
     data: Path | None,
     hr: Path | None,
-    downscale: str,
-    convention: str,
-    split: str,
-    scale: int | None,
-    lpips: str,
-    alexnet: Path | None,
-    lpips_heads: Path | None,
-    space: bool,
-    samples: int,
-    sample_seed: int,
-    reference: str | None,
-    cem: bool,
+    settings: EvaluateSettings,
     out: Path | None,
     use: InferenceOptions,
     finding: Finding,
@@ -349,39 +307,36 @@ def main(
     from train.restore.models import opened, restored
 
     left_out: dict[str, int] = {}
-    project = use.project
-    sampling = _sampling(samples, sample_seed, reference, project, cem, finding) if space else None
-    if not space and (cem or reference is not None):
-        word = "--cem" if cem else "--reference"
-        raise UserError(word, "belongs to samples", "give --space too, or leave it out", exit_code=EXIT_USAGE)
+    s, project = settings, use.project
+    sampling = _sampling(s, project, finding) if s.space else None
     if shipped and which != WhichModel():
         raise UserError("--shipped", "is a model too", "give one model", exit_code=EXIT_USAGE)
     model = None
     if shipped or which != WhichModel():
         found = opened(which.run, which.checkpoint, output.say)
-        model = restored(found, replace(use, project=project and not space))
+        model = restored(found, replace(use, project=project and not s.space))
     if output.dry_run:
         scale, sources = _chosen(
-            model, data, split, hr, downscale, scale, convention, finding, left_out.update
+            model, data, s.split, hr, s.downscale, s.scale, s.convention, finding, left_out.update
         )
         _plan(output, sources, scale, data or hr, out or (which.run / "evaluation" if which.run else None))
         return EXIT_OK
     net = None
-    if lpips != "off":
+    if s.lpips != "off":
         from train.losses.perceptual import LPIPS, LPIPS_FILES
         from train.restore.pretrained import at_hand
 
-        if lpips == "on" or alexnet or lpips_heads or at_hand(*LPIPS_FILES):
-            net = LPIPS(alexnet, lpips_heads, trust=use.trust_weights)
+        if s.lpips == "on" or s.alexnet or s.lpips_heads or at_hand(*LPIPS_FILES):
+            net = LPIPS(s.alexnet, s.lpips_heads, trust=use.trust_weights)
     with ProgressBar("evaluating", 1, 0) as show:
         table = evaluate(
-            which.run, data, split=split, hr=hr, downscale=downscale, convention=convention, out=out,
-            model=model, scale=scale, project=project, lpips=net, sampling=sampling, finding=finding,
+            which.run, data, split=s.split, hr=hr, downscale=s.downscale, convention=s.convention, out=out,
+            model=model, scale=s.scale, project=project, lpips=net, sampling=sampling, finding=finding,
             leave=left_out.update, on_progress=_shown(show),
         )  # fmt: skip
     for row in table.rows:
         output.more(f"{row['key']}: {', '.join(f'{n} {v:.4g}' for n, v in row.items() if n != 'key')}")
-    lines = [table.listed() if space else str(table)]
+    lines = [table.listed() if s.space else str(table)]
     if table.seen:
         from train.data.cache import first_of
 
@@ -420,16 +375,12 @@ def _plan(
     output.result(told, f"would measure {pairs} x{scale} of {of}" + (f" into {out}" if out else ""))
 
 
-def _sampling(
-    samples: int, seed: int, reference: str | None, project: bool, cem: bool, finding: Finding
-) -> Sampling:
+def _sampling(s: EvaluateSettings, project: bool, finding: Finding) -> Sampling:
     from train.evaluate.space_evaluation import Sampling
     from train.restore.guides import guide
 
-    if project and cem:
-        raise UserError("--project --cem", "are two ways to one end", "give one", exit_code=EXIT_USAGE)
-    how: How = "project" if project else "cem" if cem else "none"
-    return Sampling(samples, seed, reference if reference == "hr" else guide(reference, finding), how)
+    leaning = s.reference if s.reference == "hr" else guide(s.reference, finding)
+    return Sampling(s.samples, s.sample_seed, leaning, agreement(project=project, cem=s.cem))
 
 
 def _shown(show: Any) -> Callable[[int, int], None]:

@@ -19,6 +19,7 @@ from train.evaluate.check import bicubic_scores, scores
 from train.evaluate.distance import Distance
 from train.evaluate.look import Look, window
 from train.evaluate.pair_evaluation import PairScores
+from train.evaluate.settings import EvaluateSettings
 from train.losses.perceptual import LPIPS
 from train.restore.enforced import How, enforced
 from train.restore.model import to_uint8
@@ -45,8 +46,8 @@ class Sampling:
         how: what makes every image agree with LR: "none", "project" or "cem".
     """
 
-    samples: int = 10
-    seed: int = 0
+    samples: int = EvaluateSettings.samples
+    seed: int = EvaluateSettings.sample_seed
     guide: Guide | None = None
     how: How = "none"
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.settings import setting
+
+if TYPE_CHECKING:
+    from train.restore.enforced import How
 
 PRECISIONS = ("fp32", "bf16", "auto")
 
@@ -36,3 +41,14 @@ class InferenceOptions:
     trust_weights: bool = setting(
         False, "Use weights of VGG-19, or LPIPS, that are not the published ones by their SHA-256."
     )
+
+
+def agreement(*, project: bool, cem: bool) -> How:
+    """What makes samples agree with LR.
+
+    Raises:
+        UserError: both ways are asked for.
+    """
+    if project and cem:
+        raise UserError("--project --cem", "are two ways to one end", "give one", exit_code=EXIT_USAGE)
+    return "project" if project else "cem" if cem else "none"

@@ -7,52 +7,35 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, cast
 
 import click
 
 from realdeg.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, UserError
 from realdeg.io.finding_settings import Finding
 from realdeg.io.left_out import in_words
-from realdeg.options import PATH, command, in_flags, settings_options
+from realdeg.options import PATH, Option, command, in_flags, settings_options
 from realdeg.output import Output
 from realdeg.terminal import write_line
 from realdeg.words import counted
 from train.data.photos import photos as photos_of
 from train.restore.inference_settings import InferenceOptions, WhichModel
-
-if TYPE_CHECKING:
-    from train.restore.enforced import How
+from train.sample.settings import SampleSettings
 
 
 @command(short_help="Draw many explanations of a photo from a trained model.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="PHOTO_OR_FOLDER...")
 @settings_options(WhichModel, "which")
-@click.option("-o", "--out", type=PATH, required=True, help="Folder that receives a folder for each photo.")
-@click.option("--n", "count", default=10, type=click.IntRange(1), help="Samples of each photo.")
-@click.option("--seed", default=0, type=click.IntRange(0), help="Number of the first sample.")
-@click.option("--seeds", help="These samples alone, e.g. 3,7,12.")
 @click.option(
-    "--reference",
-    help="RefVAE: a picture, a folder (seed k takes picture k), or self, noise, prior; default: self.",
+    "-o", "--out", type=PATH, required=True, cls=Option, help="Folder that receives a folder for each photo."
 )
-@click.option("--project", "how", flag_value="project", help="Samples agree with LR: the closest that do.")
-@click.option("--cem", "how", flag_value="cem", help="The same by the published module, for comparison.")
-@click.option("--walk", metavar="A:B", help="An animated picture on the way from seed A to seed B.")
-@click.option("--frames", default=16, type=click.IntRange(2, 200), help="Of the walk, each way.")
+@settings_options(SampleSettings)
 @settings_options(InferenceOptions, "use", leave=("tile", "project", "ensemble"))
 @settings_options(Finding, "finding")
 def main(
     inputs: tuple[Path, ...],
     which: WhichModel,
     out: Path,
-    count: int,
-    seed: int,
-    seeds: str | None,
-    reference: str | None,
-    how: str | None,
-    walk: str | None,
-    frames: int,
+    settings: SampleSettings,
     use: InferenceOptions,
     finding: Finding,
     output: Output,
@@ -78,11 +61,8 @@ def main(
     if which == WhichModel():
         remedy = "give --run or --checkpoint of a VSpSR or RefVAE"
         raise UserError("train.sample", "needs a model", remedy, exit_code=EXIT_USAGE)
-    chosen = _numbers("--seeds", seeds, ",") if seeds else tuple(range(seed, seed + count))
-    ends = _numbers("--walk", walk, ":") if walk else None
-    if ends is not None and len(ends) != 2:
-        raise UserError(f"--walk {walk}", "is not a pair of seeds", "e.g. 0:1", exit_code=EXIT_USAGE)
-    wish = SampleRequest(chosen, cast("How", how or "none"), ends, frames)
+    s, chosen, reference = settings, settings.chosen, settings.reference
+    wish = SampleRequest(chosen, s.how, s.ends, s.frames)
     leaning = guide(reference, finding)
     named = photos_of(inputs, finding)
     photos = [(photo, out / PurePosixPath(key)) for key, photo in named.found]
@@ -139,12 +119,3 @@ def main(
     }  # fmt: skip
     output.result(result, line, *left)
     return EXIT_SOME_FAILED if failed else EXIT_OK
-
-
-def _numbers(option: str, text: str, between: str) -> tuple[int, ...]:
-    """Different numbers from 0 on, in their order."""
-    words = text.split(between)
-    if not all(word.strip().isdigit() for word in words):
-        problem = f"holds something else than numbers with {between!r} between them"
-        raise UserError(f"{option} {text}", problem, "numbers from 0 on", exit_code=EXIT_USAGE)
-    return tuple(dict.fromkeys(int(word) for word in words)) if between == "," else tuple(map(int, words))

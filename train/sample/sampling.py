@@ -29,6 +29,7 @@ from train.restore.guides import named
 from train.restore.model import like
 from train.restore.moments import Moments
 from train.restore.space import Guide, Sampler, Space
+from train.sample.settings import SampleSettings
 
 RECORD = "samples.json"
 CROP = 256  # HR px of a picture on the sheet
@@ -51,7 +52,7 @@ class SampleRequest:
     seeds: tuple[int, ...]
     how: How = "none"
     walk: tuple[int, int] | None = None
-    frames: int = 16
+    frames: int = SampleSettings.frames
 
 
 def sample_photo(

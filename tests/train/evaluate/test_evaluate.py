@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from realdeg.errors import UserError
+from realdeg.imaging.resample import METHODS
 from realdeg.records import PairRecord, write_manifest
 from train.d2c.command import train_d2c
 from train.d2c.settings import D2CSettings
@@ -19,6 +20,7 @@ from train.data.sources import reduced
 from train.evaluate.command import evaluate
 from train.evaluate.look import look, montage
 from train.evaluate.score_table import COLUMNS
+from train.evaluate.settings import DOWNSCALES, EvaluateSettings
 from train.restore.models import load
 from train.upscale.command import targets, upscale_files, upscale_folder
 
@@ -318,3 +320,11 @@ def test_lpips_is_measured_where_its_weights_are(trained, tmp_path):
     )
     assert float(rows[2]["lpips"]) == pytest.approx(float(net(sr, hr).mean()), rel=1e-4)
     assert float(rows[2]["lpips_bicubic"]) > 0
+
+
+def test_settings_know_all_ways_to_reduce_and_have_limits():
+    assert set(DOWNSCALES) == set(METHODS)
+    for wrong in ({"samples": 0}, {"sample_seed": -1}, {"cem": True}, {"reference": "self"}):
+        with pytest.raises(UserError):
+            EvaluateSettings(**wrong)
+    assert EvaluateSettings(space=True, cem=True, reference="self").samples == 10

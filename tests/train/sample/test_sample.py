@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,8 +21,9 @@ from train.machine import choose
 from train.restore.guides import Pictures, guide, named
 from train.restore.models import SHIPPED, load, sampled
 from train.restore.space import Space, arc, noise
-from train.sample.command import _numbers
+from train.sample.command import main
 from train.sample.sampling import RECORD, SampleRequest, sample_photo
+from train.sample.settings import SampleSettings
 
 
 def picture(seed, size_hw):
@@ -205,12 +207,40 @@ def test_a_model_of_one_image_cannot_be_sampled():
         sampled(model)
 
 
-@pytest.mark.parametrize("text", ["1,x", "", "-1", "1;2"])
+@pytest.mark.parametrize("text", ["1,x", ",", "-1", "1;2"])
 def test_seeds_are_numbers(text):
-    with pytest.raises(UserError, match="numbers"):
-        _numbers("--seeds", text, ",")
+    with pytest.raises(UserError, match=f"--seeds {text}: holds something else than numbers"):
+        SampleSettings(seeds=text)
 
 
 def test_seeds_keep_their_order_and_come_once():
-    assert _numbers("--seeds", "3, 1,3", ",") == (3, 1)
-    assert _numbers("--walk", "4:4", ":") == (4, 4)
+    assert SampleSettings(seeds="3, 1,3").chosen == (3, 1)
+    assert SampleSettings(count=3, seed=5).chosen == (5, 6, 7)
+    assert SampleSettings(walk="4:4").ends == (4, 4)
+    assert SampleSettings().ends is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"walk": "1:2:3"}, "is not a pair of seeds"),
+        ({"walk": "a:b"}, "something else than numbers"),
+        ({"project": True, "cem": True}, "two ways to one end"),
+        ({"frames": 1}, "`frames`: 1 is too small"),
+        ({"count": 0}, "`count`: 0 is too small"),
+    ],
+)
+def test_what_no_samples_can_be_drawn_by_is_refused(wrong, words):
+    with pytest.raises(UserError, match=words) as caught:
+        SampleSettings(**wrong)
+    assert caught.value.exit_code == EXIT_USAGE
+
+
+@pytest.mark.parametrize("way", ["project", "cem"])
+def test_what_samples_agree_with_goes_through_a_file(tmp_path, way):
+    words = ["photo.png", "--run", "run", "-o", "out"]
+    shown = CliRunner().invoke(main, [*words, f"--{way}", "--show-settings"]).output
+    (tmp_path / "shown.yaml").write_text(shown)
+    again = CliRunner().invoke(main, ["--config", str(tmp_path / "shown.yaml"), *words, "--show-settings"])
+    assert again.output == shown
+    assert f"{way}: true\n" in shown
