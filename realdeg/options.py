@@ -39,6 +39,7 @@ LONGEST_NAME = 255  # bytes that a file name may have; no other option takes as 
 SHOWING = "realdeg.showing"  # --show-settings, which lacks nothing
 CONFIG = "realdeg.config"  # the file of settings
 LAYERS = "realdeg.layers"  # values of preset and file
+PRESET = "realdeg.preset"  # name of the preset that counts
 TYPED = "realdeg.typed"  # the words of the command
 NAMED = re.compile(r"`(\w+)(?:=([^`\s]+))?`")
 """A setting, perhaps with a value, as the messages of the library name it."""
@@ -325,6 +326,7 @@ def _use_preset(
     if name is None:
         return
     _put(ctx, "preset", _preset(presets, ctx, param, name))
+    ctx.meta[PRESET] = name
 
 
 def _preset(
@@ -333,6 +335,12 @@ def _preset(
     chosen = presets[Choice(list(presets)).convert(name, param, ctx)]
     options = _by_name(ctx.command)
     return {key: _as_typed(Path(name), options[key], value) for key, value in chosen.items()}
+
+
+def preset_in_force() -> str | None:
+    """Name of the preset that the command that runs began with; None: of none, or outside commands."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(PRESET)
 
 
 def _put(ctx: click.Context, layer: str, values: dict[str, Any]) -> None:
@@ -364,6 +372,7 @@ def _use_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     if name := told.pop("preset", None):
         presets = typing.cast(Command, ctx.command).presets
         _put(ctx, "preset of file", _preset(presets, ctx, options["preset"], name))
+        ctx.meta.setdefault(PRESET, name)
     _put(ctx, "file", told)
 
 

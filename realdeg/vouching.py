@@ -1,7 +1,8 @@
 """Whether a dataset's files are what its manifest says: for whatever reads a dataset.
 
 Hashing a large set takes a while, so what was found is remembered: by the job that wrote the files, in its
-ledger, and for files that were copied or touched since in `.realdeg-hashes.json` beside the manifest.
+ledger, and for files that were copied or touched since in `.realdeg-hashes.json` beside the manifest. A
+command that is to write nothing (`Output.dry_run`) writes no such file either.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from realdeg.atomic import write_text
 from realdeg.errors import UserError
 from realdeg.identity import FileState, file_hash
+from realdeg.output import current
 from realdeg.records import LEDGER, MANIFEST, PairRecord, fingerprint, from_json
 from realdeg.typed import Mistyped, read_json
 
@@ -153,6 +155,8 @@ def _remembered(folder: Path) -> dict[str, FileState]:
 
 
 def _remember(folder: Path, found: Mapping[str, FileState]) -> None:
+    if current().dry_run:
+        return
     text = json.dumps({path: [one.sha256, one.size, one.mtime_ns] for path, one in found.items()})
     for path in _memories(folder):
         try:

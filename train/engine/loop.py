@@ -108,6 +108,8 @@ def fit(
         notes = stack.enter_context(RunLogger(out, track, start)) if ranks.is_first else None
         if start:
             show.line(f"going on from step {start}")
+        if found is not None:
+            show.more(f"restored {found.weights} and {', '.join(kept)}")
 
         waited = busy = 0.0
         seen = Headline()
@@ -137,7 +139,8 @@ def fit(
                 seen.judged(judgement)
                 show.line(f"step {done}: {in_words(judgement)}")
             if notes and saving:
-                save(out, done, kept, about)
+                weights = save(out, done, kept, about)
+                show.more(f"checkpoint of step {done}: {weights}, {weights.stat().st_size / 1e6:.3g} MB")
             if stopped and done < steps:
                 raise Interrupted(f"after step {done} in {out}")
         if waited > 0.01 * busy:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from realdeg import words
-from realdeg.options import add_options
+from realdeg.options import add_options, preset_in_force
 from realdeg.output import Output
 from train.engine.run_settings import RunSettings
 
@@ -46,13 +46,23 @@ def run_program(
         _plan(settings, output, resume=resume)
         return
     show = output.progress
+    is_first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks
+    if show and is_first:
+        output.more(_begun_with(settings))
     out = train(settings, overwrite=not resume, quiet=not show, say=output.say if show else _unheard)
-    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes one speaks
+    if not is_first:
         return
     next_one = following(out)
     line = f"{out}: done; next: {next_one}"
     told = {"run": str(out), **_last(out), "next": next_one}
     output.result(told, *([] if output.quiet else [line]))
+
+
+def _begun_with(settings: RunSettings) -> str:
+    """The preset, and all that is not as the program has it by default."""
+    fields = [(field.name, field.default) for field in dataclasses.fields(settings)]
+    others = [f"{name} {getattr(settings, name)}" for name, was in fields if getattr(settings, name) != was]
+    return f"settings: preset {preset_in_force() or 'none'}; not the defaults: {', '.join(others) or 'none'}"
 
 
 def _unheard(text: str) -> None:

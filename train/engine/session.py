@@ -20,6 +20,7 @@ from realdeg.degrade.resolved import ResolvedRecipe
 from realdeg.errors import UserError
 from realdeg.guard import locked
 from realdeg.noise.structure import doubt
+from realdeg.output import current
 from realdeg.records import fingerprint
 from realdeg.settings import to_mapping, write_run
 from train.data.batches import Crops, to_device
@@ -31,6 +32,7 @@ from train.data.pairs import Pair, Split, counted, read_split
 from train.engine import history
 from train.engine.average import Average
 from train.engine.loop import fit
+from train.engine.outline import data_told, machine_told, nets_told, schedule_told
 from train.engine.ranks import Ranks, joined
 from train.engine.run_settings import FREE, RunSettings, portable
 from train.engine.runs import LearnedFrom, clear, refuse_other_pairs, refuse_other_settings
@@ -110,6 +112,11 @@ class Session(Generic[S]):
         assert self.settings.out is not None
         return self.settings.out
 
+    def more(self, *lines: str) -> None:
+        """Lines for whoever wants to hear more (-v); from the first process alone."""
+        for line in lines if self.ranks.is_first and not self.quiet else ():
+            current().more(line)
+
     def bring(self, i: int, batch: Any) -> tuple[Tensor, Tensor]:
         """LR (B, 3, p, p) and HR (B, 3, s p, s p) of a batch, float32 in [0, 1], on the device."""
         lr, hr = to_device(batch, self.machine.device)
@@ -161,6 +168,12 @@ class Session(Generic[S]):
             chosen = measurable(wanted, self.folder, self.split.scale, self.say)
             if len(chosen) < len(wanted):
                 self.say(f"validation: {len(wanted) - len(chosen)} pairs are {UNMEASURABLE}")
+            begins = f"goes on from {found.weights}, step {found.step:,}" if found else "begins anew"
+            self.more(
+                nets_told(nets, frozen or {}, s.ema),
+                *schedule_told(s, [(one.what, one.steps) for one in stages], self.per_epoch, len(chosen)),
+                f"run: {self.out}: {begins}",
+            )
             self._note(found.step if found else 0)
             write_run(self.out, f"python -m train.{self.kind}", to_mapping(s))
             note_surroundings(self.out, self.machine, self.ranks.count, found.step if found else 0)
@@ -328,10 +341,12 @@ def _prepared(
         say(f"left out: {counted(learned.left_out)}")
     steps = s.steps or s.epochs * crops.steps_per_epoch
     changed = {name: values for name, values in changed.items() if name not in ELSEWHERE}
-    return Session(
+    session = Session(
         kind, s, machine, ranks, split, learned, source, steps, crops.steps_per_epoch, learned_from, folder,
         say, quiet, changed, notes,
     )  # fmt: skip
+    session.more(data_told(data, split, learned, folder), machine_told(machine, ranks.count))
+    return session
 
 
 def _recipe(s: RunSettings, scale: int) -> ResolvedRecipe | None:
