@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from realdeg.cli.main import COMMANDS, cli
 from realdeg.cli.programs import RECIPES, TRAINING, program
 from realdeg.errors import UserError
-from realdeg.options import Command, command, in_flags, resolve, settings_options
+from realdeg.options import Command, command, in_flags, preset_in_force, resolve, settings_options
 from realdeg.output import Output, current
 from realdeg.settings import check_limits, current_names, first_names, from_mapping, read_yaml, setting
 
@@ -88,6 +88,32 @@ def test_a_file_may_name_its_preset(tmp_path):
     assert last("--config", file).startswith("2.0 thick")
     for words in (("--preset", "mild", "--config", file), ("--config", file, "--preset", "mild")):
         assert last(*words).startswith("0.5 clear")  # the flag's preset, and nothing of the file's
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ((), None),
+        (("--preset", "mild"), "mild"),
+        (("--config", "winter.yaml"), "winter"),
+        (("--preset", "mild", "--config", "winter.yaml"), "mild"),
+        (("--config", "winter.yaml", "--preset", "mild"), "mild"),
+    ],
+)
+def test_the_preset_that_counts_is_known_by_name(tmp_path, monkeypatch, words, name):
+    monkeypatch.chdir(tmp_path)
+    Path("winter.yaml").write_text("preset: winter\n")
+    found = []
+
+    @command(PRESETS)
+    @settings_options(Soup)
+    def told(settings: Soup, output: Output) -> None:
+        """Say which."""
+        found.append(preset_in_force())
+
+    assert CliRunner().invoke(told, words).exit_code == 0
+    assert found == [name]
+    assert preset_in_force() is None
 
 
 @pytest.mark.parametrize(
