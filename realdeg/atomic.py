@@ -177,4 +177,13 @@ def is_alive(pid: int) -> bool:
         return False
     except OSError:  # it belongs to somebody else
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and nobody asked how: a container without an init keeps such for ever."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # no /proc, or it is gone by now
+        return False
+    return told.rpartition(b")")[2].split()[:1] == [b"Z"]

@@ -56,6 +56,20 @@ def test_a_dead_process_and_only_one_of_this_machine_leaves_nothing(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([elsewhere, other])
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see how processes ended")
+def test_a_process_that_ended_and_whose_end_nobody_asked_for_is_dead():
+    """As the workers of a killed job are in a container whose first process buries nobody."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert atomic.is_alive(process.pid)
+    process.kill()
+    until = time.monotonic() + 30
+    while atomic.is_alive(process.pid) and time.monotonic() < until:
+        time.sleep(0.005)
+    assert not atomic.is_alive(process.pid)
+    os.kill(process.pid, 0)  # the system still knows it
+    process.communicate()
+
+
 def test_files_of_earlier_versions_go_after_a_day_if_their_process_is_dead(tmp_path):
     """They name no host: a living job elsewhere may be writing a young one."""
     process, _ = hold(tmp_path / "x")

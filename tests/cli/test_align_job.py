@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import programs
 import pytest
 
 from realdeg.io.save import write_image
@@ -38,7 +39,7 @@ def command(photos: Path, out: Path, *args: object) -> list[str]:
 
 
 def run(photos: Path, out: Path, *args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(photos, out, *args), capture_output=True, text=True, timeout=120)
+    return programs.run(*command(photos, out, *args)[2:])
 
 
 def contents(out: Path) -> dict[str, bytes]:

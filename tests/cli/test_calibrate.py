@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import programs
 import pytest
 
 from realdeg.io.photo import read
@@ -20,7 +21,7 @@ def command(*args):
 
 
 def run(*args, code=0):
-    done = subprocess.run(command(*args), capture_output=True, text=True, timeout=120)
+    done = programs.run("realdeg", "calibrate", *args)
     assert "Traceback" not in done.stderr
     assert done.returncode == code, done.stderr
     return done

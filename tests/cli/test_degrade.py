@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import programs
 import pytest
 from scipy.io import savemat
 
@@ -18,8 +19,7 @@ from realdeg.records import read_manifest
 
 
 def degrade(*args, ok):
-    command = [sys.executable, "-m", "realdeg", "degrade", *map(str, args)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = programs.run("realdeg", "degrade", *args)
     assert "Traceback" not in result.stderr
     assert result.returncode == ok, result.stderr
     return result

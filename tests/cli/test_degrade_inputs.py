@@ -10,7 +10,6 @@ import json
 import os
 import struct
 import subprocess
-import sys
 import unicodedata
 import zlib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
@@ -29,8 +29,7 @@ SCALE = 4
 
 
 def run(*args: object, ok: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "realdeg", *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = programs.run("realdeg", *args)
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr + done.stdout, done.stderr
     assert done.returncode == ok, done.stderr

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import programs
 import pytest
 from scipy.io import loadmat, savemat
 
@@ -45,8 +46,14 @@ def command(*args: object) -> list[str]:
     return [sys.executable, "-m", "realdeg", *map(str, args)]
 
 
-def run(*args: object, ok: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*args), capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+def run(
+    *args: object, ok: int = 0, cwd: Path | None = None, before=None, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """A job to its end; `before` is done in its process, as its first act; `fresh` starts Python."""
+    if before or fresh:
+        done = subprocess.run(command(*args), capture_output=True, text=True, timeout=120, preexec_fn=before)
+    else:
+        done = programs.run("realdeg", *args, cwd=cwd)
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr + done.stdout, done.stderr
     assert done.returncode == ok, done.stderr
@@ -136,7 +143,7 @@ def calm(world, tmp_path_factory) -> dict[str, Path]:
     """What a run on one core makes that nobody disturbs, by recipe."""
     outs = {recipe: tmp_path_factory.mktemp("calm") / recipe for recipe in RECIPES}
     for recipe, out in outs.items():
-        degrade(world, recipe, out, "-j", 1)
+        degrade(world, recipe, out, "-j", 1, fresh=True)
         assert len(contents(out)) == 2 * IMAGES + 4 + 2 * (recipe == "realsr")
         assert all(row["status"] == "ok" for row in manifest(out))
     return outs
@@ -301,7 +308,7 @@ def no_file_above(size: int):
 def test_a_full_disk_is_one_line_an_image_and_is_gone_on_from(world, calm, tmp_path):
     """HR that is cut has no room, HR that is linked needs none."""
     out = tmp_path / "out"
-    done = degrade(world, "realsr", out, "-j", 1, ok=1, preexec_fn=no_file_above(40_000))
+    done = degrade(world, "realsr", out, "-j", 1, ok=1, before=no_file_above(40_000))
     rows = manifest(out)
     failed = [row for row in rows if row["status"] == "failed"]
     assert 0 < len(failed) < len(rows) == IMAGES
@@ -320,7 +327,7 @@ def test_a_full_disk_is_one_line_an_image_and_is_gone_on_from(world, calm, tmp_p
 def test_a_disk_without_room_for_the_journal_is_one_line(world, calm, tmp_path):
     """What was journalled before is not done again."""
     out = tmp_path / "out"
-    done = degrade(world, "realesrgan", out, "-j", 1, ok=1, preexec_fn=no_file_above(12_000))
+    done = degrade(world, "realesrgan", out, "-j", 1, ok=1, before=no_file_above(12_000))
     *images, line = lines(done)
     assert all("cannot be written (File too large)" in one for one in images)
     assert f"{out}/ledger.jsonl: cannot be written (File too large); free some space" in line
@@ -340,22 +347,22 @@ def test_folders_that_cannot_be_written_or_read(world, tmp_path):
     locked.mkdir()
     for folder in (locked, half / "LR"):
         folder.chmod(0o555)
-    done = degrade(world, "realsr", locked, ok=1, preexec_fn=mortal)
+    done = degrade(world, "realsr", locked, ok=1, before=mortal)
     assert lines(done) == [
         f"error: {locked}: cannot be written (Permission denied); choose another output folder"
     ]
-    done = degrade(world, "realsr", locked / "new", ok=1, preexec_fn=mortal)
+    done = degrade(world, "realsr", locked / "new", ok=1, before=mortal)
     assert lines(done) == [
         f"error: {locked}/new: cannot be made (Permission denied); choose another output folder"
     ]
-    done = degrade(world, "realsr", half, "--limit", 2, ok=1, preexec_fn=mortal)
+    done = degrade(world, "realsr", half, "--limit", 2, ok=1, before=mortal)
     assert len(lines(done)) == 2
     assert all("/half/LR" in line and "cannot be written (Permission denied)" in line for line in lines(done))
     write_image(tmp_path / "hr" / "secret.png", noise(0, 16, 16))
     write_image(tmp_path / "hr" / "plain.png", noise(1, 16, 16))
     (tmp_path / "hr" / "secret.png").chmod(0)
     args = ("degrade", tmp_path / "hr", "-o", tmp_path / "out", "--scale", 4, "-q")
-    (line,) = lines(run(*args, ok=1, preexec_fn=mortal))
+    (line,) = lines(run(*args, ok=1, before=mortal))
     assert "secret.png: cannot be read (Permission denied)" in line
     assert [row["status"] for row in manifest(tmp_path / "out")] == ["ok", "failed"]
 

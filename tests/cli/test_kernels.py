@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import programs
 import pytest
 
 from realdeg.io.photo import read
@@ -21,7 +22,7 @@ def command(*args):
 
 
 def run(*args, code=0):
-    done = subprocess.run(command(*args), capture_output=True, text=True, timeout=120)
+    done = programs.run("realdeg", "kernels", *args)
     assert "Traceback" not in done.stderr
     assert done.returncode == code, done.stderr
     return done

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
+import programs
 import pytest
 
 from realdeg.io.photo import read
@@ -16,9 +15,7 @@ from realdeg.records import read_manifest
 
 
 def run(*args, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, args)], capture_output=True, text=True, timeout=240
-    )
+    done = programs.run(*args, timeout=240)
     assert "Traceback" not in done.stderr
     assert done.returncode == code, done.stderr
     return done

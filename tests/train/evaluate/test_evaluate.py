@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
+import programs
 import pytest
 
 from realdeg.errors import UserError
@@ -39,8 +38,7 @@ def image(path):
 
 
 def program(name, *words):
-    line = [sys.executable, "-m", f"train.{name}", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    return programs.run(f"train.{name}", *words)
 
 
 def test_the_table_is_that_of_the_images_on_disk(trained):

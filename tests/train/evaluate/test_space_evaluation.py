@@ -6,13 +6,12 @@ import csv
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 import weakref
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import programs
 import pytest
 import torch
 from click.testing import CliRunner
@@ -314,8 +313,7 @@ def test_references_reach_the_model(monkeypatch, pairs):
     ],
 )
 def test_what_has_no_space_is_one_line(pairs, words, said):
-    line = [sys.executable, "-m", "train.evaluate", "--hr", str(pairs), *words]
-    result = subprocess.run(line, capture_output=True, text=True, check=False)
+    result = programs.run("train.evaluate", "--hr", pairs, *words)
     assert result.returncode == EXIT_USAGE
     assert said in result.stderr
     assert result.stderr.count("\n") == 1

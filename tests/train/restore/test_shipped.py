@@ -1,11 +1,10 @@
 """The model that comes with realdeg: docs/model_card.md."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import programs
 import pytest
 from safetensors import safe_open
 
@@ -45,8 +44,7 @@ def test_it_beats_bicubic_on_a_picture_it_has_not_seen(unseen):
 def test_upscale_needs_no_training(tmp_path):
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), np.random.default_rng(0).integers(0, 256, (20, 28, 3), np.uint8))
-    line = [sys.executable, "-m", "train.upscale", str(photo), "-o", str(tmp_path / "up")]
-    result = subprocess.run(line, capture_output=True, text=True, check=False)
+    result = programs.run("train.upscale", photo, "-o", tmp_path / "up")
     assert result.returncode == 0, result.stderr
     assert cv2.imread(str(tmp_path / "up/photo.png")).shape == (80, 112, 3)
 
@@ -54,8 +52,7 @@ def test_upscale_needs_no_training(tmp_path):
 def test_another_scale_is_refused_in_one_line(tmp_path):
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), np.zeros((16, 16, 3), np.uint8))
-    line = [sys.executable, "-m", "train.upscale", str(photo), "-o", str(tmp_path / "up"), "--scale", "2"]
-    result = subprocess.run(line, capture_output=True, text=True, check=False)
+    result = programs.run("train.upscale", photo, "-o", tmp_path / "up", "--scale", 2)
     assert result.returncode == 2
     assert result.stderr.strip() == (
         "error: --scale 2: is not the model's, which enlarges x4; leave it out, or give a model of that scale"
