@@ -199,7 +199,7 @@ def test_killed_twice_and_resumed(world, tmp_path, recipe):
     degrade(world, recipe, calm, *LONG, "-j", 1)
     for workers, made in ((1, 1), (2, 2 * IMAGES)):
         args = ["degrade", world / "hr", "-o", out, *options(world, recipe), *LONG, "-j", workers]
-        process = subprocess.Popen(command(*args), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = programs.start("realdeg", *args)
         until(lambda count=made: len(list(out.glob("LR/*/*.png"))) >= count)
         assert process.poll() is None
         orphans = children(process.pid)
@@ -215,7 +215,7 @@ def test_a_killed_worker_costs_nothing(world, tmp_path):
     calm, out = tmp_path / "calm", tmp_path / "out"
     degrade(world, "realesrgan", calm, *LONG, "-j", 1)
     args = ["degrade", world / "hr", "-o", out, *options(world, "realesrgan"), *LONG, "-j", 2]
-    process = subprocess.Popen(command(*args), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = programs.start("realdeg", *args)
     until(lambda: list(out.glob("LR/*/*.png")))
     workers = [pid for pid in children(process.pid) if b"popen_loky" in cmdline(pid)]
     os.kill(workers[0], signal.SIGKILL)

@@ -1,7 +1,7 @@
 """A process that has loaded what programs need, and forks into one for each request.
 
-Started by `programs.py` with a socket as its only argument's descriptor. It does nothing but import: no thread
-is running and no library has begun to work when it forks.
+Started by `programs.py`, with the descriptor of a socket and the names of modules as its arguments. It does
+nothing but import: no thread is running and no library has begun to work when it forks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import runpy
+import selectors
 import socket
 import sys
 import threading
@@ -21,27 +22,53 @@ from pathlib import Path
 
 
 def requests(end: socket.socket) -> list[str]:
-    """Fork for each request and tell its process's number and exit status; the words, in the child alone."""
+    """Fork for each request and tell its process's number and exit code; the program's words, in the child."""
+    running: dict[int, tuple[int, int]] = {}
+    selector = selectors.DefaultSelector()
+    selector.register(end, selectors.EVENT_READ)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(end, 1 << 20, 2)
-        if not message:
-            os._exit(0)
-        child = os.fork()
-        if child == 0:
-            asked = json.loads(message)
-            end.close()
-            for number, descriptor in enumerate(descriptors, 1):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
-            os.chdir(asked["cwd"])
-            os.environ.clear()
-            os.environ.update(asked["env"])
-            return asked["words"]
-        for descriptor in descriptors:
-            os.close(descriptor)
-        end.sendall(b"%d\n" % child)
-        status = os.waitpid(child, 0)[1]
-        end.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+        for key, _ in selector.select():
+            if key.fd in running:
+                child, told = running.pop(key.fd)
+                selector.unregister(key.fd)
+                os.close(key.fd)
+                tell(told, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                os.close(told)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(end, 1 << 20, 3)
+            if not message:
+                os._exit(0)
+            child = os.fork()
+            if child == 0:
+                selector.close()
+                for mine in (end.detach(), *(n for two in running.items() for n in (two[0], two[1][1]))):
+                    os.close(mine)
+                return prepared(json.loads(message), *descriptors)
+            *streams, told = descriptors
+            for stream in streams:
+                os.close(stream)
+            tell(told, child)
+            ended = os.pidfd_open(child)
+            running[ended] = child, told
+            selector.register(ended, selectors.EVENT_READ)
+
+
+def tell(descriptor: int, number: int) -> None:
+    """A line for whoever started the program; that one may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b"%d\n" % number)
+
+
+def prepared(asked: dict, out: int, err: int, told: int) -> list[str]:
+    """Make this process what was asked for: streams, folder, environment; its words."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    for descriptor in (out, err, told):
+        os.close(descriptor)
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    return asked["words"]
 
 
 def run(module: str, words: list[str]) -> int:

@@ -8,10 +8,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
+import programs
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -80,14 +79,11 @@ def test_it_learns(make_dataset, tiny, tmp_path):
 
 def command(tiny, data, out):
     flags = [word for name, value in tiny.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return [sys.executable, "-m", "train.d2c", "--data", str(data), "-o", str(out), *flags]
+    return ["train.d2c", "--data", data, "-o", out, *flags]
 
 
 def start(tiny, data, out):
-    root = Path(__file__).resolve().parents[3]
-    return subprocess.Popen(
-        command(tiny, data, out), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return programs.start(*command(tiny, data, out), together=True)
 
 
 def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(make_dataset, tiny, tmp_path):
@@ -101,7 +97,6 @@ def test_killed_and_resumed_is_bit_for_bit_the_undisturbed_run(make_dataset, tin
         time.sleep(0.005)
     process.kill()
     process.wait()
-    process.stdout.close()
     reached = open_run(tmp_path / "killed").step
     assert 3 <= reached < 40
     train(tiny, data, tmp_path / "killed")
@@ -270,9 +265,7 @@ def test_a_validation_image_too_small_to_measure_is_one_line(make_dataset, tiny,
 
 
 def test_the_program_prints_one_line_for_a_folder_without_manifest(tiny, tmp_path):
-    result = subprocess.run(
-        command(tiny, tmp_path, tmp_path / "run"), capture_output=True, text=True, check=False
-    )
+    result = programs.run(*command(tiny, tmp_path, tmp_path / "run"))
     assert result.returncode != 0
     assert result.stderr.startswith("error: ")
     assert "manifest.csv" in result.stderr

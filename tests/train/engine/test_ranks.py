@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import programs
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -26,16 +26,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def command(tiny, data, out):
     flags = [word for name, value in tiny.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return ["-m", "train.d2c", "--data", str(data), "-o", str(out), *flags]
+    return ["train.d2c", "--data", data, "-o", out, *flags]
 
 
 def start(rank, count, port, words):
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
-    env = {**os.environ, **{n: str(v) for n, v in names.items()}, "MASTER_ADDR": "127.0.0.1"}
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, env={**env, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    env = {**{n: str(v) for n, v in names.items()}, "MASTER_ADDR": "127.0.0.1"}
+    return programs.start(*words, env=env, together=True)
 
 
 def free_port():
@@ -77,9 +74,9 @@ def test_two_processes_learn_what_one_learns(make_dataset, tiny, tmp_path, more)
 
 
 def test_torchrun_starts_them(make_dataset, tiny, tmp_path):
-    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     process = subprocess.run(
-        [sys.executable, *words, *command(tiny, make_dataset(), tmp_path / "run")],
+        [sys.executable, *words, *map(str, command(tiny, make_dataset(), tmp_path / "run"))],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
@@ -90,9 +87,9 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(make_dataset, tiny
     data, run = make_dataset(), tmp_path / "run"
     tiny |= {"batch": 4, "diagnose_every": 0, "save_every": 1, "check_every": 10_000, "log_every": 1}
     whole = train_d2c(
-        D2CSettings(data=data, out=tmp_path / "whole", **{**tiny, "steps": 300}), quiet=True, say=str
+        D2CSettings(data=data, out=tmp_path / "whole", **{**tiny, "steps": 80}), quiet=True, say=str
     )
-    processes = two(command({**tiny, "steps": 300}, data, run))
+    processes = two(command({**tiny, "steps": 80}, data, run))
     until = time.monotonic() + 60
     while latest(run, lambda text: None) is None and time.monotonic() < until:
         time.sleep(0.05)
@@ -103,8 +100,8 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(make_dataset, tiny
     assert "Traceback" not in said[0]
     found = latest(run)
     assert found is not None
-    assert 0 < found.step < 300
-    codes, said = finish(two(command({**tiny, "steps": 300}, data, run)))
+    assert 0 < found.step < 80
+    codes, said = finish(two(command({**tiny, "steps": 80}, data, run)))
     assert codes == [0, 0], said
     mine, theirs = (load_file(open_run(one).weights) for one in (whole, run))
     for name, weight in mine.items():
