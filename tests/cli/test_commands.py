@@ -145,7 +145,7 @@ def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
     (lr / "swapped.png").write_bytes((hr / "coffee.png").read_bytes())
     (hr / "swapped.png").write_bytes((lr / "coffee.png").read_bytes())
     out = tmp_path / "out"
-    result = realdeg("align", "--lr", lr, "--hr", hr, "-o", out, "--scale", "2", ok=1)
+    result = realdeg("align", "--lr", lr, "--hr", hr, "-o", out, "--scale", "2", "-j", 1, ok=1)
     reasons = {r.key: (r.status, r.reason) for r in read_manifest(out) if not r.ok}
     expected = {
         "text": ("failed", "text.jpg"),
@@ -164,12 +164,12 @@ def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
         assert len([line for line in result.stderr.splitlines() if words in line and key in line]) == 1
     assert sum(r.ok for r in read_manifest(out)) == 2
     assert "every reason" in result.stdout
-    realdeg("align", "--lr", lr, "--hr", hr, "-o", out, "--scale", "2", "--exit-zero", "-q", ok=0)
+    realdeg("align", "--lr", lr, "--hr", hr, "-o", out, "--scale", "2", "--exit-zero", "-q", "-j", 1, ok=0)
 
 
 def test_a_wrong_scale_says_the_right_one(photos, tmp_path):
     result = realdeg(
-        "align", "--lr", photos[0], "--hr", photos[1], "-o", tmp_path / "o", "--scale", "4", ok=1
+        "align", "--lr", photos[0], "--hr", photos[1], "-o", tmp_path / "o", "--scale", "4", "-j", 1, ok=1
     )
     assert "so x4 would enlarge HR by" in result.stderr
 
@@ -196,7 +196,7 @@ def test_folders_that_are_not_there_or_empty(photos, tmp_path):
 def test_name_collisions_cost_one_pair_and_name_both_photos(photos, tmp_path):
     lr, hr = photos
     write_image(lr / "coffee.jpg", np.zeros((9, 9, 3), np.uint8))
-    result = realdeg("align", "--lr", lr, "--hr", hr, "-o", tmp_path / "o", ok=1)
+    result = realdeg("align", "--lr", lr, "--hr", hr, "-o", tmp_path / "o", "-j", 1, ok=1)
     words = "coffee: is ambiguous: coffee.jpg and coffee.png could each be its LR photo; rename or remove"
     assert words in result.stderr
     assert [(r.key, r.status) for r in read_manifest(tmp_path / "o")] == [
