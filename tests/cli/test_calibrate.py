@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,10 +12,6 @@ import pytest
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.records import PairRecord, write_manifest
-
-
-def command(*args):
-    return [sys.executable, "-m", "realdeg", "calibrate", *map(str, args)]
 
 
 def run(*args, code=0):
@@ -46,7 +40,7 @@ def dataset(tmp_path_factory, sample):
 def test_killed_and_resumed(dataset, tmp_path):
     args = (dataset, "--scale", 2, "-j", 1, "-q")
     assert "3 pairs measured" in run(*args, "-o", tmp_path / "a" / "cam").stdout
-    job = subprocess.Popen(command(*args, "-o", tmp_path / "b" / "cam"))
+    job = programs.start("realdeg", "calibrate", *args, "-o", tmp_path / "b" / "cam")
     noise = tmp_path / "b" / "cam" / "measured" / "noise"
     deadline = time.monotonic() + 60
     while not list(noise.glob("*.npz")) and time.monotonic() < deadline:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,10 +13,6 @@ import pytest
 from realdeg.io.photo import read
 from realdeg.io.save import write_image
 from realdeg.pools.kernel_pool import KernelPool
-
-
-def command(*args):
-    return [sys.executable, "-m", "realdeg", "kernels", *map(str, args)]
 
 
 def run(*args, code=0):
@@ -58,8 +52,8 @@ def test_says_what_it_did(src, tmp_path):
 
 def test_it_names_a_manifest_that_is_there(src, tmp_path):
     """Also where OUT is relative."""
-    args = [*command(src, "--scale", 2, "-o", "pool.npz", "--min-confidence", 0, "-q", "--exit-zero")]
-    told = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    args = (src, "--scale", 2, "-o", "pool.npz", "--min-confidence", 0, "-q", "--exit-zero")
+    told = programs.run("realdeg", "kernels", *args, cwd=tmp_path).stdout
     assert (tmp_path / told.split("every reason: ")[1].strip()).is_file()
 
 
@@ -88,9 +82,9 @@ def test_pairs_need_a_dataset(src, tmp_path):
 
 
 def test_killed_and_resumed(src, tmp_path):
-    args = (src, "--scale", 2, "--method", "kernelgan", "--iterations", 40, "-j", 1, "-q", "--limit", 3)
+    args = (src, "--scale", 2, "--method", "kernelgan", "--iterations", 20, "-j", 1, "-q", "--limit", 3)
     run(*args, "-o", tmp_path / "whole.npz")
-    job = subprocess.Popen(command(*args, "-o", tmp_path / "pool.npz"))
+    job = programs.start("realdeg", "kernels", *args, "-o", tmp_path / "pool.npz")
     kernels = tmp_path / "pool.job" / "kernels"
     deadline = time.monotonic() + 60
     while not list(kernels.glob("*.npy")) and time.monotonic() < deadline:

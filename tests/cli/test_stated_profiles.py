@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import programs
 from PIL import Image
 
 from realdeg.io.photo import read
 
 
 def realdeg(*arguments: object) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "realdeg.cli.main", *(str(a) for a in arguments)],
-        check=True,
-        capture_output=True,
-    )
+    programs.run("realdeg", *arguments).check_returncode()
 
 
 def rows(out: Path) -> dict[str, dict[str, str]]:

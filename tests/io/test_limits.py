@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
@@ -72,18 +71,14 @@ def test_the_flag_reaches_every_reader(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(
         tmp_path / "hr" / "a.png"
     )
-    command = [sys.executable, "-m", "realdeg.cli.main", "degrade", tmp_path / "hr", "-q", "--scale", "2"]
+    command = ["realdeg", "degrade", tmp_path / "hr", "-q", "--scale", 2]
     for workers in ("1", "2"):
         out = tmp_path / f"out{workers}"
-        few = subprocess.run(
-            [*command, "-o", out, "-j", workers, "--max-pixels", "4000"], capture_output=True, text=True
-        )
+        few = programs.run(*command, "-o", out, "-j", workers, "--max-pixels", 4000)
         assert few.returncode == 1
         assert (
             "a.png: has 64 x 64 = 0.0041 million pixels, more than 0.004; make it smaller, cut it"
             in few.stderr
         )
-    done = subprocess.run(
-        [*command, "-o", out, "-j", "2", "--max-pixels", "4096"], capture_output=True, text=True
-    )
+    done = programs.run(*command, "-o", out, "-j", 2, "--max-pixels", 4096)
     assert (done.returncode, done.stderr) == (0, "")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 LIGHT = ("realdeg.degrade.folder", "realdeg.align.folder", "realdeg.dataset.tile", "realdeg.degrade.replay")
 HEAVY = (*LIGHT, "torch", "torch._dynamo", "train.engine.session", "train.evaluate.command")
-LEARNING = ("train", "upscale", "evaluate", "sample", "export-model", "kernels", "calibrate", "noise")
+LEARNING = ("train", "upscale", "evaluate", "sample", "export-model", "kernels", "calibrate")
 """Commands of `realdeg` that load torch, or may."""
 _loaded: dict[tuple[str, ...], socket.socket] = {}
 

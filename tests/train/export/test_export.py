@@ -47,7 +47,7 @@ def test_a_trained_run_becomes_one_file_of_any_size_of_image(make_dataset, tiny,
 
 
 @pytest.mark.parametrize(
-    "words", [{"host": "vdsr", "scale": 3, "depth": 0}, {"host": "imdn", "width": 16, "scale": 4}]
+    "words", [{"host": "vdsr", "scale": 3, "depth": 0}, {"host": "imdn", "width": 16, "scale": 4, "depth": 1}]
 )
 def test_other_hosts(tmp_path, words):
     pytest.importorskip("onnxruntime")

@@ -26,7 +26,7 @@ CPU = choose("cpu", "fp32")
 
 
 def d2c(scale=2):
-    s = D2CSettings(width=8, groups=1, blocks=1, fusion_width=8, scale=scale, base="bicubic")
+    s = D2CSettings(width=8, groups=1, blocks=1, fusion_width=8, depth=1, scale=scale, base="bicubic")
     tree, fusion = d2c_build.build(s)
     return D2CSR(tree.eval(), None if fusion is None else fusion.eval(), scale, CPU)
 
