@@ -111,15 +111,24 @@ def _geometry(c: Certificate, record: PairRecord) -> list[tuple[str, str]]:
 
 
 def _brightness(c: Certificate) -> list[tuple[str, str]]:
-    adjusted = c.text("brightness", "adjusted").upper()
+    adjusted, model = c.text("brightness", "adjusted").upper(), c.text("brightness", "model")
     follows = {"HR": "HR follows LR", "LR": "LR follows HR"}.get(adjusted, adjusted.lower())
-    rms = c.number("brightness", "rms_8bit")
-    corner = c.number("brightness", "vignetting", "corner_gain")
+    unused = c.at("brightness", "vignetting", "used") is False  # older certificates do not say
+    corner = None if unused else c.number("brightness", "vignetting", "corner_gain")
+    refused = c.at("brightness", "refused_models")
+    harms = refused.items() if isinstance(refused, Mapping) else ()
     return _present(
         ("method", c.text("brightness", "method")),
-        ("adjusted", follows),
-        ("difference left, rms", "" if rms is None else f"{rms:.2f} of 255 levels"),
+        ("model", model),
+        *((f"not used: {name}", why) for name, why in harms if isinstance(why, str)),
+        ("adjusted", "nothing" if model == "none" else follows),
+        ("difference before, rms", _levels(c.number("brightness", "before_8bit"))),
+        ("difference left, rms", _levels(c.number("brightness", "rms_8bit"))),
         ("vignetting, gain in the corners", "" if corner is None else f"x{corner:.3f}"),
+        ("colour matrix, linear light", _matrix(c)),
+        ("values beyond the measured range", _percent(c.number("brightness", "beyond_range"))),
+        ("pixels clipped in HR or LR", _percent(c.number("brightness", "clipped"))),
+        ("light changed between the photos", _percent(c.number("brightness", "changed"))),
     )
 
 
@@ -142,6 +151,22 @@ def _versions(c: Certificate) -> list[tuple[str, str]]:
 
 def _present(*rows: tuple[str, str]) -> list[tuple[str, str]]:
     return [row for row in rows if row[1]]
+
+
+def _levels(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} of 255 levels"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _matrix(c: Certificate) -> str:
+    """The colour matrix, a line a row, or ""."""
+    found = c.at("brightness", "matrix")
+    rows = [Certificate({"row": row}).numbers("row") for row in found] if isinstance(found, list) else []
+    square = all(len(row) == len(rows) for row in rows)
+    return "\n".join(" ".join(f"{value:>8.4f}" for value in row) for row in rows) if square else ""
 
 
 def _times(value: float | None) -> str:

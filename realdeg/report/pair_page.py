@@ -13,7 +13,6 @@ from realdeg.imaging.depth import to_8bit
 from realdeg.io.photo import read
 from realdeg.records import PairRecord
 from realdeg.report.certificate import Certificate, read_certificate
-from realdeg.report.charts import curves
 from realdeg.report.facts import Group, columns, groups, photos
 from realdeg.report.folder import Folder, page_name
 from realdeg.report.layers import BACKDROP_SIDE, FULL_QUALITY, Layers, full_layers
@@ -21,8 +20,7 @@ from realdeg.report.measures import Measures, facts
 from realdeg.report.pictures import shrunk
 from realdeg.report.plans import StepRow, read_plan, rows
 from realdeg.report.quiver import Quiver, quiver
-
-CHANNELS = ("red", "green", "blue")
+from realdeg.report.tone import BeforeAfter, Cluster, before_after, chart, clusters
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,12 @@ class PairPage:
         backdrop: LR as the displacements are drawn on it, or "".
         quiver: displacements, or None where none were recorded.
         tone: chart of the tone curves (SVG), or "".
+        clusters: how far HR and LR were and are apart, by colour.
         steps: how LR was made, step by step.
         columns: cells of the pair's row in the manifest.
         damage: why the pair's certificate could not be used, or "".
         plan_damage: why what was drawn for it could not, or "".
+        before_after: pictures of the correction of colours, where one was applied.
     """
 
     record: PairRecord
@@ -49,13 +49,14 @@ class PairPage:
     backdrop: str
     quiver: Quiver | None
     tone: str
-    adjusted: str
+    clusters: list[Cluster]
     groups: list[Group]
     photos: list[tuple[str, str, str]]
     columns: list[tuple[str, str]]
     damage: str
     steps: list[StepRow] = field(default_factory=list)
     plan_damage: str = ""
+    before_after: BeforeAfter | None = None
 
 
 def of_pair(
@@ -81,7 +82,8 @@ def of_pair(
     line = facts(record, figures, told=bool(drawn))
     page = _page(record, certificate, layers, layers.backdrop, size_hw, line)
     steps, damage = rows(drawn, (hr.shape[0], hr.shape[1]))
-    return replace(page, steps=steps, plan_damage=damage)
+    shown = before_after(certificate, lr, hr, dataset, folder, record.key)
+    return replace(page, steps=steps, plan_damage=damage, before_after=shown)
 
 
 def of_refused(record: PairRecord, dataset: Path, folder: Folder) -> PairPage | None:
@@ -122,8 +124,8 @@ def _page(
         layers,
         backdrop,
         drawn,
-        _tone(c),
-        c.text("brightness", "adjusted"),
+        chart(c),
+        clusters(c),
         groups(c, record),
         photos(c),
         columns(record),
@@ -139,21 +141,3 @@ def _cut(pixels: Image, box: list[float]) -> Image | None:
     height, width = pixels.shape[:2]
     inside = min(x, y) >= 0 and min(w, h) > 0 and x + w <= width and y + h <= height
     return pixels[y : y + h, x : x + w] if inside else None
-
-
-def _tone(c: Certificate) -> str:
-    """Chart of the tone curve of each channel in 8-bit levels."""
-    levels = c.numbers("brightness", "levels")
-    found = c.at("brightness", "curves")
-    count = len(found) if isinstance(found, list) else 0
-    series = {}
-    for i in range(min(count, 3)):
-        values = Certificate({"curve": found[i]}).numbers("curve")
-        if len(levels) > 1 and len(values) == len(levels):
-            points = zip(levels, values, strict=True)
-            series[CHANNELS[i] if count == 3 else "all"] = [(255 * a, 255 * b) for a, b in points]
-    if not series:
-        return ""
-    series["unchanged"] = [(0.0, 0.0), (255.0, 255.0)]
-    kinds = {name: f"tone {name}" for name in series}
-    return curves(series, x_label="before, 8-bit level", y_label="after, 8-bit level", kinds=kinds)

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from realdeg.records import PairRecord
 from realdeg.report.certificate import Certificate, finite, read_certificate
 from realdeg.report.facts import groups, photos
-from realdeg.report.pair_page import _cut, _tone
+from realdeg.report.pair_page import _cut
 from realdeg.report.quiver import quiver
+from realdeg.report.tone import Cluster, chart, clusters
 
 NAMES = [
     *("lr", "hr", "lr_crop", "map", "homography", "lens", "terms", "zoom", "measured", "error", "p95_lr_px"),
     *("tiles", "blind", "x", "y", "dx", "dy", "sd", "state", "grid_hw", "brightness", "levels", "curves"),
+    *("model", "matrix", "refused_models", "before_8bit", "used", "corner_gain", "clusters", "rgb", "share"),
     *("vignetting", "psf", "mask", "valid", "versions", "size_hw", "field", "scale", "path", "iso"),
 ]
 leaves = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just(10**400)
@@ -34,7 +36,9 @@ def test_nothing_in_a_certificate_stops_its_page(data):
     for group in groups(certificate, record):
         assert all(isinstance(text, str) and text for _, text in group.rows)
     photos(certificate)
-    _tone(certificate)
+    chart(certificate)
+    for cluster in clusters(certificate):
+        assert all(0 <= value <= 255 for value in cluster.rgb)
     quiver(certificate.arrows("tiles"), certificate.arrows("blind"), (30, 40))
 
 
@@ -96,6 +100,45 @@ def test_figures_come_with_their_units(certified):
     assert photo["focal length"] == ("28 mm", "112 mm")
     assert photo["focal length as on 35 mm film"] == ("28 mm", "-")
     assert photo["size"][0] == "4000 x 3000 px (12.0 MP)"
+
+
+def test_the_correction_of_colours_is_told(certified):
+    record = PairRecord("plain", "ok", scale=4)
+    certificate = read_certificate(certified, "plain")
+    rows = {group.title: dict(group.rows) for group in groups(certificate, record)}["Brightness"]
+    assert rows == {
+        "method": "auto",
+        "model": "curve and matrix",
+        "not used: curve, vignetting": "worse where colours are about (9, 8, 7) <b>",
+        "adjusted": "HR follows LR",
+        "difference before, rms": "6.44 of 255 levels",
+        "difference left, rms": "2.10 of 255 levels",
+        "colour matrix, linear light": (
+            "  1.1000  -0.0500   0.0000\n  0.0200   0.9000   0.0400\n  0.0000  -0.2000   1.2500"
+        ),
+        "values beyond the measured range": "3.4 %",
+        "pixels clipped in HR or LR": "3.9 %",
+        "light changed between the photos": "0.4 %",
+    }
+    assert clusters(certificate) == [
+        Cluster((152, 112, 83), "18.1 %", "6.55", "0.22"),
+        Cluster((9, 8, 7), "1.2 %", "", ""),
+    ]
+
+
+@pytest.mark.parametrize("vignetting", [{"used": True, "corner_gain": 1.04}, {"corner_gain": 1.04}])
+def test_vignetting_is_told_where_it_was_corrected(vignetting):
+    certificate = Certificate({"brightness": {"vignetting": vignetting}})
+    assert groups(certificate, PairRecord("a", "ok"))[0].rows == [
+        ("vignetting, gain in the corners", "x1.040")
+    ]
+
+
+def test_where_nothing_was_changed_it_says_so():
+    brightness = {"model": "none", "adjusted": "hr", "levels": [0, 1], "curves": [[0, 1]] * 3}
+    certificate = Certificate({"brightness": brightness})
+    assert groups(certificate, PairRecord("a", "ok"))[0].rows == [("model", "none"), ("adjusted", "nothing")]
+    assert not chart(certificate)
 
 
 def test_the_crop_of_a_refused_photo_must_lie_inside(certified):

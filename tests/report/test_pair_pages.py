@@ -1,6 +1,7 @@
 """Truth: what the fixture put in; links that lead to files; the same bytes twice."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from realdeg.io.photo import read
+from realdeg.io.save import write_image
 from realdeg.records import PairRecord, read_manifest, write_manifest
 from realdeg.report.folder import page_name
 from realdeg.report.page import build_report
@@ -58,6 +60,45 @@ def test_a_pair_has_all_that_its_certificate_says(report, known):
     html = (report / page_name(known.awkward)).read_text(encoding="utf-8")
     assert html.count('class="arrow ') == known.tiles + known.tiles // 2
     assert html.count('class="arrow disagrees') == 1
+
+
+def test_before_and_after_the_correction_stand_side_by_side(report, known):
+    html = (report / page_name("plain")).read_text(encoding="utf-8")
+    text = Links(html).text
+    files = dict(re.findall(r'<figure><img src="([^"]*)".*?<figcaption>([^<]*)</figcaption>', html))
+    assert list(files.values()) == ["LR", "HR, untouched", "HR, delivered"]
+    lr, untouched, hr = (read(report / "pairs" / file).pixels.astype(float) for file in files)
+    assert lr.shape == untouched.shape == hr.shape == (87, 116, 3)
+    assert abs(untouched.mean((0, 1)) - (200, 40, 40)).max() < 3
+    assert abs(lr - hr).mean() < 3  # the fixture's HR needed nothing
+    assert "152, 112, 83 18.1 % 6.55 0.22 9, 8, 7 1.2 % - -" in text
+    assert html.count('style="background:rgb(152,112,83)"') == 1
+    assert "not used: curve, vignetting worse where colours are about (9, 8, 7) <b>" in text
+    old = opened(report, known.awkward).text
+    assert "vignetting, gain in the corners x0.930" in old
+    assert "before and after" not in old
+
+
+@pytest.mark.parametrize("change", ["lr", "torn", "large", "none"])
+def test_pictures_of_before_that_are_odd(certified, tmp_path, change):
+    copy = tmp_path / "copy"
+    shutil.copytree(certified, copy)
+    picture, path = copy / "certificates" / "plain.webp", copy / "certificates" / "plain.json"
+    if change == "lr":
+        told = json.loads(path.read_text())
+        told["brightness"]["adjusted"] = "lr"
+        path.write_text(json.dumps(told))
+    elif change == "torn":
+        picture.write_bytes(picture.read_bytes()[:40])
+    elif change == "large":
+        write_image(picture, np.zeros((87, 234, 3), np.uint8))
+    else:
+        picture.unlink()
+    text = opened(build_report(copy, limit=1).parent, "plain").text
+    assert ("LR, untouched LR, delivered HR" in text) == (change == "lr")
+    assert ("Picture of before not used: certificates/plain.webp " in text) == (change in ("torn", "large"))
+    assert ("is larger than the pair" in text) == (change == "large")
+    assert "152, 112, 83" in text
 
 
 def test_a_damaged_certificate_is_one_line_and_none_is_none(report):
