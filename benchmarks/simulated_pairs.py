@@ -17,6 +17,7 @@ import numpy as np
 
 from realdeg.align.homography import Homography
 from realdeg.imaging.capture import CameraModel, capture, matching_points
+from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 from realdeg.io.photo import read
 from realdeg.seeds import stream
 
@@ -68,10 +69,28 @@ class Pair:
         columns = [self.truth(lr_points + e) - self.truth(lr_points - e) for e in 0.5 * np.eye(2)]
         return np.linalg.solve(np.stack(columns, axis=-1), off[..., None])[..., 0]
 
+    def in_lr_colours(self, hr_values: np.ndarray, lr_points: np.ndarray) -> np.ndarray:
+        """(N, 3) in [0, 1]: what LR's camera would have made of the light that HR's made `hr_values` of."""
+        there = self.truth(lr_points)
+        light = srgb_to_linear(np.asarray(hr_values, np.float32) ** np.float32(1 / self.hr_camera.gamma))
+        for camera, points, sign in ((self.hr_camera, there, -1), (self.lr_camera, lr_points, 1)):
+            gain = camera.exposure * np.array(camera.white_balance) * _vignette(camera, points)[:, None]
+            light = light * gain.astype(np.float32) ** sign
+        return linear_to_srgb(np.clip(light, 0, 1)) ** np.float32(self.lr_camera.gamma)
+
     @cached_property
     def hr_green(self) -> np.ndarray:
         """(H, W) float64: the channel with least noise."""
         return self.hr[..., 1].astype(np.float64)
+
+
+def _vignette(camera: CameraModel, points: np.ndarray) -> np.ndarray:
+    """(N,) share of the light that arrives at points of a photo: the cos^4 law of `capture`."""
+    if not camera.vignetting:
+        return np.ones(len(points))
+    centre, radius = camera._frame
+    distance2 = (((points - centre) / radius) ** 2).sum(-1)
+    return (1 + (1 / np.sqrt(1 - camera.vignetting) - 1) * distance2) ** -2
 
 
 def simulate(case: Case) -> Pair:

@@ -1,240 +1,168 @@
-"""Tone: bring one photo to the other's brightness, measured where the pictures are flat.
+"""The correction of colours that a pair gets: the one that evidence asks for, if it does no harm.
 
-One monotone curve per channel, and a gain on linear light that varies slowly over the field: what is left
-of the vignetting of both lenses.
+HR is ground truth. So whatever `tone_fit` prefers is looked at in all ways and in every cluster of colours,
+and the next is taken where it would make HR worse than untouched.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-from scipy.interpolate import PchipInterpolator
 
+from realdeg.align import tone_fit
+from realdeg.align.clusters import Cluster, clusters_of, rms, table
+from realdeg.align.harm import harm
+from realdeg.align.seen import HIGH, Mask, Seen, View
 from realdeg.align.settings import Brightness
-from realdeg.align.vignetting import TERMS, fields, fit_gain
-from realdeg.arraytypes import Image
-from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
+from realdeg.align.tone import Tone
+from realdeg.align.tone_fit import MODELS, Fitted, Samples
+from realdeg.arraytypes import Array, Image
+from realdeg.imaging.depth import to_8bit
 
-LEVELS = 1024
-TABLE = 65536  # steps to which a curve is read: those of 16 bits
-BINS = 24
-MIN_IN_BIN = 30
-MAX_SAMPLES = 120_000
-MIN_FOR_QUADRATIC = 400
-QUADRATIC_PRIOR = (0, 1e-6, 1e-5, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6)  # towards the identity
-GAIN_ROUNDS = 3
-WORTHWHILE = 0.0005  # smallest share of the residual that a gain field must take away
+ALLOWED: dict[Brightness, tuple[str, ...]] = {
+    "auto": tuple(model.name for model in MODELS),
+    "curve": ("none", "gain", "gain and offset", "curve"),
+    "matrix": ("none", "gain", "gain and offset", "matrix"),
+    "linear": ("none", "gain", "gain and offset"),
+    "none": ("none",),
+}
+"""Models that each setting chooses among."""
+
+# A pixel has changed between the photos when it is off by more than five medians, within these levels, and so
+# are those around it: a moved shadow is a patch, what sharpness and registration leave are lines.
+CHANGED = 5.0, 8 / 255, 14 / 255
+PATCH_PX = 9
+BRIGHT = 0.85
+RANGE = 0.001, 0.999  # quantiles between which values were measured
 
 
 @dataclass(frozen=True, eq=False)
-class ToneCurve:
-    """Monotone tone curves, one per channel, and a gain over the field.
+class ColourMatch:
+    """The correction, and what is known of it.
 
     Attributes:
-        curves: (C, LEVELS) float32; values of the target for source values 0..1 in equal steps.
-        gain: coefficients of `vignetting.fields`: logarithm of the gain on linear light; all 0 = none.
-        residual_8bit: root mean square of target - tone(source) on flat areas, 8-bit levels.
+        tone: the correction.
+        model: what it may do: "none", "gain", "gain and offset", "matrix", "curve", "curve and matrix".
+        vignetting: whether it has a gain over the field.
+        refused: corrections that evidence preferred, and the harm that each would have done.
+        before, after: root mean square of what is between HR and LR at one sharpness, without and with it,
+            over pixels and channels that are not clipped and have not changed, 8-bit levels.
+        unexplained: what the correction would leave that evidence prefers, whether it was allowed or not.
+        measured: (C, 2) least and greatest value that was measured, in [0, 1], of the image that is adjusted.
+        beyond: share of its values that lie outside of that.
+        clipped: share of the pixels with a clipped channel in HR or LR.
+        clusters: by colour, the largest first.
+        changed: (h, w) over the field: where the photos do not show the same light whatever the correction:
+            moved shadows and things, highlights clipped in one of them.
+        untouched: (h, w, C) uint8, the image that is adjusted as it was, on LR's grid or a coarser one.
     """
 
-    curves: npt.NDArray[Any]
-    residual_8bit: float
-    gain: tuple[float, ...] = (0.0,) * TERMS
-
-    @classmethod
-    def none(cls, channels: int = 3) -> ToneCurve:
-        """The tone that changes nothing."""
-        return cls(np.tile(np.linspace(0, 1, LEVELS, dtype=np.float32), (channels, 1)), float("nan"))
-
-    def __call__(self, image: Image, rows: slice | None = None, height: int | None = None) -> Image:
-        """Apply to float (h, w) or (h, w, C) in [0, 1]; the result is clipped to [0, 1].
-
-        Args:
-            image: the whole field, or some of its rows.
-            rows: which rows of the field; None: all.
-            height: rows of the whole field, where `rows` is given.
-        """
-        planes = image[..., None] if image.ndim == 2 else image
-        fine = np.linspace(0, 1, TABLE)
-        places = np.rint(planes * np.float32(TABLE - 1)).astype(np.uint16)
-        done = np.empty(planes.shape, np.float32)
-        for i, curve in enumerate(self.curves):
-            table = np.interp(fine, np.linspace(0, 1, LEVELS), curve).astype(np.float32)
-            np.take(table, places[..., i], out=done[..., i])
-        if any(self.gain):
-            gain = self.gain_at(image.shape[:2], rows, height)
-            done = linear_to_srgb(srgb_to_linear(done) * gain[..., None])
-        result: Image = np.clip(done, 0, 1).astype(np.float32)
-        return result[..., 0] if image.ndim == 2 else result
-
-    def gain_at(
-        self, size_hw: tuple[int, ...], rows: slice | None = None, height: int | None = None
-    ) -> npt.NDArray[Any]:
-        """(h, w) gain on linear light over the field, or over some of its rows."""
-        start, whole = (rows.start, height or size_hw[0]) if rows else (0, size_hw[0])
-        y = (np.arange(start, start + size_hw[0]) + 0.5) / whole * 2 - 1
-        x = (np.arange(size_hw[1]) + 0.5) / size_hw[1] * 2 - 1
-        return np.exp(fields(x[None], y[:, None]) @ np.array(self.gain)).astype(np.float32)
+    tone: Tone
+    model: str = "none"
+    vignetting: bool = False
+    refused: tuple[tuple[str, str], ...] = ()
+    before: float = float("nan")
+    after: float = float("nan")
+    unexplained: float = float("nan")
+    measured: Array = field(default_factory=lambda: np.tile([0.0, 1.0], (3, 1)))
+    beyond: float = 0.0
+    clipped: float = 0.0
+    clusters: tuple[Cluster, ...] = ()
+    changed: Mask = field(default_factory=lambda: np.zeros((1, 1), bool))
+    untouched: Array = field(default_factory=lambda: np.zeros((1, 1, 3), np.uint8))
 
     @property
-    def corner_gain(self) -> float:
-        """Mean gain at the four corners of the field, relative to its centre."""
-        corners = fields(np.array([-1.0, 1, -1, 1]), np.array([-1.0, -1, 1, 1])) @ np.array(self.gain)
-        return float(np.exp(corners.mean() - fields(np.zeros(1), np.zeros(1))[0] @ np.array(self.gain)))
+    def doubtful(self) -> Mask:
+        """(h, w) what has changed, and what is around it: the penumbra of a shadow."""
+        return _with_rim(self.changed)
+
+    @property
+    def changed_share(self) -> float:
+        """Share of the field on which the photos do not show the same light."""
+        return float(self.changed.mean())
 
 
-def match_brightness(
-    source: Image, target: Image, method: Brightness = "curve", *, vignetting: bool = False
-) -> ToneCurve:
-    """Tone that brings one picture to the values of another, both of one sharpness on one grid.
+def match(photos: Seen, method: Brightness = "auto", *, vignetting: bool = True) -> ColourMatch:
+    """The correction that brings one photo to the colours of the other, and what it does.
 
     Args:
-        source: (h, w) or (h, w, C) float32 in [0, 1], sRGB-encoded: HR on LR's grid, say.
-        target: the same pixels of the other photo.
-        method: "curve": monotone, through the means of up to 24 brightness classes; "linear": gain and
-            offset by least squares, the D2CRealSR recipe; "none".
-        vignetting: fit a gain over the field as well, common to all channels.
+        photos: both.
+        method: which models are allowed (`ALLOWED`).
+        vignetting: allow a gain over the field, common to all channels, with each of them.
     """
-    if source.ndim == 2:
-        source, target = source[..., None], target[..., None]
-    if method == "none":
-        return ToneCurve.none(source.shape[2])
-    step = max(1, round(np.sqrt(source.shape[0] * source.shape[1] / MAX_SAMPLES)))
-    flat = _flatness(source, target)[::step, ::step]
-    source, target = source[::step, ::step], target[::step, ::step]
-    tone = _curves(source, target, flat, method)
-    if not vignetting:
-        return tone
-    for _ in range(GAIN_ROUNDS):
-        gain = fit_gain(replace(tone, gain=(0.0,) * TERMS)(source), target, flat)
-        even = replace(tone, gain=gain).gain_at(source.shape)[..., None]
-        flattened = linear_to_srgb(srgb_to_linear(target) / even)
-        shaped = replace(_curves(source, flattened, flat, method), gain=gain)
-        residual = _residual(shaped, source, target, flat)
-        if residual > (1 - WORTHWHILE) * tone.residual_8bit:
+    before = photos.untouched
+    labels = clusters_of(before.source)
+    samples = samples_of(photos)
+    every = tone_fit.candidates(samples, MODELS, vignetting=True)
+    best = tone_fit.ranked(samples, every)[0]
+    tone, explained = _seen_through(best, samples, photos)
+    changed = _changed(explained.source, photos.target)
+    rim = _with_rim(changed)
+    refused: list[tuple[str, str]] = []
+    allowed = [one for one in every if one.model.name in ALLOWED[method] and (vignetting or not one.field)]
+    for one in tone_fit.ranked(samples, allowed):
+        after = explained
+        if one is not best:
+            tone, after = _seen_through(one, samples, photos)
+        why = harm(photos, after, labels, rim) if one.model.gain else ""
+        if not why:
             break
-        tone = replace(shaped, residual_8bit=residual)
-    return tone
+        refused.append((f"{one.model.name}, vignetting" if one.field else one.model.name, why))
+    counts = ~photos.clipped & ~rim[..., None]
+    left = [rms(view.source - photos.target, counts) for view in (before, after, explained)]
+    return ColourMatch(
+        tone,
+        one.model.name,
+        one.field,
+        tuple(refused),
+        before=left[0],
+        after=left[1],
+        unexplained=left[2],
+        measured=_measured(before.source, counts),
+        clipped=float(photos.clipped.any(-1).mean()),
+        clusters=table(photos, before, after, labels),
+        changed=changed,
+        untouched=to_8bit(before.sharp),
+    )
 
 
-def rough_tone(source: Image, target: Image) -> ToneCurve:
-    """Quadratic curves per channel, for pictures not yet well registered: three terms cannot be misled.
+def samples_of(photos: Seen) -> Samples:
+    """The pixels to fit to."""
+    return Samples.of(photos.untouched.source, photos.target, photos.clipped, photos.doubt)
 
-    Fitted together with a quadratic gain over the field, which is then left out: brightness that varies
-    slowly does not hinder registration, but would bend the curves.
 
-    Args:
-        source, target: (h, w, C) float32 in [0, 1] on one grid, of about one sharpness.
+def _seen_through(one: Fitted, samples: Samples, photos: Seen) -> tuple[Tone, View]:
+    """The correction to apply to HR itself, so that LR sees of it what was fitted.
+
+    Curves and sums over pixels do not commute. The difference is taken from the target, once.
     """
-    flat = _flatness(source, target)
-    height, width = flat.shape
-    x = np.broadcast_to(np.linspace(-1, 1, width), flat.shape)[flat]
-    y = np.broadcast_to(np.linspace(-1, 1, height)[:, None], flat.shape)[flat]
-    curves = []
-    levels = np.linspace(0, 1, LEVELS)
-    for channel in range(source.shape[2]):
-        a, b = (image[..., channel][flat].astype(np.float64) for image in (source, target))
-        keep = (a > 2 / 255) & (a < 250 / 255) & (b > 2 / 255) & (b < 250 / 255)
-        if keep.sum() < MIN_FOR_QUADRATIC or a[keep].std() < 4 / 255:
-            curves.append(levels)
-            continue
-        fields = [a * f for f in (x, y, x * x, x * y, y * y)]
-        design = np.stack([np.ones_like(a), a, a * a, *fields], axis=-1)[keep]
-        weight = np.ones(len(design))
-        for _ in range(4):
-            weighted = design * weight[:, None]
-            normal = weighted.T @ design + np.diag(QUADRATIC_PRIOR) * weight.sum()
-            right = weighted.T @ b[keep] + np.diag(QUADRATIC_PRIOR)[:, 1] * weight.sum()
-            solution = np.linalg.solve(normal, right)
-            off = np.abs(b[keep] - design @ solution)
-            weight = 1 / (1 + (off / (2 * 1.4826 * np.median(off) + 1e-4)) ** 2)
-        powers = np.stack([np.ones_like(levels), levels, levels**2], axis=-1)
-        # Beyond what was seen the curve goes straight on.
-        low, high = np.quantile(a[keep], [0.002, 0.998])
-        curve = powers @ solution[:3]
-        slope = np.gradient(curve, levels)
-        i, j = (int(np.searchsorted(levels, v)) for v in (low, high))
-        curve[:i] = curve[i] + slope[i] * (levels[:i] - levels[i])
-        curve[j + 1 :] = curve[j] + slope[j] * (levels[j + 1 :] - levels[j])
-        curves.append(np.maximum.accumulate(np.clip(curve, 0, 1)))
-    return ToneCurve(np.stack(curves).astype(np.float32), float("nan"))
+    if not one.model.gain:
+        return one.tone, photos.untouched
+    after = photos.view(one.tone(photos.fine))
+    by = after.source - one.tone(photos.untouched.source)
+    tone = tone_fit.fit(samples.with_target(photos.target - by), one.model, one.field).tone
+    return tone, photos.view(tone(photos.fine))
 
 
-def _curves(source: Image, target: Image, flat: npt.NDArray[Any], method: Brightness) -> ToneCurve:
-    curves = []
-    for channel in range(source.shape[2]):
-        x, y = source[..., channel][flat], target[..., channel][flat]
-        keep = (x > 2 / 255) & (x < 253 / 255) & (y > 2 / 255) & (y < 253 / 255)
-        curves.append(_fit(x[keep].astype(np.float64), y[keep].astype(np.float64), method))
-    tone = ToneCurve(np.stack(curves).astype(np.float32), float("nan"))
-    return replace(tone, residual_8bit=_residual(tone, source, target, flat))
+def _changed(corrected: Image, target: Image) -> Mask:
+    """(h, w) where the photos do not show the same light."""
+    off = np.abs(corrected - target)
+    off[(target > HIGH) & (corrected > BRIGHT)] = 0  # bright where LR is cut off
+    off = off.max(-1)
+    factor, least, most = CHANGED
+    found = (off > np.clip(factor * np.median(off), least, most)).astype(np.uint8)
+    patch = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (PATCH_PX, PATCH_PX))
+    return cv2.morphologyEx(found, cv2.MORPH_OPEN, patch).astype(bool)
 
 
-def _residual(tone: ToneCurve, source: Image, target: Image, flat: npt.NDArray[Any]) -> float:
-    """Root mean square on flat, unclipped pixels, 8-bit levels."""
-    seen = tone(source)
-    keep = flat[..., None] & (target > 2 / 255) & (target < 253 / 255) & (source > 2 / 255)
-    keep &= source < 253 / 255
-    off = (seen - target)[keep]
-    return 255 * float(np.sqrt((off.astype(np.float64) ** 2).mean())) if len(off) else float("nan")
+def _with_rim(changed: Mask) -> Mask:
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (PATCH_PX, PATCH_PX))
+    return cv2.dilate(changed.astype(np.uint8), around).astype(bool)
 
 
-def _flatness(source: Image, target: Image) -> npt.NDArray[Any]:
-    """The flatter half of the pixels of both pictures; errors of registration do not show there."""
-    slope = np.zeros(source.shape[:2], np.float32)
-    for image in (source, target):
-        grey = cv2.GaussianBlur(image.mean(-1), (0, 0), 1.0)
-        slope += np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    return slope <= np.median(slope)
-
-
-def _fit(x: npt.NDArray[Any], y: npt.NDArray[Any], method: Brightness) -> npt.NDArray[Any]:
-    grid = np.linspace(0, 1, LEVELS)
-    if method == "none" or len(x) < 4 * MIN_IN_BIN:
-        return grid
-    line = _line(x, y)
-    straight = np.clip(line[0] * grid + line[1], 0, 1)
-    if method == "linear":
-        return straight
-    edges = np.quantile(x, np.linspace(0, 1, BINS + 1))
-    edges = edges[np.concatenate([[True], np.diff(edges) > 2 / 255])]
-    middle, value = [], []
-    for low, high in pairwise(edges):
-        inside = (x >= low) & (x < high)
-        if inside.sum() >= MIN_IN_BIN:
-            middle.append(float(np.median(x[inside])))
-            value.append(float(np.median(y[inside])))
-    if len(middle) < 5 or line[0] <= 0.1:
-        return straight
-    knots, values = np.array(middle), np.maximum.accumulate(np.array(value))
-    keep = np.concatenate([[True], np.diff(knots) > 1e-4])
-    knots, values = knots[keep], values[keep]
-    if len(knots) < 4:
-        return straight
-    curve = np.asarray(PchipInterpolator(knots, values)(np.clip(grid, knots[0], knots[-1])))
-    # Beyond the measured range the curve goes on with the slope that it has near its end.
-    for end, inner, beyond in (
-        (0, 3, np.minimum(grid - knots[0], 0)),
-        (-1, -4, np.maximum(grid - knots[-1], 0)),
-    ):
-        slope = (values[inner] - values[end]) / (knots[inner] - knots[end])
-        curve += np.clip(slope, 0.5 * line[0], 2 * line[0]) * beyond
-    return np.clip(curve, 0, 1)
-
-
-def _line(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, float]:
-    """Gain and offset, three rounds of least squares with outliers left out."""
-    keep = np.ones(len(x), bool)
-    gain, offset = 1.0, 0.0
-    for _ in range(3):
-        spread = float(x[keep].std())
-        if spread < 2 / 255:
-            return 1.0, float((y[keep] - x[keep]).mean())
-        gain, offset = np.polyfit(x[keep], y[keep], 1)
-        off = np.abs(y - gain * x - offset)
-        keep = off <= 3 * 1.4826 * np.median(off) + 1e-3
-    return float(gain), float(offset)
+def _measured(source: Image, counts: Mask) -> Array:
+    """(C, 2) the values between which nearly all of what counts lies."""
+    values = [source[..., c][counts[..., c]] for c in range(source.shape[-1])]
+    return np.array([np.quantile(some, RANGE) if len(some) else [0.0, 0.0] for some in values], np.float64)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +14,7 @@ from realdeg.align.pair import Registration
 from realdeg.align.residual import Residual
 from realdeg.align.settings import AlignSettings
 from realdeg.arraytypes import Array
-from realdeg.atomic import write_text
+from realdeg.atomic import write_bytes, write_text
 from realdeg.io.photo import Photo
 from realdeg.names import file_name
 from realdeg.settings import versions
@@ -21,6 +22,7 @@ from realdeg.settings import versions
 FOLDER = "certificates"
 SCHEMA = 1
 CURVE_KNOTS = 33
+UNTOUCHED_QUALITY = 90
 
 
 def write_certificate(
@@ -65,6 +67,17 @@ def write_certificate(
     return path
 
 
+def write_untouched(out: Path, key: str, found: Registration) -> Path:
+    """Write `out/certificates/KEY.webp`: the image that was adjusted as it was before, for the report."""
+    picture = np.ascontiguousarray(found.colours.untouched[..., ::-1])
+    done, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, UNTOUCHED_QUALITY])
+    if not done:
+        raise RuntimeError("OpenCV cannot write WebP")
+    path = out / FOLDER / f"{file_name(key)}.webp"
+    write_bytes(path, data.tobytes())
+    return path
+
+
 def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
     """What the manifest says of a registered pair; docs/dataset.md has the units."""
     field, residual, scale = found.field, found.residual, found.scale
@@ -78,7 +91,7 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
             "shift_y_lr_px": round(residual.mean_y, 4),
             "zncc": round(residual.zncc, 5),
         }
-    brightness = found.tone.residual_8bit
+    colours = found.colours
     return {
         "error_lr_px": round(found.error, 4),
         "error_hr_px": round(found.error * scale, 4),
@@ -91,8 +104,13 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
         "rotation_deg": round(found.rotation, 4),
         "lens_model": found.fit.model,
         "lens_lr_px": round(found.distortion, 3),
-        "brightness_rms_8bit": round(brightness, 3) if np.isfinite(brightness) else "",
-        "corner_gain": round(found.tone.corner_gain, 4),
+        "brightness_model": colours.model,
+        "brightness_before_8bit": _levels(colours.before),
+        "brightness_rms_8bit": _levels(colours.after),
+        "corner_gain": round(colours.tone.corner_gain, 4),
+        "beyond_range": round(colours.beyond, 4),
+        "clipped": round(colours.clipped, 4),
+        "changed": round(colours.changed_share, 4),
         "blur_lr_px": round(found.psf.sigma, 3),
         "field": round(kept(hr, found), 4),
         "sift_inliers": found.inliers,
@@ -154,17 +172,7 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
         },
         "tiles": _tiles(found),
         "disagreeing": _short(found.disagreeing),
-        "brightness": {
-            "method": settings.brightness,
-            "adjusted": found.adjusted,
-            "levels": _numbers(np.linspace(0, 1, CURVE_KNOTS)),
-            "curves": [_numbers(curve) for curve in _knots(found.tone.curves)],
-            "vignetting": {
-                "corner_gain": _short(found.tone.corner_gain),
-                "log_gain": _numbers(found.tone.gain),
-            },
-            "rms_8bit": _short(found.tone.residual_8bit),
-        },
+        "brightness": _brightness(found, settings),
         "psf": {
             "sigma_major_lr_px": _short(found.psf.major),
             "sigma_minor_lr_px": _short(found.psf.minor),
@@ -175,6 +183,43 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
     }
     if found.residual is not None:
         told["blind"] = _blind(found.residual)
+    return told
+
+
+def _brightness(found: Registration, settings: AlignSettings) -> dict[str, Any]:
+    colours, tone = found.colours, found.colours.tone
+    told: dict[str, Any] = {
+        "method": settings.brightness,
+        "model": colours.model,
+        "refused_models": dict(colours.refused),
+        "adjusted": found.adjusted,
+        "levels": _numbers(np.linspace(0, 1, CURVE_KNOTS)),
+        "curves": [_numbers(curve) for curve in _knots(tone.of_greys())],
+        "vignetting": {
+            "used": colours.vignetting,
+            "corner_gain": _short(tone.corner_gain),
+            "log_gain": _numbers(tone.gain),
+        },
+        "before_8bit": _short(colours.before),
+        "rms_8bit": _short(colours.after),
+        "unexplained_8bit": _short(colours.unexplained),
+        "range": [_numbers(ends) for ends in colours.measured],
+        "beyond_range": _short(colours.beyond),
+        "clipped": _short(colours.clipped),
+        "changed": _short(colours.changed_share),
+        "clusters": [
+            {
+                "rgb": list(one.colour),
+                "share": _short(round(one.share, 5)),
+                "before_8bit": _short(round(one.before, 4)),
+                "after_8bit": _short(round(one.after, 4)),
+            }
+            for one in colours.clusters
+        ],
+    }
+    if tone.matrix is not None:
+        told["matrix"] = [_numbers(row) for row in tone.matrix]
+        told["curves_after_matrix"] = [_numbers(curve) for curve in _knots(tone.curves)]
     return told
 
 
@@ -245,6 +290,11 @@ def _knots(curves: Array) -> Array:
 
 def _numbers(values: npt.ArrayLike) -> list[float | None]:
     return [_short(v) for v in np.asarray(values, dtype=np.float64).ravel()]
+
+
+def _levels(value: float) -> float | str:
+    """Levels for the manifest, "" where nothing was measured."""
+    return round(value, 3) if np.isfinite(value) else ""
 
 
 def _short(value: float) -> float | None:

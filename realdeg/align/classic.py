@@ -8,7 +8,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from realdeg.align.brightness import match_brightness
 from realdeg.align.coarse import MIN_INLIERS, matched_points, reduced
 from realdeg.align.crop import Box, common_field
 from realdeg.align.homography import Homography
@@ -16,6 +15,7 @@ from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array
 
 REPROJECTION_PX = 2.0
+FEW_PIXELS = 120
 CENTRAL = 0.6  # share of the field's sides on which brightness is compared
 
 
@@ -42,8 +42,8 @@ def two_passes(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
             small, part.matrix, (central.width, central.height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         )
         there = lr[central.slices].astype(np.float32) / 255
-        tone = match_brightness(seen.astype(np.float32) / 255, there, "linear")
-        small = np.rint(255 * tone(small.astype(np.float32) / 255)).astype(np.uint8)
+        gain, offset = _line(seen.astype(np.float64) / 255, there.astype(np.float64))
+        small = np.rint(255 * np.clip(gain * (small / 255) + offset, 0, 1)).astype(np.uint8)
         source, target = matched_points(np.ascontiguousarray(lr[field.slices]), small)
         if len(source) < MIN_INLIERS:
             return hr_from_lr
@@ -64,3 +64,18 @@ def two_passes(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
 def _central(field: Box) -> Box:
     width, height = (max(16, int(CENTRAL * side)) for side in (field.width, field.height))
     return Box(field.x + (field.width - width) // 2, field.y + (field.height - height) // 2, width, height)
+
+
+def _line(x: Array, y: Array) -> tuple[float, float]:
+    """Gain and offset by least squares, three rounds with outliers left out."""
+    keep = (x > 2 / 255) & (x < 253 / 255) & (y > 2 / 255) & (y < 253 / 255)
+    gain, offset = 1.0, 0.0
+    for _ in range(3):
+        if keep.sum() < FEW_PIXELS:
+            break
+        if float(x[keep].std()) < 2 / 255:
+            return 1.0, float((y[keep] - x[keep]).mean())
+        gain, offset = np.polyfit(x[keep], y[keep], 1)
+        off = np.abs(y - gain * x - offset)
+        keep = off <= 3 * 1.4826 * np.median(off[keep]) + 1e-3
+    return float(gain), float(offset)

@@ -1,26 +1,29 @@
-"""The colours of two registered photos brought together: for looking at them, and for the finished pair."""
+"""The colours of two registered photos brought together: of the finished pair, and for looking at them."""
 
 from __future__ import annotations
 
-import cv2
+from dataclasses import replace
+
 import numpy as np
 
-from realdeg.align.brightness import MAX_SAMPLES, ToneCurve, match_brightness, rough_tone
+from realdeg.align import tone_fit
+from realdeg.align.brightness import ColourMatch, match, samples_of
 from realdeg.align.crop import Box
-from realdeg.align.draw import draw
-from realdeg.align.homography import Homography
-from realdeg.align.scene import LumaImage, factor_of
+from realdeg.align.scene import LumaImage
+from realdeg.align.seen import MAX_PIXELS, Seen, seen
 from realdeg.align.settings import AlignSettings
+from realdeg.align.tone import Tone
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Image
+from realdeg.imaging.depth import peak
 
 ROUGH_BLUR = 1.0  # LR px; more than LR has, so that edges of both look alike
 
 
 def final_tone(
     lr: Image, hr: Image, warp: Warp, field: Box, blur: float, settings: AlignSettings
-) -> ToneCurve:
-    """Tone of the image that is adjusted.
+) -> ColourMatch:
+    """Correction of the image that is adjusted.
 
     Args:
         lr, hr: (h, w, 3) uint8 or uint16.
@@ -29,12 +32,13 @@ def final_tone(
         blur: between HR and LR, LR px.
         settings: method, side, and whether vignetting is fitted.
     """
-    if settings.brightness == "none":
-        return ToneCurve.none()
-    seen, there = _sampled(lr, hr, warp, field, blur)
-    source, target = (seen, there) if settings.adjust == "hr" else (there, seen)
-    vignetting = settings.vignetting and settings.brightness == "curve"
-    return match_brightness(source, target, settings.brightness, vignetting=vignetting)
+    photos = seen(lr, hr, warp, field, blur, settings.adjust)
+    found = match(photos, settings.brightness, vignetting=settings.vignetting)
+    adjusted = _hr_part(hr, warp, field) if settings.adjust == "hr" else lr[field.slices]
+    every = max(1, adjusted.size // (3 * MAX_PIXELS))
+    values = adjusted.reshape(-1, 3)[::every] / np.float32(peak(adjusted))
+    outside = (values < found.measured[:, 0]) | (values > found.measured[:, 1])
+    return replace(found, beyond=float(outside.mean()))
 
 
 def like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> LumaImage:
@@ -43,25 +47,21 @@ def like_lr(lr: Image, hr: Image, warp: Warp, field: Box) -> LumaImage:
     Otherwise other channels would make the edges of one photo than of the other, and its blur would not
     be one of the light that LR saw.
     """
-    return LumaImage.of(hr, rough_tone(*_sampled(lr, hr, warp, field, ROUGH_BLUR)))
+    return LumaImage.of(hr, rough_tone(seen(lr, hr, warp, field, ROUGH_BLUR)))
 
 
-def _sampled(lr: Image, hr: Image, warp: Warp, field: Box, blur: float) -> tuple[Image, Image]:
-    """HR and LR, float32 in [0, 1], at one sharpness on one grid of at most some 100,000 pixels."""
-    step = max(1, round(np.sqrt(field.width * field.height / MAX_SAMPLES)))
-    box = Box(field.x, field.y, field.width // step * step, field.height // step * step)
-    there = lr[box.slices]
-    if step > 1:
-        there = cv2.resize(there, (box.width // step, box.height // step), interpolation=cv2.INTER_AREA)
-    zoom = warp.zoom_at(field.centre) * step
-    factor = factor_of(zoom)
-    height, width = (side // factor * factor for side in hr.shape[:2])
-    light = hr[:height, :width]
-    if factor > 1:
-        light = cv2.resize(light, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
-    light = cv2.GaussianBlur(light, (0, 0), zoom / factor * max(blur / step, 0.3))
-    small_from_grid = Homography.zoom(factor).inverse() @ warp @ Homography.translation(box.x, box.y)
-    seen = draw(light, small_from_grid @ Homography.zoom(step), there.shape[:2])
-    seen = np.clip(seen / np.float32(np.iinfo(hr.dtype).max), 0, 1)
-    there = there.astype(np.float32) / np.float32(np.iinfo(lr.dtype).max)
-    return seen, there
+def rough_tone(photos: Seen) -> Tone:
+    """Curves alone, of photos that need not be well registered.
+
+    Fitted together with a gain over the field, which is then left out: brightness that varies slowly does not
+    hinder registration, but would bend the curves.
+    """
+    return tone_fit.even_curves(samples_of(photos))
+
+
+def _hr_part(hr: Image, warp: Warp, field: Box) -> Image:
+    """The part of the HR photo under the field."""
+    corners = warp(field.corners)
+    low = np.clip(np.floor(corners.min(0)), 0, None).astype(int)
+    high = np.ceil(corners.max(0)).astype(int) + 1
+    return hr[low[1] : high[1], low[0] : high[0]]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from realdeg.align import verdict
-from realdeg.align.certificate import exif_zoom, figures, write_certificate
+from realdeg.align.certificate import exif_zoom, figures, write_certificate, write_untouched
 from realdeg.align.finished import finish
 from realdeg.align.mask import MASKS, write_mask
 from realdeg.align.pair import Registration, register
@@ -61,8 +61,10 @@ def align_pair(match: Match, out: Path, settings: AlignSettings) -> PairRecord:
         record = replace(record, detail={**record.detail, "mask": mask[0], "valid": round(mask[1], 4)})
         record = with_files(out, record, mask[0])
     certificate = write_certificate(out, match.key, lr, hr, settings, found=found, mask=mask)
-    written = certificate.relative_to(out).as_posix()
-    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr), written)
+    written = [certificate.relative_to(out).as_posix()]
+    if found.colours.tone.changes:
+        written.append(write_untouched(out, match.key, found).relative_to(out).as_posix())
+    return with_files(out, replace(record, status="ok", lr=to_lr, hr=to_hr), *written)
 
 
 def _rejected(

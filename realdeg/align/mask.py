@@ -1,4 +1,4 @@
-"""Where a pair is valid: everything but the tiles that contradict the common map."""
+"""Where a pair is valid: everything but the tiles that contradict the common map, and changed light."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MASKS = "MASK"
 
 
 def validity(found: Registration) -> npt.NDArray[np.uint8]:
-    """(h, w) uint8 over the LR crop: 255 where the pair is valid, 0 where its parts moved apart.
+    """(h, w) uint8 over the LR crop: 255 where the pair is valid, 0 where parts moved or the light changed.
 
     A contradicting tile takes its neighbours with it: where the motion ends inside them is not known.
     """
@@ -26,7 +26,10 @@ def validity(found: Registration) -> npt.NDArray[np.uint8]:
     side = found.tiles.side
     y = np.clip((np.arange(field.height) + field.y - area.y) // side, 0, rows - 1)
     x = np.clip((np.arange(field.width) + field.x - area.x) // side, 0, columns - 1)
-    return (255 * (1 - against[y[:, None], x[None]])).astype(np.uint8)
+    valid = (255 * (1 - against[y[:, None], x[None]])).astype(np.uint8)
+    changed = found.colours.doubtful.astype(np.uint8)
+    valid[cv2.resize(changed, (field.width, field.height), interpolation=cv2.INTER_NEAREST) > 0] = 0
+    return valid
 
 
 def write_mask(path: Path, found: Registration) -> float:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
-from realdeg.align.brightness import ToneCurve
+from realdeg.align.brightness import ColourMatch
 from realdeg.align.classic import two_passes
 from realdeg.align.coarse import rough
 from realdeg.align.colours import final_tone, like_lr
@@ -50,7 +50,7 @@ class Registration:
         scale: HR size / LR size of the pair.
         zoom, rotation: measured at the field's centre: HR px per LR px, degrees.
         field: the LR crop.
-        tone: curves and gain that bring one image to the other's brightness.
+        colours: the correction that brings one image to the other's colours, and what is known of it.
         adjusted: "hr" or "lr": which one.
         psf: blur of HR that matches LR best, LR px.
         fit, tiles, polished_field: the last fit, the tiles it used, and the LR box that they cover.
@@ -67,7 +67,7 @@ class Registration:
     zoom: float
     rotation: float
     field: Box
-    tone: ToneCurve
+    colours: ColourMatch
     adjusted: str
     psf: Psf
     fit: Fit
@@ -146,11 +146,13 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     )
     against |= found.tiles.unlike
     say = int((found.tiles.usable | found.tiles.unlike).sum())
+    colours = final_tone(lr, hr, warp, field, found.psf.sigma, settings)
     refused = (
         verdict.soft_hr(found.psf, zoom)
         or verdict.soft_lr(found.psf, settings, zoom)
         or verdict.repeated(found.second_peak_ratio, zoom)
         or verdict.disagreeing(int(against.sum()), say, settings, zoom)
+        or verdict.other_light(colours, settings, zoom)
     )
     return Registration(
         hr_from_lr=warp,
@@ -158,7 +160,7 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         zoom=zoom,
         rotation=warp.rotation_at(field.centre),
         field=field,
-        tone=final_tone(lr, hr, warp, field, found.psf.sigma, settings),
+        colours=colours,
         adjusted=settings.adjust,
         psf=found.psf,
         fit=found.fit,
@@ -179,7 +181,7 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
         LR crop (h, w, 3) as it was (or at HR's brightness, where that was asked for), HR
         (scale*h, scale*w, 3) of HR's type, and the registration with its `residual`.
     """
-    field, scale = found.field, found.scale
+    field, scale, tone = found.field, found.scale, found.colours.tone
     hr_from_pair = found.hr_from_lr @ Homography.translation(field.x, field.y) @ Homography.zoom(1 / scale)
     source = hr
     if found.zoom > 1.02 * scale:
@@ -190,13 +192,13 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
     height, width = field.height * scale, field.width * scale
 
     def finish(block: Array, rows: slice) -> Array:
-        return found.tone(block, rows, height) if found.adjusted == "hr" else block
+        return tone(block, rows, height) if found.adjusted == "hr" and tone.changes else block
 
     pair_hr = draw_integer(source, hr_from_pair, (height, width), finish)
     pair_lr = np.ascontiguousarray(lr[field.slices])
-    if found.adjusted == "lr":
+    if found.adjusted == "lr" and tone.changes:
         white = peak(lr)
-        pair_lr = np.rint(found.tone(pair_lr.astype(np.float32) / white) * white).astype(lr.dtype)
+        pair_lr = np.rint(tone(pair_lr.astype(np.float32) / white) * white).astype(lr.dtype)
     return pair_lr, pair_hr, replace(found, residual=measure(pair_lr, pair_hr, scale))
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from realdeg.align.brightness import ToneCurve
 from realdeg.align.crop import Box
 from realdeg.align.draw import draw, draw_nearest, rounding
 from realdeg.align.homography import Homography
 from realdeg.align.psf import Psf, estimate
 from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.tiles import Tiles, tile_shifts, tile_side
+from realdeg.align.tone import Tone
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
@@ -38,7 +38,7 @@ class LumaImage:
     clipped: Array
 
     @classmethod
-    def of(cls, image: Array, tone: ToneCurve | None = None) -> LumaImage:
+    def of(cls, image: Array, tone: Tone | None = None) -> LumaImage:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
         eight = to_8bit(image)
         low, high = CLIPPED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realdeg.align.brightness import ColourMatch
 from realdeg.align.coarse import MIN_INLIERS, Start
 from realdeg.align.crop import Box
 from realdeg.align.psf import Psf
@@ -137,6 +138,26 @@ def repeated(likeness: float, zoom: float) -> Rejection | None:
         "use a scene that looks different everywhere",
         zoom,
     )
+
+
+def other_light(colours: ColourMatch, settings: AlignSettings, zoom: float) -> Rejection | None:
+    """The light is not the same on both photos, so that no correction makes HR what LR saw."""
+    limit = MAX_MASKED if settings.mask else settings.max_changed
+    if colours.changed_share > limit:
+        return Rejection(
+            f"the light changed between the photos, on {colours.changed_share:.0%} of the image (limit "
+            f"{limit:.0%}): moved shadows or things, or highlights clipped in one of them",
+            "" if settings.mask else "`mask` keeps the rest",
+            zoom,
+        )
+    if colours.unexplained > settings.max_colour:
+        return Rejection(
+            f"HR and LR differ by {colours.unexplained:.1f} levels after the correction of colours (limit "
+            f"{settings.max_colour:g})",
+            "the light or the processing changed between the photos",
+            zoom,
+        )
+    return None
 
 
 def digital_zoom(lr: float | None, hr: float | None, settings: AlignSettings) -> Rejection | None:

@@ -129,10 +129,11 @@ def test_the_curves_are_the_tones(told, pair):
     data, (*_, found) = told[0], pair
     levels, curves = np.array(data["brightness"]["levels"]), np.array(data["brightness"]["curves"])
     assert curves.shape == (3, len(levels))
-    full = np.linspace(0, 1, found.tone.curves.shape[1])
-    for told_curve, curve in zip(curves, found.tone.curves, strict=True):
+    tone = found.colours.tone
+    full = np.linspace(0, 1, tone.curves.shape[1])
+    for told_curve, curve in zip(curves, tone.of_greys(), strict=True):
         assert_allclose(told_curve, np.interp(levels, full, curve), atol=2e-3)
-    assert_allclose(data["brightness"]["vignetting"]["log_gain"], found.tone.gain)
+    assert_allclose(data["brightness"]["vignetting"]["log_gain"], tone.gain)
 
 
 def test_hr_crop_holds_the_pair_and_little_more(told, pair):
@@ -198,8 +199,8 @@ def test_a_rejected_pair_has_one_as_far_as_it_came(tmp_path, pair):
 def test_what_is_not_known_is_null_and_never_nan(tmp_path, pair):
     """JSON knows no NaN: readers in other languages would stop."""
     _, lr, hr, found = pair
-    tone = replace(found.tone, residual_8bit=float("nan"))
-    path = write_certificate(tmp_path, "a", lr, hr, AlignSettings(), found=replace(found, tone=tone))
+    colours = replace(found.colours, after=float("nan"))
+    path = write_certificate(tmp_path, "a", lr, hr, AlignSettings(), found=replace(found, colours=colours))
 
     def strict(name):
         raise AssertionError(name)

@@ -63,7 +63,8 @@ def test_a_good_pair(files, tmp_path, registered):
     assert (record.key, record.scene) == ("day/a", "kitchen")
     assert (record.lr, record.hr) == ("LR/day/a.png", "HR/day/a.png")
     assert record.source_lr.endswith("lr/a.png")
-    assert set(tree(tmp_path)) == {"LR/day/a.png", "HR/day/a.png", "certificates/day/a.json"}
+    certificates = {"certificates/day/a.json", "certificates/day/a.webp"}
+    assert set(tree(tmp_path)) == {"LR/day/a.png", "HR/day/a.png", *certificates}
     for path, pixels in ((record.lr, pair_lr), (record.hr, pair_hr)):
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / path))[..., ::-1], pixels)
     detail = record.detail
@@ -85,7 +86,7 @@ def test_the_same_bytes_twice(files, tmp_path):
     assert held[0] == held[1]
     assert replace(one, files={}) == replace(two, files={})
     first = tree(tmp_path / "1")
-    assert len(first) == 4
+    assert len(first) == 5
     assert first == tree(tmp_path / "2")
 
 

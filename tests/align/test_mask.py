@@ -7,20 +7,28 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from realdeg.align.brightness import ColourMatch
 from realdeg.align.crop import Box
 from realdeg.align.mask import validity, write_mask
 from realdeg.align.pair import register
 from realdeg.align.settings import AlignSettings
+from realdeg.align.tone import Tone
 
 AREA = Box(10, 20, 60, 48)
 
 
-def registration(against, field, area=AREA, side=12):
+def registration(against, field, area=AREA, side=12, changed=None):
     contradicting = np.zeros((4, 5), bool)
     for row, column in against:
         contradicting[row, column] = True
     tiles = SimpleNamespace(grid_hw=(4, 5), side=side)
-    return SimpleNamespace(tiles=tiles, contradicting=contradicting.ravel(), polished_field=area, field=field)
+    return SimpleNamespace(
+        tiles=tiles,
+        contradicting=contradicting.ravel(),
+        polished_field=area,
+        field=field,
+        colours=ColourMatch(Tone.none(), changed=np.zeros((5, 4), bool) if changed is None else changed),
+    )
 
 
 def test_all_is_valid_where_nothing_contradicts():
@@ -34,6 +42,15 @@ def test_a_tile_takes_its_neighbours_with_it():
     expected = np.full((48, 60), 255, np.uint8)
     expected[0:36, 12:48] = 0
     assert_array_equal(mask, expected)
+
+
+def test_where_the_light_changed_the_pair_is_not_valid():
+    changed = np.zeros((40, 50), bool)
+    changed[20:30, 25:35] = True
+    mask = validity(registration([], Box(14, 24, 100, 80), changed=changed))
+    assert (mask[40:60, 50:70] == 0).all()
+    assert mask[0, 0] == mask[70, 10] == 255
+    assert (mask == 0).mean() < 3 * changed.mean()
 
 
 def test_the_mask_is_of_the_crop_not_of_the_polished_field():
