@@ -117,16 +117,21 @@ def _brightness(c: Certificate) -> list[tuple[str, str]]:
     corner = None if unused else c.number("brightness", "vignetting", "corner_gain")
     refused = c.at("brightness", "refused_models")
     harms = refused.items() if isinstance(refused, Mapping) else ()
+    left, least = (_levels(c.number("brightness", name)) for name in ("rms_8bit", "unexplained_8bit"))
     return _present(
         ("method", c.text("brightness", "method")),
         ("model", model),
         *((f"not used: {name}", why) for name, why in harms if isinstance(why, str)),
         ("adjusted", "nothing" if model == "none" else follows),
         ("difference before, rms", _levels(c.number("brightness", "before_8bit"))),
-        ("difference left, rms", _levels(c.number("brightness", "rms_8bit"))),
+        ("difference left, rms", left),
+        ("left by the model that fits best", "" if least == left else least),
         ("vignetting, gain in the corners", "" if corner is None else f"x{corner:.3f}"),
         ("colour matrix, linear light", _matrix(c)),
-        ("values beyond the measured range", _percent(c.number("brightness", "beyond_range"))),
+        (
+            "values beyond the measured range",
+            "" if model == "none" else _percent(c.number("brightness", "beyond_range")),
+        ),
         ("pixels clipped in HR or LR", _percent(c.number("brightness", "clipped"))),
         ("light changed between the photos", _percent(c.number("brightness", "changed"))),
     )

@@ -33,6 +33,7 @@ CORRECTED = {
     "vignetting": {"used": False, "corner_gain": 1.0, "log_gain": [0.0] * 6},
     "before_8bit": 6.44,
     "rms_8bit": 2.1,
+    "unexplained_8bit": 1.84,
     "range": [[0.01, 0.93]] * 3,
     "beyond_range": 0.034,
     "clipped": 0.0392,

@@ -113,6 +113,7 @@ def test_the_correction_of_colours_is_told(certified):
         "adjusted": "HR follows LR",
         "difference before, rms": "6.44 of 255 levels",
         "difference left, rms": "2.10 of 255 levels",
+        "left by the model that fits best": "1.84 of 255 levels",
         "colour matrix, linear light": (
             "  1.1000  -0.0500   0.0000\n  0.0200   0.9000   0.0400\n  0.0000  -0.2000   1.2500"
         ),
@@ -136,8 +137,10 @@ def test_vignetting_is_told_where_it_was_corrected(vignetting):
 
 def test_where_nothing_was_changed_it_says_so():
     brightness = {"model": "none", "adjusted": "hr", "levels": [0, 1], "curves": [[0, 1]] * 3}
+    brightness |= {"rms_8bit": 3, "unexplained_8bit": 3, "beyond_range": 0.1}
     certificate = Certificate({"brightness": brightness})
-    assert groups(certificate, PairRecord("a", "ok"))[0].rows == [("model", "none"), ("adjusted", "nothing")]
+    told = [("model", "none"), ("adjusted", "nothing"), ("difference left, rms", "3.00 of 255 levels")]
+    assert groups(certificate, PairRecord("a", "ok"))[0].rows == told
     assert not chart(certificate)
 
 
