@@ -14,22 +14,26 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from simulated_pairs import BAD, Case, Pair, located, simulate
 
+from realdeg.align.brightness import ColourMatch
 from realdeg.align.crop import Box
 from realdeg.align.error import grid
 from realdeg.align.homography import Homography
 from realdeg.align.pair import Registration, make_pair, register
 from realdeg.align.settings import AlignSettings
+from realdeg.align.tone import Tone
 from realdeg.align.verdict import large_error
 from realdeg.imaging.resample import resize
 from realdeg.io.find import find_images
 
 SCALES = (2, 4, 8)
+TONE_PIXELS = 40_000
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "clean"
 
 
@@ -93,7 +97,7 @@ def run(case: Case) -> dict:
     settings = AlignSettings(scale=case.scale)
     found = register(pair.lr, pair.hr, settings)
     row = {"case": case, "reason": "", "mp": (pair.lr.size + pair.hr.size) / 3e6}
-    row |= dict.fromkeys(("error", "located", "residual", "stated", "naive", "photo"), np.nan)
+    row |= dict.fromkeys(("error", "located", "residual", "stated", "naive", "photo", "tone"), np.nan)
     row["bias"] = np.full(2, np.nan)
     if isinstance(found, Registration):
         pair_lr, pair_hr, found = make_pair(pair.lr, pair.hr, found)
@@ -116,6 +120,19 @@ def run(case: Case) -> dict:
     return row
 
 
+def tone_error(pair: Pair, raw: np.ndarray, pair_hr: np.ndarray, box: Box, scale: int) -> float:
+    """RMS of delivered HR against what LR's camera would have made of its light, 8-bit levels, all but clipped."""
+    step = max(1, round(np.sqrt(raw.shape[0] * raw.shape[1] / TONE_PIXELS)))
+    y, x = (
+        some.ravel() for some in np.mgrid[step // 2 : raw.shape[0] : step, step // 2 : raw.shape[1] : step]
+    )
+    points = (np.stack([x, y], axis=-1) + 0.5) / scale - 0.5 + np.array([box.x, box.y])
+    truth = 255 * pair.in_lr_colours(raw[y, x] / 255, points)
+    before = raw[y, x]
+    known = (before.min(-1) > 3) & (before.max(-1) < 250) & (truth.min(-1) > 3) & (truth.max(-1) < 252)
+    return float(np.sqrt(((pair_hr[y, x] - truth)[known] ** 2).mean()))
+
+
 def score(pair: Pair, pair_lr: np.ndarray, pair_hr: np.ndarray, found: Registration) -> dict:
     """How far the delivered pair is off."""
     box: Box = found.field
@@ -124,7 +141,9 @@ def score(pair: Pair, pair_lr: np.ndarray, pair_hr: np.ndarray, found: Registrat
     off = pair.error(found.hr_from_lr, points)
     seen = located(pair, pair_hr, box, found.scale, points)
     now, best = photometric(pair_lr, pair_hr, found.scale, found.psf.sigma)
+    _, raw, _ = make_pair(pair.lr, pair.hr, replace(found, colours=ColourMatch(Tone.none())))
     return {
+        "tone": tone_error(pair, raw, pair_hr, box, found.scale),
         "error": p95(off),
         "located": p95(seen),
         "bias": np.nanmean(seen, axis=0),
@@ -175,7 +194,7 @@ def line(row: dict) -> str:
     return (
         f"{case.photo.stem[:14]:14} x{case.scale} {case.kind:16} err {row['error']:.3f} "
         f"loc {row['located']:.3f} stated {row['stated']:.3f} res {row['residual']:.3f} "
-        f"naive {row['naive']:.3f} photo {row['photo']:.2f} "
+        f"naive {row['naive']:.3f} photo {row['photo']:.2f} tone {row['tone']:.2f} "
         f"{row['seconds']:.1f} s {row.get('model', '')}  {row['reason']}"
     )
 
@@ -183,7 +202,7 @@ def line(row: dict) -> str:
 def table(rows: list[dict], scales: list[int]) -> str:
     head = (
         "scale | good | kept | median | worst | HR px | found again | worst | bias | stated within 1.5x "
-        "| not above 1.5x | residual | photometric | SIFT median | worst | bad | kept | SIFT kept "
+        "| not above 1.5x | residual | photometric | tone | worst | SIFT median | worst | bad | kept | SIFT kept "
         "| CPU s | CPU s/MP"
     )
     lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
@@ -212,6 +231,8 @@ def table(rows: list[dict], scales: list[int]) -> str:
             f"{np.mean(ratio > 1 / 1.5):.0%}",
             f"{np.median([r['residual'] for r in kept]):.3f}",
             f"{np.median([r['photo'] for r in kept]):.3f}",
+            f"{np.median([r['tone'] for r in kept]):.2f}",
+            f"{max(r['tone'] for r in kept):.2f}",
             f"{np.nanmedian([r['naive'] for r in good]):.3f}",
             f"{np.nanmax([r['naive'] for r in good]):.3f}",
             len(bad),

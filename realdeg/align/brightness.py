@@ -35,6 +35,8 @@ ALLOWED: dict[Brightness, tuple[str, ...]] = {
 CHANGED = 5.0, 8 / 255, 14 / 255
 PATCH_PX = 9
 BRIGHT = 0.85
+DARK = 16 / 255
+FAINT = 0.35  # of the brightest channel, encoded: a tenth of its light
 RANGE = 0.001, 0.999  # quantiles between which values were measured
 
 
@@ -90,7 +92,7 @@ def match(photos: Seen, method: Brightness = "auto", *, vignetting: bool = True)
     Args:
         photos: both.
         method: which models are allowed (`ALLOWED`).
-        vignetting: allow a gain over the field, common to all channels, with each of them.
+        vignetting: allow a gain over the field, common to all channels, with each of them but "linear".
     """
     before = photos.untouched
     labels = clusters_of(before.source)
@@ -101,7 +103,8 @@ def match(photos: Seen, method: Brightness = "auto", *, vignetting: bool = True)
     changed = _changed(explained.source, photos.target)
     rim = _with_rim(changed)
     refused: list[tuple[str, str]] = []
-    allowed = [one for one in every if one.model.name in ALLOWED[method] and (vignetting or not one.field)]
+    even = not vignetting or method == "linear"  # the paper's recipe knows no vignetting
+    allowed = [one for one in every if one.model.name in ALLOWED[method] and not (even and one.field)]
     for one in tone_fit.ranked(samples, allowed):
         after = explained
         if one is not best:
@@ -150,6 +153,8 @@ def _changed(corrected: Image, target: Image) -> Mask:
     """(h, w) where the photos do not show the same light."""
     off = np.abs(corrected - target)
     off[(target > HIGH) & (corrected > BRIGHT)] = 0  # bright where LR is cut off
+    # The blue of a yellow: hardly any light, many levels.
+    off[np.minimum(target, corrected) < np.maximum(DARK, FAINT * target.max(-1, keepdims=True))] = 0
     off = off.max(-1)
     factor, least, most = CHANGED
     found = (off > np.clip(factor * np.median(off), least, most)).astype(np.uint8)

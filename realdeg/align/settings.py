@@ -41,7 +41,9 @@ class AlignSettings:
         "and offset, as in the paper) or none; less where the photos ask for less.",
     )
     adjust: Side = setting("hr", "Which image is brought to the other's brightness.")
-    vignetting: bool = setting(True, "Allow a gain that varies slowly over the field as well.")
+    vignetting: bool = setting(
+        True, "Allow a gain that varies slowly over the field as well (not with linear)."
+    )
     # The p95 of the error, predicted by the registration and measured on the finished pair; for an LR photo
     # softer than its pixels, in units of the smallest detail that it shows (`pair.softness`).
     max_error: float = setting(
@@ -65,7 +67,8 @@ class AlignSettings:
         10.0, "Reject where HR and LR differ by more after the correction of colours, 8-bit levels.", above=0
     )
     mask: bool = setting(
-        False, "Keep a pair of which up to half moved apart, and write where it is valid (MASK/)."
+        False,
+        "Keep a pair of which up to half moved or has other light, and write where it is valid (MASK/).",
     )
     max_blur: float = setting(
         2.0, "Reject where LR is blurred by more against HR, LR px (out of focus).", above=0
