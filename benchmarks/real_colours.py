@@ -3,9 +3,9 @@
     python benchmarks/real_colours.py --pairs DIR [--pairs DIR ...] [--scale N] [--workers N] [--sheet FILE]
 
 Each DIR holds LR/ and HR/ with equal names (RealSR, DRealSR). Every pair is registered again and finished
-twice, with the correction of colours and without, and both are compared with LR on the finished files: reduced
-by the fitted blur and MATLAB's bicubic as encoded values, which is not how the correction was found. The same
-pairs with a shadow that lies on LR alone (half the light, an ellipse of 5 to 25 % of the image) must be refused.
+twice, with the correction of colours and without. Both are compared with LR on the finished files, reduced
+by the fitted blur and MATLAB's bicubic as encoded values, which is not how the correction was found. The
+same pairs with a shadow on LR alone (half the light, an ellipse of 5 to 25 % of the image) must be refused.
 `--sheet` writes LR, untouched HR and delivered HR of all pairs side by side, to look at.
 """
 
