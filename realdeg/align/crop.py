@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from realdeg.align.warp import Warp
 
 FIELD_CELLS = 256
+SIDE_POINTS = 65  # of a side that is moved out; frames are smooth
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def common_field(
         hr_size_hw: size of the HR photo.
         hr_from_lr: where LR pixels lie in HR.
         margin: HR px to stay away from HR's border.
-        cells: the box is exact to the photo's side divided by so many.
+        cells: steps of a side by which the box is searched, before its sides are moved out by pixels.
 
     Returns:
         The box; None where the photos do not overlap.
@@ -67,16 +69,56 @@ def common_field(
     ys = np.unique(np.linspace(0, height, min(height, cells) + 1).round()).astype(int)
     # A cell is filled when its four outer pixel corners are: both frames are convex, or nearly so.
     nodes = np.stack(np.meshgrid(xs - 0.5, ys - 0.5), axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        hr = hr_from_lr(nodes)
-    inside = (hr_from_lr.ahead(nodes) > 0) & (hr >= margin - 0.5).all(-1)
-    inside &= (hr[..., 0] <= hr_size_hw[1] - 0.5 - margin) & (hr[..., 1] <= hr_size_hw[0] - 0.5 - margin)
+    inside = _inside(nodes, hr_size_hw, hr_from_lr, margin)
     filled = inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:]
     best = _largest_rectangle(filled, xs, ys)
     if best is None:
         return None
     left, top, right, bottom = best
-    return Box(int(xs[left]), int(ys[top]), int(xs[right] - xs[left]), int(ys[bottom] - ys[top]))
+    box = Box(int(xs[left]), int(ys[top]), int(xs[right] - xs[left]), int(ys[bottom] - ys[top]))
+    reach = int(max(np.diff(xs).max(), np.diff(ys).max()))
+    return _grown(box, reach, (height, width), lambda points: _inside(points, hr_size_hw, hr_from_lr, margin))
+
+
+def _inside(
+    points: npt.NDArray[Any], hr_size_hw: tuple[int, ...], hr_from_lr: Warp, margin: float
+) -> npt.NDArray[np.bool_]:
+    """(...,) whether LR points (..., 2) lie within HR, `margin` px from its border."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hr = hr_from_lr(points)
+    inside = (hr_from_lr.ahead(points) > 0) & (hr >= margin - 0.5).all(-1)
+    inside &= (hr[..., 0] <= hr_size_hw[1] - 0.5 - margin) & (hr[..., 1] <= hr_size_hw[0] - 0.5 - margin)
+    result: npt.NDArray[np.bool_] = inside
+    return result
+
+
+def _grown(
+    box: Box,
+    reach: int,
+    size_hw: tuple[int, int],
+    inside: Callable[[npt.NDArray[Any]], npt.NDArray[np.bool_]],
+) -> Box:
+    """The box with each side moved out by up to `reach` px, as long as all of the side lies inside."""
+    left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
+    height, width = size_hw
+    for _ in range(2):  # what one side gains may let another go further, or less far
+        y = np.linspace(top - 0.5, bottom - 0.5, SIDE_POINTS)
+        steps = np.arange(1, reach + 1)
+        out = np.stack(np.meshgrid(left - steps - 0.5, y, indexing="ij"), -1)
+        left -= _prefix(inside(out).all(1) & (left - steps >= 0))
+        out = np.stack(np.meshgrid(right + steps - 0.5, y, indexing="ij"), -1)
+        right += _prefix(inside(out).all(1) & (right + steps <= width))
+        x = np.linspace(left - 0.5, right - 0.5, SIDE_POINTS)
+        out = np.stack(np.meshgrid(top - steps - 0.5, x, indexing="ij")[::-1], -1)
+        top -= _prefix(inside(out).all(1) & (top - steps >= 0))
+        out = np.stack(np.meshgrid(bottom + steps - 0.5, x, indexing="ij")[::-1], -1)
+        bottom += _prefix(inside(out).all(1) & (bottom + steps <= height))
+    return Box(left, top, right - left, bottom - top)
+
+
+def _prefix(good: npt.NDArray[np.bool_]) -> int:
+    """How many are true before the first that is not."""
+    return len(good) if good.all() else int(np.argmin(good))
 
 
 def _largest_rectangle(

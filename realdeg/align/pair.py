@@ -20,7 +20,7 @@ from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
 from realdeg.align.brightness import ColourMatch
 from realdeg.align.classic import two_passes
-from realdeg.align.coarse import rough
+from realdeg.align.coarse import Start, rough
 from realdeg.align.colours import final_tone, like_lr
 from realdeg.align.crop import Box, common_field
 from realdeg.align.draw import draw_integer
@@ -39,6 +39,8 @@ from realdeg.align.verdict import Rejection
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array, Image
 from realdeg.imaging.depth import peak, to_8bit
+
+MUCH_MORE = 2  # times the matches, for another start to be believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +117,16 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         # A wrong scale hides the scene from SIFT; look again without it, so that the reason is the zoom.
         start = rough(grey_lr, grey_hr) if settings.scale else start
         if refused := verdict.no_start(start):
+            if changed := _as_another(grey_lr, grey_hr, start, settings):
+                return changed
             likeness = max(second_peak(high_pass(g), high_pass(g)) for g in (grey_lr, grey_hr))
             return verdict.repeats_itself(start) if likeness > verdict.SELF_LIKENESS else refused
     plane = _rough_again(grey_lr, grey_hr, start.hr_from_lr)
     warp = replace(Warp.plain(plane), lens=_lens(grey_lr, grey_hr, plane))
     field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, 0)
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
-        return refused
+        # Some twelve matches may agree by chance on a start that leads nowhere.
+        return _as_another(grey_lr, grey_hr, start, settings) or refused
     assert field is not None
     if settings.method == "d2crealsr":
         warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
@@ -200,6 +205,16 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
         white = peak(lr)
         pair_lr = np.rint(tone(pair_lr.astype(np.float32) / white) * white).astype(lr.dtype)
     return pair_lr, pair_hr, replace(found, residual=measure(pair_lr, pair_hr, scale))
+
+
+def _as_another(grey_lr: Array, grey_hr: Array, found: Start, settings: AlignSettings) -> Rejection | None:
+    """Why two photos of one scene may not match all the same: one is mirrored, or a negative."""
+    zoom = float(settings.scale) if settings.scale else None
+    for other, why in ((np.fliplr(grey_lr), verdict.mirrored), (255 - grey_lr, verdict.inverted)):
+        start = rough(np.ascontiguousarray(other), grey_hr, zoom=zoom)
+        if not verdict.no_start(start) and start.inliers > MUCH_MORE * found.inliers:
+            return why(start)
+    return None
 
 
 def nearest_scale(zoom: float) -> int:

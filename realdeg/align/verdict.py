@@ -46,6 +46,22 @@ def no_start(start: Start) -> Rejection | None:
     )
 
 
+def mirrored(start: Start) -> Rejection:
+    """LR flipped left to right matches HR."""
+    return Rejection(
+        f"one of the photos is mirrored: flipped left to right, {start.inliers} SIFT matches agree",
+        "flip it back; some front cameras mirror what they save",
+    )
+
+
+def inverted(start: Start) -> Rejection:
+    """The negative of LR matches HR."""
+    return Rejection(
+        f"contrast is inverted between the photos: of the negative {start.inliers} SIFT matches agree",
+        "a negative, or another band of light?",
+    )
+
+
 def repeats_itself(start: Start) -> Rejection:
     """SIFT failed on a scene that looks the same when moved."""
     return Rejection(

@@ -93,3 +93,29 @@ def test_a_box_cuts_counts_and_shrinks():
     assert box.centre == (4, 2)
     assert box.corners.tolist() == [[2, 1], [6, 1], [6, 3], [2, 3]]
     assert box.inset(1) == Box(3, 2, 3, 1)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.7, 2.0])
+@pytest.mark.parametrize("size_hw", [(3001, 4007), (1203, 901)])
+def test_the_field_reaches_to_the_last_pixel_whatever_the_cells(turn, size_hw):
+    """Of a large photo a cell has many pixels."""
+    angle, (height, width) = np.radians(turn), size_hw
+    rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    middle = (
+        Homography.translation(1000.3, 700.8)
+        @ Homography(2 * rotation)
+        @ Homography.translation(-511.4, -388.7)
+    )
+    warp, hr_hw = Warp.plain(middle), (1501, 2003)
+    field = common_field(size_hw, hr_hw, warp, cells=64)
+
+    def holds(box):
+        corners = box.corners + 0.5 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        hr = middle(corners)
+        fits = box.x >= 0 and box.y >= 0 and box.x + box.width <= width and box.y + box.height <= height
+        return fits and (hr >= -0.5 - 1e-6).all() and (hr <= np.array(hr_hw[::-1]) - 0.5 + 1e-6).all()
+
+    assert holds(field)
+    x, y, w, h = field.x, field.y, field.width, field.height
+    larger = [Box(x - 1, y, w + 1, h), Box(x, y - 1, w, h + 1), Box(x, y, w + 1, h), Box(x, y, w, h + 1)]
+    assert not any(holds(box) for box in larger)

@@ -283,3 +283,17 @@ def _zoom(photos, centre):
     at = np.array(centre)
     columns = [photos.truth(at + e) - photos.truth(at - e) for e in 0.5 * np.eye(2)]
     return np.sqrt(abs(np.linalg.det(np.stack(columns, -1))))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda lr: np.ascontiguousarray(lr[:, ::-1]), "mirrored"),
+        (lambda lr: 255 - lr, "contrast is inverted"),
+    ],
+)
+def test_a_mirrored_photo_or_a_negative_is_called_what_it_is(photograph, scene, change, reason):
+    photos = photograph(scene("coffee.png"), 2)
+    refused = register(change(photos.lr), photos.hr, AlignSettings(scale=2))
+    assert isinstance(refused, Rejection)
+    assert reason in refused.reason
