@@ -105,8 +105,8 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
         "lens_model": found.fit.model,
         "lens_lr_px": round(found.distortion, 3),
         "brightness_model": colours.model,
-        "brightness_before_8bit": _levels(colours.before),
-        "brightness_rms_8bit": _levels(colours.after),
+        "brightness_before_8bit": _cell(colours.before),
+        "brightness_rms_8bit": _cell(colours.after),
         "corner_gain": round(colours.tone.corner_gain, 4),
         "beyond_range": round(colours.beyond, 4),
         "clipped": round(colours.clipped, 4),
@@ -292,8 +292,8 @@ def _numbers(values: npt.ArrayLike) -> list[float | None]:
     return [_short(v) for v in np.asarray(values, dtype=np.float64).ravel()]
 
 
-def _levels(value: float) -> float | str:
-    """Levels for the manifest, "" where nothing was measured."""
+def _cell(value: float) -> object:
+    """A figure for the manifest, an empty cell where nothing was measured."""
     return round(value, 3) if np.isfinite(value) else ""
 
 

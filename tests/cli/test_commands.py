@@ -259,7 +259,7 @@ def test_settings_in_force_are_shown_and_read_back(photos, tmp_path):
     ).stdout
     values = yaml.safe_load(shown)
     assert values["edge"] == 9
-    assert values["brightness"] == "curve"
+    assert values["brightness"] == "auto"
     assert not (tmp_path / "o").exists()
     (tmp_path / "s.yaml").write_text(shown)
     again = realdeg("align", "--config", tmp_path / "s.yaml", "--edge", "7", "--show-settings", ok=0).stdout
