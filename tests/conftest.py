@@ -33,11 +33,16 @@ CROPS = {"coffee": (216, 352), "chelsea": (90, 130), "u76c0g_bliznaca_srgb8": (2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that `slow.txt` names; all their parameters are."""
+    """Mark the tests that `slow.txt` names, all their parameters, and begin with the files that hold them.
+
+    One that starts last would keep one worker busy while the other has nothing left.
+    """
     slow = set(SLOW.read_text(encoding="utf-8").splitlines())
+    files = {name.partition("::")[0] for name in slow}
     for item in items:
         if item.nodeid.partition("[")[0] in slow:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in files)
 
 
 @pytest.fixture(scope="session")

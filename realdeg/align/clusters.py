@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.vq import kmeans2
 
 from realdeg.align.seen import Mask, Seen, View
 from realdeg.arraytypes import Array, Image
@@ -17,6 +16,7 @@ MOST = 12
 LEAST_SHARE = 0.01  # of the pixels
 LEAST_PIXELS = 100
 SOME = 4000  # pixels that clusters are found with
+ROUNDS = 8
 APART = 1.0  # CIE L*a*b* units, squared, within which colours are one
 
 
@@ -52,9 +52,17 @@ def clusters_of(image: Image) -> npt.NDArray[np.int_]:
         if apart.max() < APART:
             break
         starts.append(some[int(apart.argmax())])
-    centres, _ = kmeans2(some, np.array(starts), iter=8, minit="matrix", missing="warn")
-    away = np.stack([((lab - centre) ** 2).sum(1) for centre in centres.astype(np.float32)])
-    return away.argmin(0).reshape(image.shape[:2])
+    first = _nearest(some, np.array(starts)).astype(np.int32)
+    ends = cv2.TERM_CRITERIA_MAX_ITER, ROUNDS, 0.0
+    _, _, centres = cv2.kmeans(
+        some.astype(np.float32), len(starts), first[:, None], ends, 1, cv2.KMEANS_USE_INITIAL_LABELS
+    )
+    return _nearest(lab, centres).reshape(image.shape[:2])
+
+
+def _nearest(points: Array, centres: Array) -> npt.NDArray[np.int_]:
+    """(N,) index of the centre that is nearest to each point."""
+    return np.stack([((points - centre) ** 2).sum(1) for centre in centres]).argmin(0)
 
 
 def each(labels: npt.NDArray[np.int_], counts: Mask) -> Iterator[tuple[Mask, Mask]]:

