@@ -13,6 +13,7 @@ from realdeg.align.crop import Box
 from realdeg.align.draw import draw, draw_nearest
 from realdeg.align.homography import Homography
 from realdeg.align.scene import factor_of
+from realdeg.align.settings import Side
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array, Image
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
@@ -106,7 +107,7 @@ class Seen:
         )
 
 
-def seen(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, adjust: str = "hr") -> Seen:
+def seen(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, adjust: Side = "hr") -> Seen:
     """Both photos over the field.
 
     Args:

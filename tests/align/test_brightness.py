@@ -181,4 +181,9 @@ def test_clusters_are_the_same_each_time_and_cover_all():
     assert len(np.unique(labels)) > 6
     one = np.full((20, 20, 3), 0.3, np.float32)
     assert not clusters_of(one).any()
-    assert rms(np.zeros((2, 2, 3)), np.zeros((2, 2, 3), bool)) != rms(np.zeros((1, 1)), np.ones((1, 1), bool))
+
+
+def test_of_nothing_there_is_no_figure():
+    off = np.array([[0.3, -0.4], [9.0, 9.0]]) / 255
+    assert rms(off, np.array([[True, True], [False, False]])) == pytest.approx(np.sqrt(0.125))
+    assert np.isnan(rms(off, np.zeros((2, 2), bool)))
