@@ -124,7 +124,40 @@ def _prefix(good: npt.NDArray[np.bool_]) -> int:
 def _largest_rectangle(
     filled: npt.NDArray[Any], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
 ) -> tuple[int, int, int, int] | None:
-    """Largest all-true rectangle of cells, by the stack over histograms: (left, top, right, bottom) edges."""
+    """Largest all-true rectangle of cells: (left, top, right, bottom) edges."""
+    padded = np.pad(filled, ((0, 0), (1, 1))).astype(np.int8)
+    if (np.diff(padded, axis=1) > 0).sum(1).max() > 1:
+        return _of_any_shape(filled, xs, ys)
+    return _of_one_run_a_row(filled, xs, ys)
+
+
+def _of_one_run_a_row(
+    filled: npt.NDArray[Any], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
+) -> tuple[int, int, int, int] | None:
+    """The same where every row is filled from one column to another, as frames are: all pairs of rows at once."""
+    rows, columns = filled.shape
+    some = filled.any(1)
+    left = np.where(some, filled.argmax(1), columns)
+    right = np.where(some, columns - filled[:, ::-1].argmax(1), 0)
+    below = np.triu(np.ones((rows, rows), bool))  # [top, last row]
+    lefts = np.maximum.accumulate(np.where(below, left, 0), axis=1)
+    rights = np.minimum.accumulate(np.where(below, right, columns), axis=1)
+    wide = np.where(below, xs[rights] - xs[np.minimum(lefts, columns)], 0)
+    area = np.maximum(wide, 0) * np.maximum(ys[1:][None] - ys[:-1][:, None], 0)
+    best = area.max()
+    if best <= 0:
+        return None
+    tops, lasts = np.nonzero(area == best)
+    # Of equal ones the first that the stack over histograms meets: topmost end, then leftmost, then tallest.
+    order = np.lexsort((tops, rights[tops, lasts], lasts))
+    top, last = int(tops[order[0]]), int(lasts[order[0]])
+    return int(lefts[top, last]), top, int(rights[top, last]), last + 1
+
+
+def _of_any_shape(
+    filled: npt.NDArray[Any], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
+) -> tuple[int, int, int, int] | None:
+    """The same for any cells, by the stack over histograms: thirty times slower."""
     best, best_area = None, 0
     top_of = np.arange(filled.shape[1]) * 0
     for row in range(filled.shape[0]):

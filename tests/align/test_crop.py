@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from realdeg.align.crop import Box, _largest_rectangle, common_field
+from realdeg.align.crop import Box, _largest_rectangle, _of_any_shape, common_field
 from realdeg.align.homography import Homography
 from realdeg.align.lens import Lens
 from realdeg.align.warp import Warp
@@ -59,6 +59,21 @@ def test_largest_rectangle_is_the_largest(rows):
         left, top, right, bottom = found
         assert filled[top:bottom, left:right].all()
         assert (right - left) * (bottom - top) == max(areas)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_rows_of_one_run_give_the_rectangle_of_the_search_over_any_cells(data):
+    rows, columns = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))
+    ends = st.tuples(st.integers(0, columns), st.integers(0, columns))
+    filled = np.array(
+        [[a <= c < b for c in range(columns)] for a, b in (data.draw(ends) for _ in range(rows))]
+    )
+    xs, ys = (
+        np.cumsum([0, *data.draw(st.lists(st.integers(1, 3), min_size=n, max_size=n))])
+        for n in (columns, rows)
+    )
+    assert _largest_rectangle(filled, xs, ys) == _of_any_shape(filled, xs, ys)
 
 
 @pytest.mark.parametrize("radial", [-4.0, 4.0])
