@@ -134,7 +134,7 @@ def _largest_rectangle(
 def _of_one_run_a_row(
     filled: npt.NDArray[Any], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
 ) -> tuple[int, int, int, int] | None:
-    """The same where every row is filled from one column to another, as frames are: all pairs of rows at once."""
+    """The same where every row is one run of cells, as frames are: all pairs of rows at once."""
     rows, columns = filled.shape
     some = filled.any(1)
     left = np.where(some, filled.argmax(1), columns)
