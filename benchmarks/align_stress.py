@@ -1,0 +1,269 @@
+"""Registration on kinds of pairs that plain simulations do not have, with exact truth for each colour.
+
+    python benchmarks/align_stress.py --photos FOLDER [FOLDER ...] [--kinds K ...] [--seeds N] [--mask] [-v]
+
+Per kind: how many pairs are kept, the stated error, the true one for red, green and blue (95th percentile
+over a 24 x 24 grid of the pair's field, LR px; with --mask where the pair is valid), and their ratio. At
+the end what is asked of a stated error, and of what is kept and refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from stress_pairs import BAD, GOOD, HR_HW, Case, Pair, simulate
+
+from realdeg.align.finished import Finished, finish
+from realdeg.align.pair import Registration, register
+from realdeg.align.settings import AlignSettings
+from realdeg.io.find import find_images
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "clean"
+GRID = 24
+WITHIN = 1.5
+OPTIMISTIC = 2.0
+CHANNELS = ("r", "g", "b")
+FIELDS = (
+    *("kind", "scale", "seed", "photo", "kept", "reason", "stated", "stated_r", "stated_g", "stated_b"),
+    *("r", "g", "b", "residual", "field", "valid", "changed_masked", "psf", "seconds"),
+)
+
+
+def run(case: Case, settings: AlignSettings) -> dict:
+    """Simulate a pair, register it, compare what is stated with the truth."""
+    cv2.setNumThreads(1)
+    pair = simulate(case)
+    row = dict.fromkeys(FIELDS, np.nan) | {
+        "kind": case.kind,
+        "scale": case.scale,
+        "seed": case.seed,
+        "photo": case.photo.name,
+        "reason": "",
+    }
+    started = time.process_time()
+    found = register(pair.lr, pair.hr, settings)
+    if isinstance(found, Registration):
+        made = finish(pair.lr, pair.hr, found, settings)
+        row["seconds"] = time.process_time() - started
+        row["reason"] = made.refused.reason if made.refused else ""
+        row |= scored(pair, made)
+    else:
+        row["seconds"] = time.process_time() - started
+        row["reason"] = found.reason
+    row["kept"] = not row["reason"]
+    return row
+
+
+def scored(pair: Pair, made: Finished) -> dict:
+    """What is stated of a finished pair, and what is true."""
+    found = made.found
+    box = found.field
+    valid = np.ones((box.height, box.width), bool) if made.valid is None else made.valid > 0
+    x = np.linspace(0, box.width - 1, GRID)
+    y = np.linspace(0, box.height - 1, GRID)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    there = np.rint(points).astype(int)
+    points = points[valid[there[:, 1], there[:, 0]]] + [box.x, box.y]
+    row: dict = {"stated": found.error, "psf": found.psf.sigma, "valid": float(valid.mean())}
+    row["residual"] = found.residual.p95 if found.residual else np.nan
+    for channel, name in enumerate(CHANNELS):
+        row[f"stated_{name}"] = stated(found, channel)
+        if len(points) and pair.case.kind != "mirrored":
+            off = pair.error(partial(delivered, found, channel=channel), points, channel)
+            row[name] = float(np.percentile(np.hypot(*off.T), 95))
+    both = pair.seen_by_both()
+    row["field"] = box.width * box.height / both.sum()
+    changed = pair.changed[box.slices]
+    if changed.any():
+        row["changed_masked"] = float((~valid)[changed].mean())
+    return row
+
+
+def delivered(found: Registration, points: np.ndarray, channel: int) -> np.ndarray:
+    """(N, 2) HR px from which the delivered pair takes a colour at LR points."""
+    maps = found.lateral.maps(found.hr_from_lr)
+    return maps[channel % len(maps)](points)
+
+
+def stated(found: Registration, channel: int) -> float:
+    """Stated error of one colour."""
+    return found.channel_errors[channel]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--photos", type=Path, nargs="+", default=[SAMPLE], help="folders (or files) of sharp photos"
+    )
+    parser.add_argument("--limit", type=int, default=16, help="photos")
+    parser.add_argument("--kinds", nargs="+", default=["all"], help="kinds, or: all, good, bad")
+    parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--first-seed", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=4, help="pairs of each kind and scale")
+    parser.add_argument("--size", type=int, nargs=2, default=HR_HW, metavar=("H", "W"), help="HR px at most")
+    parser.add_argument("--mask", action="store_true", help="let pairs be masked instead of refused")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--csv", type=Path, help="write a row for each pair")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    options = parser.parse_args()
+    photos = [
+        path
+        for place in options.photos
+        for path in ([place] if place.is_file() else [f.path for f in find_images(place)])
+    ][: options.limit]
+    kinds = [
+        k for name in options.kinds for k in {"all": GOOD + BAD, "good": GOOD, "bad": BAD}.get(name, (name,))
+    ]
+    for kind in kinds:
+        if kind not in GOOD + BAD:
+            parser.error(f"no kind {kind!r}; there are {', '.join(GOOD + BAD)}")
+    cases = [
+        Case(
+            photos[(seed + k) % len(photos)],
+            photos[(seed + k + 1) % len(photos)],
+            scale,
+            kind,
+            seed,
+            tuple(options.size),
+        )
+        for k, kind in enumerate(kinds)
+        for scale in options.scales
+        for seed in range(options.first_seed, options.first_seed + options.seeds)
+    ]
+    rows = []
+    by_scale = [AlignSettings(scale=case.scale, mask=options.mask) for case in cases]
+    with ProcessPoolExecutor(options.workers) as pool:
+        for row in pool.map(run, cases, by_scale):
+            rows.append(row)
+            if options.verbose:
+                print(line(row), file=sys.stderr, flush=True)
+    if options.csv:
+        with options.csv.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+    print(
+        f"{len(photos)} photos, scales {options.scales}, seeds {options.first_seed} to "
+        f"{options.first_seed + options.seeds - 1}{', --mask' if options.mask else ''}\n"
+    )
+    print(table(rows))
+    print()
+    print(goals(rows))
+    print()
+    print(reasons(rows))
+
+
+def line(row: dict) -> str:
+    """One pair."""
+    return (
+        f"{row['kind']:15} x{row['scale']} {row['seed']} {row['photo'][:12]:12} stated {row['stated']:.3f} "
+        f"r {row['r']:.3f} g {row['g']:.3f} b {row['b']:.3f} field {row['field']:.2f} "
+        f"{row['seconds']:.1f} s  {row['reason'] or 'kept'}"
+    )
+
+
+def ratio(row: dict, name: str) -> float:
+    """Stated over true error of a colour."""
+    return row[f"stated_{name}"] / row[name]
+
+
+def table(rows: list[dict]) -> str:
+    """Per kind; ratios are those of kept pairs."""
+    head = (
+        "kind | pairs | kept | stated | r | g | b | worst g | worst of r, b | stated / true g: least, "
+        "median, most | same, worse of r and b | field | changed, masked | CPU s"
+    )
+    lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
+    for kind in dict.fromkeys(r["kind"] for r in rows):
+        mine = [r for r in rows if r["kind"] == kind]
+        kept = [r for r in mine if r["kept"]]
+
+        def middle(name: str, over: list[dict]) -> str:
+            values = [r[name] for r in over if np.isfinite(r[name])]
+            return f"{np.median(values):.3f}" if values else ""
+
+        def spread(names: tuple[str, ...], over: list[dict]) -> str:
+            values = [min(ratio(r, n) for n in names) for r in over if np.isfinite(r["g"])]
+            return f"{min(values):.2f}, {np.median(values):.2f}, {max(values):.2f}" if values else ""
+
+        cells = [
+            kind,
+            len(mine),
+            len(kept),
+            *(middle(name, kept) for name in ("stated", *CHANNELS)),
+            f"{max((r['g'] for r in kept), default=np.nan):.3f}",
+            f"{max((max(r['r'], r['b']) for r in kept), default=np.nan):.3f}",
+            spread(("g",), kept),
+            spread(("r", "b"), kept),
+            middle("field", mine)[:-1],
+            middle("changed_masked", kept)[:-1],
+            f"{np.mean([r['seconds'] for r in mine]):.1f}",
+        ]
+        lines.append(f"| {' | '.join(str(cell).replace('nan', '') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def goals(rows: list[dict]) -> str:
+    """What is asked: of stated errors, by colour; of kept and refused; of the field."""
+    good = [r for r in rows if r["kind"] in GOOD]
+    bad = [r for r in rows if r["kind"] in BAD]
+    head = (
+        f"stated / true | colour | pairs | within {WITHIN}x both ways | below 1/{OPTIMISTIC:g} | "
+        f"below 1/{WITHIN} | above {WITHIN} | least | median | most"
+    )
+    lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
+    for what, over in (
+        ("good, kept", [r for r in good if r["kept"]]),
+        ("good, registered", good),
+        ("bad, kept", [r for r in bad if r["kept"]]),
+    ):
+        over = [r for r in over if np.isfinite(r["g"])]
+        for name in CHANNELS if over else ():
+            values = np.array([ratio(r, name) for r in over])
+            cells = (
+                what,
+                name,
+                len(values),
+                f"{np.mean((values < WITHIN) & (values > 1 / WITHIN)):.0%}",
+                np.sum(values < 1 / OPTIMISTIC),
+                f"{np.mean(values <= 1 / WITHIN):.0%}",
+                f"{np.mean(values >= WITHIN):.0%}",
+                *(f"{v:.2f}" for v in (values.min(), np.median(values), values.max())),
+            )
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines.append("")
+    for what, over in (("good", good), ("bad", bad)):
+        if over:
+            lines.append(f"{what} kept: {sum(r['kept'] for r in over)} of {len(over)}")
+    fields = [r["field"] for r in good if np.isfinite(r["field"])]
+    if fields:
+        lines.append(
+            f"field of good pairs, share of what both photos see: median {np.median(fields):.3f}, "
+            f"least {min(fields):.3f}"
+        )
+    return "\n".join(lines)
+
+
+def reasons(rows: list[dict]) -> str:
+    """Why pairs of each kind were refused."""
+    lines = []
+    for kind in dict.fromkeys(r["kind"] for r in rows):
+        counts = Counter(r["reason"] for r in rows if r["kind"] == kind and r["reason"])
+        if counts:
+            lines.append(f"{kind}: " + "; ".join(f"{n} x {reason}" for reason, n in counts.most_common()))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
