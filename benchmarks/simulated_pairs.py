@@ -1,6 +1,6 @@
 """Simulated camera pairs with exact truth, good ones and eight kinds of bad ones.
 
-Two captures of one plane photo (`realdeg.imaging.capture`): zoom within 3 % of the scale, rotation up to
+Two captures of one plane photo (drawn by `exact_camera.py`): zoom within 3 % of the scale, rotation up to
 1.5 degrees, keystone up to 1.5 %, radial distortion up to 3 % (LR) and 0.4 % (HR) at the photo's corner,
 exposure within 35 %, tone curve, white balance, vignetting, a PSF with two axes, noise up to 4 levels,
 JPEG 90.
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from exact_camera import exact_capture as capture
 
 from realdeg.align.homography import Homography
-from realdeg.imaging.capture import CameraModel, capture, matching_points
+from realdeg.imaging.capture import CameraModel, matching_points
 from realdeg.imaging.colour import linear_to_srgb, srgb_to_linear
 from realdeg.io.photo import read
 from realdeg.seeds import stream
