@@ -15,13 +15,17 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import repeat
 from pathlib import Path
 
 import cv2
 import numpy as np
+from simulated_pairs import located
 from stress_pairs import BAD, GOOD, HR_HW, Case, Pair, simulate
 
+from realdeg.align.crop import common_field
 from realdeg.align.finished import Finished, finish
 from realdeg.align.pair import Registration, register
 from realdeg.align.settings import AlignSettings
@@ -29,17 +33,57 @@ from realdeg.io.find import find_images
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "clean"
 GRID = 24
+AGAIN = 6
 WITHIN = 1.5
 OPTIMISTIC = 2.0
 CHANNELS = ("r", "g", "b")
 FIELDS = (
     *("kind", "scale", "seed", "photo", "kept", "reason", "stated", "stated_r", "stated_g", "stated_b"),
-    *("r", "g", "b", "residual", "field", "valid", "changed_masked", "psf", "seconds"),
+    *("r", "g", "b", "found_r", "found_g", "found_b", "residual", "field", "rectangle", "valid"),
+    *("changed_masked", "psf", "seconds"),
 )
 
 
-def run(case: Case, settings: AlignSettings) -> dict:
-    """Simulate a pair, register it, compare what is stated with the truth."""
+@dataclass(frozen=True)
+class OneColour:
+    """A pair as `simulated_pairs.located` looks at it, in one colour."""
+
+    pair: Pair
+    channel: int
+
+    @cached_property
+    def hr_green(self) -> np.ndarray:
+        """(H, W) float64 of the colour."""
+        return self.pair.hr[..., self.channel].astype(np.float64)
+
+    def truth(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) HR px of LR px."""
+        return self.pair.truth(points, self.channel)
+
+
+@dataclass(frozen=True)
+class MainTruth:
+    """The true map, as `common_field` asks for one."""
+
+    pair: Pair
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) HR px of LR px."""
+        return self.pair.main_truth(points)
+
+    def ahead(self, points: np.ndarray) -> np.ndarray:
+        """(...,) positive: all of it is in front of the camera."""
+        return np.ones(points.shape[:-1])
+
+
+def run(case: Case, settings: AlignSettings, again: bool) -> dict:
+    """Simulate a pair, register it, compare what is stated with the truth.
+
+    Args:
+        case: the pair.
+        settings: of registration.
+        again: find patches of the finished pair in HR again, not only ask the map.
+    """
     cv2.setNumThreads(1)
     pair = simulate(case)
     row = dict.fromkeys(FIELDS, np.nan) | {
@@ -50,42 +94,55 @@ def run(case: Case, settings: AlignSettings) -> dict:
         "reason": "",
     }
     started = time.process_time()
-    found = register(pair.lr, pair.hr, settings)
-    if isinstance(found, Registration):
-        made = finish(pair.lr, pair.hr, found, settings)
-        row["seconds"] = time.process_time() - started
+    try:
+        found = register(pair.lr, pair.hr, settings)
+        made = finish(pair.lr, pair.hr, found, settings) if isinstance(found, Registration) else None
+    except Exception as problem:  # one pair that breaks it is a finding, not an end
+        return row | {"reason": f"CRASHED: {problem!r}", "kept": False}
+    row["seconds"] = time.process_time() - started
+    if made is not None:
         row["reason"] = made.refused.reason if made.refused else ""
-        row |= scored(pair, made)
+        row |= scored(pair, made, again)
     else:
-        row["seconds"] = time.process_time() - started
         row["reason"] = found.reason
-    row["kept"] = not row["reason"]
-    return row
+    return row | {"kept": not row["reason"]}
 
 
-def scored(pair: Pair, made: Finished) -> dict:
+def scored(pair: Pair, made: Finished, again: bool) -> dict:
     """What is stated of a finished pair, and what is true."""
     found = made.found
     box = found.field
     valid = np.ones((box.height, box.width), bool) if made.valid is None else made.valid > 0
-    x = np.linspace(0, box.width - 1, GRID)
-    y = np.linspace(0, box.height - 1, GRID)
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    there = np.rint(points).astype(int)
-    points = points[valid[there[:, 1], there[:, 0]]] + [box.x, box.y]
+    points = grid(box, valid, GRID)
     row: dict = {"stated": found.error, "psf": found.psf.sigma, "valid": float(valid.mean())}
     row["residual"] = found.residual.p95 if found.residual else np.nan
     for channel, name in enumerate(CHANNELS):
         row[f"stated_{name}"] = stated(found, channel)
-        if len(points) and pair.case.kind != "mirrored":
-            off = pair.error(partial(delivered, found, channel=channel), points, channel)
-            row[name] = float(np.percentile(np.hypot(*off.T), 95))
-    both = pair.seen_by_both()
-    row["field"] = box.width * box.height / both.sum()
+        if not len(points) or pair.case.kind == "mirrored":
+            continue
+        off = pair.error(partial(delivered, found, channel=channel), points, channel)
+        row[name] = float(np.percentile(np.hypot(*off.T), 95))
+        if again:
+            image = np.repeat(made.hr[..., channel : channel + 1], 3, axis=-1)
+            off = located(OneColour(pair, channel), image, box, found.scale, grid(box, valid, AGAIN))
+            known = np.hypot(*off[np.isfinite(off).all(1)].T)
+            row[f"found_{name}"] = float(np.percentile(known, 95)) if len(known) else np.nan
+    area = box.width * box.height
+    row["field"] = area / pair.seen_by_both().sum()
+    largest = common_field(pair.lr.shape[:2], pair.hr.shape[:2], MainTruth(pair))
+    row["rectangle"] = area / (largest.width * largest.height)
     changed = pair.changed[box.slices]
     if changed.any():
         row["changed_masked"] = float((~valid)[changed].mean())
     return row
+
+
+def grid(box, valid: np.ndarray, side: int) -> np.ndarray:
+    """(N, 2) LR points over a box, where it is valid."""
+    x, y = np.linspace(0, box.width - 1, side), np.linspace(0, box.height - 1, side)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    there = np.rint(points).astype(int)
+    return points[valid[there[:, 1], there[:, 0]]] + [box.x, box.y]
 
 
 def delivered(found: Registration, points: np.ndarray, channel: int) -> np.ndarray:
@@ -113,6 +170,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4, help="pairs of each kind and scale")
     parser.add_argument("--size", type=int, nargs=2, default=HR_HW, metavar=("H", "W"), help="HR px at most")
     parser.add_argument("--mask", action="store_true", help="let pairs be masked instead of refused")
+    parser.add_argument(
+        "--located", action="store_true", help="find patches of the finished pair in HR again (slow)"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--csv", type=Path, help="write a row for each pair")
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -144,7 +204,7 @@ def main() -> None:
     rows = []
     by_scale = [AlignSettings(scale=case.scale, mask=options.mask) for case in cases]
     with ProcessPoolExecutor(options.workers) as pool:
-        for row in pool.map(run, cases, by_scale):
+        for row in pool.map(run, cases, by_scale, repeat(options.located)):
             rows.append(row)
             if options.verbose:
                 print(line(row), file=sys.stderr, flush=True)
@@ -167,9 +227,11 @@ def main() -> None:
 def line(row: dict) -> str:
     """One pair."""
     return (
-        f"{row['kind']:15} x{row['scale']} {row['seed']} {row['photo'][:12]:12} stated {row['stated']:.3f} "
-        f"r {row['r']:.3f} g {row['g']:.3f} b {row['b']:.3f} field {row['field']:.2f} "
-        f"{row['seconds']:.1f} s  {row['reason'] or 'kept'}"
+        f"{row['kind']:14} x{row['scale']} {row['seed']} {row['photo'][:12]:12} stated "
+        f"{' '.join(f'{row[name]:.3f}' for name in ('stated_r', 'stated_g', 'stated_b'))} true "
+        f"{' '.join(f'{row[name]:.3f}' for name in CHANNELS)} again "
+        f"{' '.join(f'{row[name]:.3f}' for name in ('found_r', 'found_g', 'found_b'))} field "
+        f"{row['rectangle']:.2f} {row['seconds']:.1f} s  {row['reason'] or 'kept'}"
     )
 
 
@@ -194,7 +256,8 @@ def table(rows: list[dict]) -> str:
             return f"{np.median(values):.3f}" if values else ""
 
         def spread(names: tuple[str, ...], over: list[dict]) -> str:
-            values = [min(ratio(r, n) for n in names) for r in over if np.isfinite(r["g"])]
+            values = [min(ratio(r, n) for n in names) for r in over]
+            values = [v for v in values if np.isfinite(v)]
             return f"{min(values):.2f}, {np.median(values):.2f}, {max(values):.2f}" if values else ""
 
         cells = [
@@ -219,8 +282,8 @@ def goals(rows: list[dict]) -> str:
     good = [r for r in rows if r["kind"] in GOOD]
     bad = [r for r in rows if r["kind"] in BAD]
     head = (
-        f"stated / true | colour | pairs | within {WITHIN}x both ways | below 1/{OPTIMISTIC:g} | "
-        f"below 1/{WITHIN} | above {WITHIN} | least | median | most"
+        f"stated / true | colour | pairs | not stated | within {WITHIN}x both ways "
+        f"| below 1/{OPTIMISTIC:g} | below 1/{WITHIN} | above {WITHIN} | least | median | most"
     )
     lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
     for what, over in (
@@ -228,13 +291,17 @@ def goals(rows: list[dict]) -> str:
         ("good, registered", good),
         ("bad, kept", [r for r in bad if r["kept"]]),
     ):
-        over = [r for r in over if np.isfinite(r["g"])]
-        for name in CHANNELS if over else ():
-            values = np.array([ratio(r, name) for r in over])
+        for name in CHANNELS:
+            values = np.array([ratio(r, name) for r in over if np.isfinite(r["g"])])
+            unstated = int(np.isnan(values).sum())
+            values = values[np.isfinite(values)]
+            if not len(values):
+                continue
             cells = (
                 what,
                 name,
                 len(values),
+                unstated,
                 f"{np.mean((values < WITHIN) & (values > 1 / WITHIN)):.0%}",
                 np.sum(values < 1 / OPTIMISTIC),
                 f"{np.mean(values <= 1 / WITHIN):.0%}",
@@ -246,12 +313,12 @@ def goals(rows: list[dict]) -> str:
     for what, over in (("good", good), ("bad", bad)):
         if over:
             lines.append(f"{what} kept: {sum(r['kept'] for r in over)} of {len(over)}")
-    fields = [r["field"] for r in good if np.isfinite(r["field"])]
-    if fields:
-        lines.append(
-            f"field of good pairs, share of what both photos see: median {np.median(fields):.3f}, "
-            f"least {min(fields):.3f}"
-        )
+    for name, of in (("field", "what both photos see"), ("rectangle", "the largest rectangle in that")):
+        shares = [r[name] for r in good if np.isfinite(r[name])]
+        if shares:
+            lines.append(
+                f"field of good pairs, share of {of}: median {np.median(shares):.3f}, least {min(shares):.3f}"
+            )
     return "\n".join(lines)
 
 
