@@ -29,7 +29,7 @@ LEDGER = "ledger.jsonl"
 METADATA = "metadata.csv"
 OUTPUTS = (  # folders that hold what the rows of a job name: of a dataset, and of a job that makes a pool
     *("LR", "HR", "MASK", "certificates", "rejected"),
-    *("kernels", "patches", "noise", "examples"),
+    *("kernels", "patches", "noise", "examples", "prints"),
 )
 SCHEMA = 2
 LARGEST_SCALE = 64  # of a pair: jobs make 2 to 16

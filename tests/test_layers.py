@@ -47,7 +47,7 @@ LEVELS = (
     },
     {"realdeg.pools", "realdeg.metrics"},
     {"realdeg.align", "realdeg.kernels", "realdeg.noise", "realdeg.degrade", "realdeg.dataset"},
-    {"realdeg.camera"},
+    {"realdeg.camera", "realdeg.check"},
     {"realdeg.report"},
     {"realdeg.api"},
     {"realdeg.torch"},

@@ -33,6 +33,7 @@ COMMANDS = {
         "replay": "Make LR again from HR and the manifest, and compare.",
     },
     "Work on a dataset": {
+        "check": "Look at pairs of others: displaced, off in colour, there twice.",
         "verify": "Check every file of a dataset against its manifest; --repair makes it again.",
         "split": "Assign scenes to train, val and test.",
         "tile": "Cut pairs into tiles on one grid.",

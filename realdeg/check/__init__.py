@@ -1,0 +1,1 @@
+"""Pairs of others, looked at: where they are off, what their colours do, and which are there twice."""

@@ -1,0 +1,43 @@
+"""Settings of looking at pairs of others; importing them costs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from realdeg.settings import check_limits, setting
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """From where on a pair is called wrong.
+
+    The limits were chosen on RealSR, DRealSR, NTIRE 2019 and City100 (benchmarks/README.md): what they accuse
+    there is off when one looks at it.
+    """
+
+    # p95 of the displacement beyond the measurement's own noise; for soft LR in units of its smallest detail.
+    max_error: float = setting(
+        0.4, "Residual (p95, beyond its noise) above which a pair is to be registered again, LR px.", above=0
+    )
+    max_beside: float = setting(
+        0.1,
+        "Share of the picture that moved on its own, above which a pair needs a mask.",
+        low=0,
+        high=1,
+    )
+    # Lower in flat pictures, whose noise is all there is: where little is to be seen no verdict hangs on it.
+    min_correlation: float = setting(
+        0.5, "Correlation of LR and reduced HR below which they show different things.", low=0, high=1
+    )
+    max_colour: float = setting(
+        10.0, "Difference of colours (rms at equal blur) above which a pair is off, 8-bit levels.", above=0
+    )
+    # JPEG of quality 50 has 1.4 to 3.5, of quality 80 up to 1.1; RealSR's HR up to 1.2, from its cameras.
+    max_blocks: float = setting(
+        1.3,
+        "Steps across the borders of JPEG blocks of HR, beyond those beside them, 8-bit levels.",
+        low=0,
+    )
+
+    def __post_init__(self) -> None:
+        check_limits(self)
