@@ -11,10 +11,12 @@ from realdeg.align import psf
 from realdeg.align.pair import softness
 from realdeg.align.residual import MIN_WINDOWS, OVERLAP, RAYLEIGH_P95, WINDOWS, Residual, measure
 from realdeg.arraytypes import Array
+from realdeg.check.moved import drawable, moved
 from realdeg.imaging.resample import resize
 
 CELLS = 3  # down and across, of what is told by place
 NEAR = 1.5  # LR px: up to here windows find their shift by themselves
+NOTABLE = 0.1  # LR px; pairs that are off by more are measured once more without it
 FAR = 0.25  # of the side; pairs are not looked for farther off
 BETTER = 0.05  # by so much the correlation rises where a far shift is true
 ROUNDS = 8
@@ -98,10 +100,15 @@ def look(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Geomet
     box_lr, box_hr = _boxes(far, lr.shape[:2])
     # Displaced by `far`, LR's x is HR's x + far: both are cut to what they share.
     cut_lr, cut_hr = lr[box_lr], hr[tuple(slice(scale * one.start, scale * one.stop) for one in box_hr)]
-    found = measure(cut_lr, cut_hr, scale, None if valid is None else valid[box_lr])
-    found = found and _of_content(found, grey(cut_lr), reduced(cut_hr, scale))
+    there = None if valid is None else valid[box_lr]
+    found = _measured(cut_lr, cut_hr, scale, there, (0.0, 0.0))
     if found is None:
         return None
+    by = np.array(_field(found, cut_lr.shape[:2])[0])
+    if np.abs(by).max() > NOTABLE:  # windows look at one place in both, which holds displacements back
+        by = drawable(scale * by)
+        again = _measured(cut_lr, moved(cut_hr, by), scale, there, (by[0] / scale, by[1] / scale))
+        found = again or found
     found = _of_whole(found, far, box_lr, step)
     shift, linear, off, typical = _field(found, tuple(step * side for side in lr.shape[:2]))
     own = max(LEAST_SD, typical / np.sqrt(max(1.0, (len(off) - 3) / OVERLAP)))
@@ -160,22 +167,30 @@ def _boxes(far: tuple[int, int], size_hw: tuple[int, ...]) -> tuple[tuple[slice,
     return (rows, columns), (their_rows, their_columns)
 
 
-def _of_content(found: Residual, lr: Array, seen: Array) -> Residual | None:
-    """The residual of the windows that show the same content, moved as they are said to be.
+def _measured(
+    lr: Array, hr: Array, scale: int, valid: Array | None, by: tuple[float, float]
+) -> Residual | None:
+    """The residual of HR that was moved by (x, y) LR px, as if it had not been.
 
-    In sky and out of focus the phases of noise may agree by chance; their pixels do not.
+    Only windows count that show the same content, moved as they are said to be: in sky and out of focus the
+    phases of noise may agree by chance, their pixels do not.
     """
+    found = measure(lr, hr, scale, valid)
+    if found is None:
+        return None
+    lr, seen = grey(lr), reduced(hr, scale)
     side = max((w for w in WINDOWS if w * 6 <= min(lr.shape)), default=WINDOWS[0])
     lr, seen = (plane - cv2.GaussianBlur(plane, (0, 0), SLOW) for plane in (lr, seen))
     same = []
     for (x, y), shift in zip(found.centre - (side - 1) / 2, found.shift, strict=True):
         box = slice(int(y), int(y) + side), slice(int(x), int(x) + side)
-        by, room = np.rint(shift).astype(int), np.array(lr.shape[::-1]) - side
-        left, top = np.clip(np.array([int(x), int(y)]) + by, 0, room)
+        whole, room = np.rint(shift).astype(int), np.array(lr.shape[::-1]) - side
+        left, top = np.clip(np.array([int(x), int(y)]) + whole, 0, room)
         same.append(correlation(lr[box], seen[top : top + side, left : left + side]) > SAME)
     if sum(same) < MIN_WINDOWS:
         return None
     centre, shift, sd = (one[np.array(same)] for one in (found.centre, found.shift, found.sd))
+    shift = shift + np.array(by)
     # As the residual does it: means over neighbours, each by its certainty.
     steps = [np.diff(np.unique(centre[:, i])) for i in (0, 1)]
     reach = np.array([1.2 * one.min() if len(one) else 0.0 for one in steps]) + 1

@@ -81,7 +81,8 @@ def of_pair(found: Geometry, scale: int) -> str:
         off = np.abs(np.array(found.shift) - grid.shift).max()
         slopes = np.abs(np.diag(found.linear) - grid.slope).max()
         straight = slopes < max(SIGMAS * found.linear_sd + 2 * TOLERANCE, 0.25 * _largest_slope(scale))
-        if off <= room and straight:
+        sure = grid.name == "centre" or room <= max(abs(grid.shift), grid.slope / 2) / 2
+        if off <= room and straight and sure:
             fitting.append(grid)
     return fitting[0].name if len(fitting) == 1 else ""
 
@@ -116,7 +117,7 @@ def of_set(shifts: Array, sds: Array, slopes: Array, scale: int) -> Placed | Non
         if np.abs(middle - grid.shift).max() <= near
         and np.abs(slope - grid.slope).max() <= max(near, 0.25 * _largest_slope(scale))
     ]
-    common = scatter < max(2 * OF_SET, 0.25 * float(np.abs(middle).max()))
+    common = float(scatter) < max(2 * OF_SET, 0.25 * float(np.abs(middle).max()))
     beyond = float(np.abs(middle).max()) > near and agreeing >= MOST_OF_SET and common
     name = fitting[0].name if len(fitting) == 1 else ""
     if name == "align_corners":
