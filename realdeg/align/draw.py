@@ -7,7 +7,7 @@ frequencies. So Lanczos it is, and what the rounding left out is added to first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -49,13 +49,16 @@ def draw_nearest(mask: Array, image_from_grid: Warp, size_hw: tuple[int, ...]) -
 
 
 def draw_integer(
-    image: Array, image_from_grid: Warp, size_hw: tuple[int, ...], finish: Callable[[Array, slice], Array]
+    image: Array,
+    maps: Sequence[Warp],
+    size_hw: tuple[int, ...],
+    finish: Callable[[Array, slice], Array],
 ) -> Array:
     """Resample a photo onto a pixel grid at exact positions, finish it in float, and round once.
 
     Args:
         image: (H, W, 3) uint8 or uint16.
-        image_from_grid: where the grid's pixels lie in the image.
+        maps: where the grid's pixels lie in the image: one map, or one for each channel.
         size_hw: size of the grid (rows, columns).
         finish: applied to blocks of rows, (h, w, 3) float32 in [0, 1] and their slice (tone, gain).
 
@@ -66,18 +69,28 @@ def draw_integer(
     result = np.empty((*size_hw[:2], *image.shape[2:]), image.dtype)
     # The gradient is one by grid pixels: the chain rule, at the middle, where it is good for all.
     middle = np.array([(size_hw[1] - 1) / 2, (size_hw[0] - 1) / 2])
-    grid_from_image = np.linalg.inv(image_from_grid.jacobian(middle)).T.astype(np.float32)
-    for rows, at in _blocks(image_from_grid, size_hw, overlap=1):
-        left_out = at - np.round(at * TABLE) / TABLE
-        block = _sampled(image, at)
-        off = left_out @ grid_from_image
-        for i, axis in ((0, 1), (1, 0)):
-            block += off[..., i, None] * _slope(block, axis)
+    grid_from_image = np.linalg.inv(maps[0].jacobian(middle)).T.astype(np.float32)
+    for blocks in zip(*(_blocks(one, size_hw, overlap=1) for one in maps), strict=True):
+        rows = blocks[0][0]
+        if len(blocks) == 1:
+            block = _exactly(image, blocks[0][1], grid_from_image)
+        else:
+            parts = [_exactly(image[..., c], at, grid_from_image) for c, (_, at) in enumerate(blocks)]
+            block = np.stack(parts, axis=-1)
         inner = slice(1 if rows.start else 0, len(block) - (rows.stop < size_hw[0]))
         kept = slice(rows.start + inner.start, rows.start + inner.stop)
         done = finish(np.clip(block[inner] / peak, 0, 1), kept)
         result[kept] = np.rint(done * peak)
     return result
+
+
+def _exactly(image: Array, at: Array, grid_from_image: Array) -> Array:
+    """The image at positions, with what OpenCV's rounding of them left out added to first order."""
+    block = _sampled(image, at)
+    off = (at - np.round(at * TABLE) / TABLE) @ grid_from_image
+    for i, axis in ((0, 1), (1, 0)):
+        block += (off[..., i, None] if block.ndim == 3 else off[..., i]) * _slope(block, axis)
+    return block
 
 
 def rounding(image_from_grid: Warp, points: Array) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 
 from realdeg.align.crop import Box
 from realdeg.align.fit import Fit
+from realdeg.align.lateral import Lateral
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array
 from realdeg.seeds import stream
@@ -26,14 +27,48 @@ def predicted_p95(fit: Fit, warp: Warp, field: Box) -> float:
         warp: hr_from_lr that is used.
         field: LR box.
     """
+    return _typical_p95(_draws(fit, warp, grid(field)))
+
+
+def channel_p95(fit: Fit, warp: Warp, field: Box, lateral: Lateral) -> tuple[float, ...]:
+    """Expected 95th percentile of the error of red, green and blue, LR px.
+
+    The map's error, that of the channel's own terms, and what is known of them but was not drawn.
+
+    Args:
+        fit, warp, field: as above.
+        lateral: where the channels lie.
+
+    Returns:
+        Three figures; NaN where lateral colour could not be measured.
+    """
+    if lateral.channels is None:
+        return (float("nan"),) * 3
     points = grid(field)
-    basis = fit.basis(points)
-    values, vectors = np.linalg.eigh(fit.covariance)
+    common, basis = _draws(fit, warp, points), lateral.basis(points)
+    stated = []
+    for number, channel in enumerate(lateral.channels):
+        normal = stream(0, "registration", f"predicted error of channel {number}")
+        own = _drawn(basis, channel.covariance, normal.standard_normal((DRAWS, len(channel.covariance))))
+        stated.append(_typical_p95(common + own - lateral.left(number, points)))
+    return tuple(stated)
+
+
+def _draws(fit: Fit, warp: Warp, points: Array) -> Array:
+    """(DRAWS, N, 2) what the map's error may be at LR points, LR px."""
+    normal = stream(0, "registration", "predicted error").standard_normal((DRAWS, len(fit.covariance)))
+    off = _drawn(fit.basis(points), fit.covariance, normal)
+    return off + (warp.inverse(fit.warp(points)) - points) if warp is not fit.warp else off
+
+
+def _drawn(basis: Array, covariance: Array, normal: Array) -> Array:
+    values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    normal = stream(0, "registration", "predicted error").standard_normal((DRAWS, len(values)))
-    off = np.einsum("tip,pq,dq->dti", basis, root, normal)
-    if warp is not fit.warp:
-        off = off + (warp.inverse(fit.warp(points)) - points)
+    result: Array = np.einsum("tip,pq,dq->dti", basis, root, normal, optimize=True)
+    return result
+
+
+def _typical_p95(off: Array) -> float:
     p95 = np.percentile(np.hypot(off[..., 0], off[..., 1]), 95, axis=1)
     return float(np.hypot(np.median(p95), SYSTEMATIC_PX))
 

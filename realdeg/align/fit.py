@@ -11,14 +11,13 @@ import numpy.typing as npt
 from realdeg.align import jackknife
 from realdeg.align.homography import Homography
 from realdeg.align.lens import MODELS
+from realdeg.align.robust import RobustFit, solve
 from realdeg.align.tiles import Tiles
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array
 
 INFLATION = 1.15  # of predicted standard deviations: what tuning pairs with known truth asked for
-FEW_TILES = 60
 FLOOR_PX = 0.015  # what a tile may be off for reasons that its noise does not show
-CAUCHY = 3.0
 MAX_STEP_PX = 1.5
 PERSPECTIVE_SD = 0.05  # prior of the two perspective terms, in displacement per half diagonal
 AT_LEAST = "two radial"  # lenses that a homography seems to explain are given so much doubt
@@ -56,7 +55,7 @@ class Fit:
     @cached_property
     def covariance(self) -> Array:
         """(P, P) of the parameters of `conservative_model`, px^2."""
-        return INFLATION**2 * self.candidate.covariance(self.blocks)
+        return INFLATION**2 * self.candidate.found.covariance(self.blocks)
 
     def basis(self, points: Array) -> Array:
         """(N, 2, P) derivative of the map's displacement by the parameters at LR points, LR px."""
@@ -108,13 +107,13 @@ def fit(
     choices = [m for m in models if parameters + len(MODELS[m]) <= use.sum()] or [models[0]]
     candidates = [_solve(warp, points[use], target, weight, centre, radius, parameters, m) for m in choices]
     # One yardstick for all: the scatter that even the richest model leaves.
-    variance_factor = candidates[-1].variance_factor
+    variance_factor = candidates[-1].found.variance_factor
     best = max(range(len(candidates)), key=lambda i: candidates[i].evidence(variance_factor))
     chosen = candidates[best]
     conservative_model = max(best, choices.index(AT_LEAST)) if AT_LEAST in choices else best
     blocks = jackknife.blocks_of(tiles.grid_hw, np.flatnonzero(use))
     off = np.full(points.shape, np.nan)
-    off[use] = chosen.residual_shift
+    off[use] = chosen.found.off
     full = np.zeros_like(information)
     full[use] = weight
     return Fit(
@@ -122,7 +121,7 @@ def fit(
         choices[best],
         off,
         full,
-        chosen.variance_factor,
+        chosen.found.variance_factor,
         parameters,
         choices[conservative_model],
         (float(centre[0]), float(centre[1])),
@@ -135,38 +134,12 @@ def fit(
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     warp: Warp
-    residual_shift: Array
-    distance2: Array
-    variance_factor: float
-    normals: Array
-    prior: Array
-    terms: Array
-    rights: Array
-
-    @property
-    def normal(self) -> Array:
-        return self.normals.sum(0)
-
-    def covariance(self, blocks: npt.NDArray[np.int_]) -> Array:
-        """(P, P) of the parameters: by the jackknife; where tiles are few, the formal one if larger."""
-        formal: Array = np.linalg.pinv(self.normal / self.variance_factor + self.prior)
-        found = jackknife.covariance(self.normals, self.rights, self.variance_factor * self.prior, blocks)
-        if found is None or (len(blocks) < FEW_TILES and np.trace(found) < np.trace(formal)):
-            return formal
-        return found
+    found: RobustFit
+    lens: int
 
     def evidence(self, variance_factor: float) -> float:
-        """Log evidence up to what all models share (Laplace's approximation; MacKay 1992, eq. 5)."""
-        loss = 0.5 * CAUCHY**2 * np.log1p(self.distance2 / (variance_factor * CAUCHY**2)).sum()
-        lens = len(self.terms)
-        if not lens:
-            return float(-loss)
-        prior = self.prior[-lens:, -lens:]
-        posterior = self.normal / variance_factor + self.prior
-        # Given the plane's motion: the lens block of the inverse's inverse.
-        marginal = np.linalg.inv(np.linalg.pinv(posterior)[-lens:, -lens:])
-        occam = 0.5 * (np.linalg.slogdet(prior)[1] - np.linalg.slogdet(marginal)[1])
-        return float(-loss - 0.5 * self.terms @ prior @ self.terms + occam)
+        """Log evidence up to what all models share."""
+        return self.found.evidence(variance_factor, self.lens)
 
 
 def _solve(
@@ -187,34 +160,11 @@ def _solve(
         prior[6:8, 6:8] = np.eye(2) / (PERSPECTIVE_SD * radius) ** 2
     for i, name in enumerate(names, start=parameters):
         prior[i, i] = 1 / warp.lens.prior_sd(name) ** 2
-    weight = np.ones(len(points))
-    solution, variance_factor = np.zeros(count), 1.0
-    for round_ in range(30):
-        weighted = information * weight[:, None, None]
-        normals = np.einsum("tip,tij,tjq->tpq", basis, weighted, basis)
-        right = np.einsum("tip,tij,tj->p", basis, weighted, target)
-        before = solution
-        solution = _solved(normals.sum(0) + variance_factor * prior, right)
-        off = target - basis @ solution
-        distance2 = np.einsum("ti,tij,tj->t", off, information, off)
-        # Errors grow beyond what noise predicts; the scale is read off the better half of the tiles.
-        variance_factor = max(1.0, float(np.median(distance2)) / 1.386)
-        weight = 1 / (1 + distance2 / (variance_factor * CAUCHY**2))
-        if round_ and np.abs(basis @ (solution - before)).max() < 1e-4:
-            break
-    plane = _plane(solution[:parameters], centre, radius)
-    terms = dict(zip(names, solution[parameters:].tolist(), strict=True))
-    found = replace(warp, outer=warp.outer @ plane, lens=warp.lens.with_terms(terms))
-    rights = np.einsum("tip,tij,tj->tp", basis, weighted, off)
-    return _Candidate(found, off, distance2, variance_factor, normals, prior, solution[parameters:], rights)
-
-
-def _solved(normal: Array, right: Array) -> Array:
-    """Solution of the normal equations; the shortest one where the tiles leave a parameter open."""
-    try:
-        return np.linalg.solve(normal, right)
-    except np.linalg.LinAlgError:
-        return np.linalg.lstsq(normal, right, rcond=None)[0]
+    found = solve(basis, target, information, prior)
+    plane = _plane(found.solution[:parameters], centre, radius)
+    terms = dict(zip(names, found.solution[parameters:].tolist(), strict=True))
+    moved = replace(warp, outer=warp.outer @ plane, lens=warp.lens.with_terms(terms))
+    return _Candidate(moved, found, len(names))
 
 
 def _target(warp: Warp, points: Array, shift: Array) -> Array:

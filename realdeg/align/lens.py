@@ -39,6 +39,7 @@ class Lens:
     radial_lr = u |u|^2 (Brown's k1 of the LR lens), radial_lr_5 = u |u|^4, radial_hr = v |v|^2 (of the
     HR lens, seen from LR); bend and tilt are the four quadratics that a homography cannot make: bend_x
     moves x by u_y^2, bend_y moves y by u_x^2, tilt moves by (u_x^2, -u_x u_y) and (-u_x u_y, u_y^2).
+    shift_x, shift_y and grow = u, which a homography makes too, are for single channels (`lateral`).
 
     Attributes:
         centre, radius: centre of the LR photo and half its diagonal, px.
@@ -94,5 +95,8 @@ def _displacement(name: str, u: Array, v: Array) -> Array:
         "bend_y": (zero, x * x),
         "tilt_x": (x * x, -x * y),
         "tilt_y": (-x * y, y * y),
+        "shift_x": (np.ones_like(x), zero),
+        "shift_y": (zero, np.ones_like(x)),
+        "grow": (x, y),
     }
     return np.stack(parts[name], axis=-1)

@@ -24,9 +24,10 @@ from realdeg.align.coarse import Start, rough
 from realdeg.align.colours import final_tone, like_lr
 from realdeg.align.crop import Box, common_field
 from realdeg.align.draw import draw_integer
-from realdeg.align.error import bending, grid, predicted_p95
+from realdeg.align.error import bending, channel_p95, grid, predicted_p95
 from realdeg.align.fit import Fit
 from realdeg.align.homography import Homography
+from realdeg.align.lateral import Lateral, lateral_colour
 from realdeg.align.lens import Lens
 from realdeg.align.polish import FIELD_MARGIN, Refinement, evaluate_map, refine
 from realdeg.align.psf import Psf
@@ -58,6 +59,8 @@ class Registration:
         fit, tiles, polished_field: the last fit, the tiles it used, and the LR box that they cover.
         contradicting: (T,) tiles that contradict the map with their neighbours, or show something else.
         error: predicted 95th percentile of the map's error over the field, LR px.
+        lateral: lateral colour, and by which map each channel of HR is drawn.
+        channel_errors: like `error`, of red, green and blue; NaN: too little texture in them to tell.
         inliers: SIFT matches that agreed on the start.
         rounds: registration passes until nothing moved.
         refused: why the pair is not good enough, as far as the map tells; None: it is.
@@ -77,6 +80,8 @@ class Registration:
     polished_field: Box
     contradicting: npt.NDArray[np.bool_]
     error: float
+    lateral: Lateral
+    channel_errors: tuple[float, ...]
     inliers: int
     rounds: int
     refused: Rejection | None = None
@@ -159,6 +164,9 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         or verdict.disagreeing(int(against.sum()), say, settings, zoom)
         or verdict.other_light(colours, settings, zoom)
     )
+    lateral = Lateral.unknown(warp.lens)
+    if settings.method == "realdeg":
+        lateral = lateral_colour(lr, hr, warp, field, found.psf.sigma, settings.lateral_colour)
     return Registration(
         hr_from_lr=warp,
         scale=scale,
@@ -173,6 +181,8 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         polished_field=found.field,
         contradicting=against,
         error=predicted_p95(found.fit, warp, field),
+        lateral=lateral,
+        channel_errors=channel_p95(found.fit, warp, field, lateral),
         inliers=start.inliers,
         rounds=found.rounds,
         refused=refused,
@@ -187,7 +197,8 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
         (scale*h, scale*w, 3) of HR's type, and the registration with its `residual`.
     """
     field, scale, tone = found.field, found.scale, found.colours.tone
-    hr_from_pair = found.hr_from_lr @ Homography.translation(field.x, field.y) @ Homography.zoom(1 / scale)
+    lr_from_pair = Homography.translation(field.x, field.y) @ Homography.zoom(1 / scale)
+    maps = [one @ lr_from_pair for one in found.lateral.maps(found.hr_from_lr)]
     source = hr
     if found.zoom > 1.02 * scale:
         # HR is reduced a little here: take away what its new grid cannot hold.
@@ -199,7 +210,7 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
     def finish(block: Array, rows: slice) -> Array:
         return tone(block, rows, height) if found.adjusted == "hr" and tone.changes else block
 
-    pair_hr = draw_integer(source, hr_from_pair, (height, width), finish)
+    pair_hr = draw_integer(source, maps, (height, width), finish)
     pair_lr = np.ascontiguousarray(lr[field.slices])
     if found.adjusted == "lr" and tone.changes:
         white = peak(lr)

@@ -41,14 +41,17 @@ class LumaImage:
     def of(cls, image: Array, tone: Tone | None = None) -> LumaImage:
         """Luma of an (h, w, 3) uint8 or uint16 photo, after a tone; what is clipped, before it."""
         eight = to_8bit(image)
-        low, high = CLIPPED
-        brightest = functools.reduce(cv2.max, cv2.split(eight))
-        level = np.arange(256)
-        clipped = cv2.LUT(brightest, ((level < low) | (level >= high)).astype(np.uint8))
+        clipped = _clipped(functools.reduce(cv2.max, cv2.split(eight)))
         if tone is not None:
             levels = tone(np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None, None], 3, axis=2))
             eight = cv2.LUT(eight, np.rint(255 * levels).astype(np.uint8))
         return cls(cv2.cvtColor(eight, cv2.COLOR_RGB2GRAY), clipped)
+
+    @classmethod
+    def of_channel(cls, plane: Array) -> LumaImage:
+        """One (h, w) uint8 or uint16 channel in place of the luma."""
+        eight = to_8bit(np.ascontiguousarray(plane))
+        return cls(eight, _clipped(eight))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +169,13 @@ def _reduced_mask(mask: Array, factor: int) -> Array:
     cut = 255 * mask[: rows * factor, : columns * factor]
     # Means are rounded to whole levels: one pixel of a block of 16 x 16 still shows.
     return (cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+
+
+def _clipped(plane: Array) -> Array:
+    """(h, w) uint8, 1 where a plane of 8 bits is at one of its ends."""
+    low, high = CLIPPED
+    level = np.arange(256)
+    return cv2.LUT(plane, ((level < low) | (level >= high)).astype(np.uint8))
 
 
 def _light(hr: Array, zoom: float, blur: float) -> tuple[Array, Homography]:

@@ -13,6 +13,8 @@ Method = Literal["realdeg", "d2crealsr"]
 METHODS: tuple[Method, ...] = ("realdeg", "d2crealsr")
 Side = Literal["hr", "lr"]
 SIDES: tuple[Side, ...] = ("hr", "lr")
+LateralColour = Literal["match", "remove", "keep"]
+LATERAL: tuple[LateralColour, ...] = ("match", "remove", "keep")
 DigitalZoom = Literal["refuse", "accept"]
 DIGITAL_ZOOM: tuple[DigitalZoom, ...] = ("refuse", "accept")
 SCALES = (2, 3, 4, 8)
@@ -43,6 +45,12 @@ class AlignSettings:
     adjust: Side = setting("hr", "Which image is brought to the other's brightness.")
     vignetting: bool = setting(
         True, "Allow a gain that varies slowly over the field as well (not with linear)."
+    )
+    # "match" makes the pair register in every channel; HR then has LR's fringes, mostly small ones.
+    lateral_colour: LateralColour = setting(
+        "match",
+        "Lateral colour: draw HR's red and blue where LR has them (match), or free of fringes, where LR has "
+        "green (remove), or as HR has them (keep).",
     )
     # The p95 of the error, predicted by the registration and measured on the finished pair; for an LR photo
     # softer than its pixels, in units of the smallest detail that it shows (`pair.softness`).

@@ -52,7 +52,7 @@ def test_positions_are_exact_at_every_phase(phase, kind):
     size = (100, 120)
     for zoom in (1.0, 0.5):
         warp = Warp.plain(Homography(np.array([[zoom, 0, 20 + phase], [0, zoom, 20 + phase], [0, 0, 1]])))
-        drawn = draw_integer(photo(kind), warp, size, same)
+        drawn = draw_integer(photo(kind), [warp], size, same)
         assert drawn.dtype == kind
         assert drawn.shape == (*size, 3)
         light = drawn[..., 1].astype(float) / np.iinfo(kind).max
@@ -89,7 +89,7 @@ def curved():
 
 def test_a_turned_and_bent_grid_is_drawn_as_scipy_draws_it():
     size = (90, 110)
-    drawn = draw_integer(photo(), curved(), size, same)[..., 0] / 65535
+    drawn = draw_integer(photo(), [curved()], size, same)[..., 0] / 65535
     y, x = np.mgrid[: size[0], : size[1]].astype(float)
     at = curved()(np.stack([x, y], -1))
     spline = map_coordinates(photo()[..., 0] / 65535, [at[..., 1], at[..., 0]], order=5, mode="mirror")
@@ -115,13 +115,13 @@ def test_blocks_give_the_same_picture_as_one_block(monkeypatch, kind, pixels, be
         assert len(block) == rows.stop - rows.start
         return block**1.1
 
-    whole = draw_integer(photo(kind), warp, size, finish)
+    whole = draw_integer(photo(kind), [warp], size, finish)
     assert seen == [(0, 90)]
     light = photo(kind).astype(np.float32)
     floats = draw(light, warp, size)
     monkeypatch.setattr(module, "BLOCK_PIXELS", pixels)
     seen.clear()
-    blocks = draw_integer(photo(kind), warp, size, finish)
+    blocks = draw_integer(photo(kind), [warp], size, finish)
     assert len(seen) > 2
     assert [b for _, b in seen[:-1]] == [a for a, _ in seen[1:]]
     off = np.abs(whole.astype(int) - blocks)
@@ -132,7 +132,7 @@ def test_blocks_give_the_same_picture_as_one_block(monkeypatch, kind, pixels, be
 
 def test_the_border_is_mirrored():
     warp = Warp.plain(Homography.translation(-10, -7))
-    drawn = draw_integer(photo(), warp, (60, 60), same)
+    drawn = draw_integer(photo(), [warp], (60, 60), same)
     # cv2.BORDER_REFLECT repeats the edge pixel: x = -1 shows pixel 0.
     assert np.abs(drawn[20, 5:10, 0].astype(int) - drawn[20, 14:9:-1, 0]).max() <= 1
 
@@ -146,7 +146,7 @@ def test_finish_works_on_light_between_0_and_1():
 
     edge = np.zeros((60, 60, 3), np.uint8)
     edge[:, 30:] = 255  # Lanczos overshoots here
-    drawn = draw_integer(edge, Warp.plain(Homography.translation(0.4, 0)), (60, 50), finish)
+    drawn = draw_integer(edge, [Warp.plain(Homography.translation(0.4, 0))], (60, 50), finish)
     assert seen == {"low": 0.0, "high": 1.0, "type": np.float32}
     assert (drawn == 128).all()
 
