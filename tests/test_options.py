@@ -286,7 +286,7 @@ def test_a_letter_has_one_meaning():
 @pytest.mark.parametrize(
     ("word", "owners"),
     [
-        ("--lr", {"align", "adopt", "run d2crealsr"}),  # photos; a rate is --learning-rate
+        ("--lr", {"align", "adopt", "check", "run d2crealsr"}),  # photos; a rate is --learning-rate
         ("--recipe", {"degrade", "train d2c", "train vspsr", "train refvae"}),  # of degradation
         ("--alpha", {"train d2c", "train vspsr"}),
         ("--background", {"degrade"}),

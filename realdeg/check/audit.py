@@ -196,7 +196,7 @@ def audited(
     """
     known = {record.key: record for record in records if record.ok}
     order = {item.key: number for number, item in enumerate(items)}
-    placed = _placed(list(known.values()))
+    placed = placed_of(list(known.values()))
     faults: dict[str, list[Fault]] = {key: _of_set(record, placed) for key, record in known.items()}
     alone = {key: judge(record.detail, record.scale, settings, faults[key]) for key, record in known.items()}
     ranked = sorted(found, key=lambda twin: (not twin.leak, order.get(twin.first.key, 0), twin.second.key))
@@ -244,7 +244,7 @@ def _judge_twin(
     faults[victim.key].append(Fault("drop", twin.words(other), LEAK if twin.leak else TWICE + twin.share))
 
 
-def _placed(records: Sequence[PairRecord]) -> dict[int, grid.Placed]:
+def placed_of(records: Sequence[PairRecord]) -> dict[int, grid.Placed]:
     """Where the pairs of each scale lie as a set."""
     found = {}
     for scale in sorted({record.scale for record in records if record.scale}):

@@ -65,7 +65,7 @@ def judge(
         key=lambda one: (ORDER.index(one.verdict), -one.times),
     )  # fmt: skip
     if not faults:
-        unknown = "residual_p95_lr_px" not in figures
+        unknown = "residual_lr_px" not in figures
         nearest = float(figures.get("residual_sure_px") or 0) / settings.max_error
         return Judged("keep", NO_PLACE if unknown else "", round(nearest, 3))
     first = faults[0]
@@ -81,9 +81,9 @@ def _of_content(figures: Mapping[str, Any], settings: CheckSettings) -> list[Fau
     if flipped := figures.get("flipped"):
         how = f"LR is mirrored or turned: it fits HR {flipped}"
         return [Fault("drop", how if "negative" not in flipped else "LR is HR's negative", 3.0)]
-    value = float(figures.get("correlation", 1))
+    value = float(figures.get("zncc", 1))
     # A flat picture's correlation is that of its noise.
-    if value < settings.min_correlation and "residual_p95_lr_px" not in figures and _shows(figures):
+    if value < settings.min_correlation and "residual_lr_px" not in figures and _shows(figures):
         reason = f"LR and HR show different things (correlation {value:.2f})"
         return [Fault("drop", reason, 1 + settings.min_correlation - value)]
     return []
@@ -94,11 +94,11 @@ def _shows(figures: Mapping[str, Any]) -> bool:
 
 
 def _of_place(figures: Mapping[str, Any], scale: int, settings: CheckSettings) -> list[Fault]:
-    if "residual_p95_lr_px" not in figures:
+    if "residual_lr_px" not in figures:
         return []
     found = []
     x, y = (float(figures[f"shift_{axis}_lr_px"]) for axis in "xy")
-    sd, share = float(figures["shift_sd_lr_px"]), float(figures["beside_share"])
+    sd, share = float(figures["shift_sd_lr_px"]), float(figures["beside"])
     error = float(figures["residual_sure_px"])
     grid = str(figures["grid"])
     shifted = f"HR's content lies ({scale * x:+.2f}, {scale * y:+.2f}) HR px beside LR's, +- {scale * sd:.2f}"
@@ -108,7 +108,7 @@ def _of_place(figures: Mapping[str, Any], scale: int, settings: CheckSettings) -
         )
         found.append(Fault("re-register", where, 1 + max(abs(x), abs(y)) / settings.max_error))
     elif error > settings.max_error:
-        p95 = float(figures["residual_p95_lr_px"])
+        p95 = float(figures["residual_lr_px"])
         what = f"residual {p95:.2f} LR px (noise {float(figures['residual_noise_lr_px']):.2f})"
         far = max(abs(x), abs(y)) > max(4 * sd, 0.5 * p95)
         found.append(Fault("re-register", f"{shifted}; {what}" if far else what, error / settings.max_error))
@@ -124,14 +124,14 @@ def _of_place(figures: Mapping[str, Any], scale: int, settings: CheckSettings) -
 
 
 def _of_colour(figures: Mapping[str, Any], settings: CheckSettings) -> list[Fault]:
-    if float(figures.get("colour_rms", 0)) <= settings.max_colour:
+    if float(figures.get("colour_rms", 0)) <= settings.max_colour_rms:
         return []
     rms, left = float(figures["colour_rms"]), float(figures["colour_left"])
     words = f"colours are {rms:.0f} levels apart: LR has {figures['colour_words']}"
-    if left > settings.max_colour:
+    if left > settings.max_colour_rms:
         words = f"colours are {rms:.0f} levels apart, {left:.0f} after gain and offset: the light changed"
-        return [Fault("drop", words, left / settings.max_colour)]
-    return [Fault("re-register", words, rms / settings.max_colour)]
+        return [Fault("drop", words, left / settings.max_colour_rms)]
+    return [Fault("re-register", words, rms / settings.max_colour_rms)]
 
 
 def _of_detail(figures: Mapping[str, Any], settings: CheckSettings) -> list[Fault]:

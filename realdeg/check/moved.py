@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from realdeg.align.draw import TABLE, draw
 from realdeg.align.homography import Homography
@@ -10,12 +13,12 @@ from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array
 
 
-def drawable(by: Array) -> Array:
+def drawable(by: npt.ArrayLike) -> Array:
     """The nearest shift (x, y) that is drawn without rounding: of whole 1/32 px."""
     return np.round(np.asarray(by, np.float64) * TABLE) / TABLE
 
 
-def moved(image: Array, by: Array) -> Array:
+def moved(image: Array, by: Sequence[float] | Array) -> Array:
     """The image with what lies `by` from each pixel drawn there, by Lanczos-4.
 
     Args:

@@ -47,7 +47,7 @@ def placed(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Look
         return Looked({}, None)
     left = found.residual
     told: dict[str, Value] = {
-        "residual_p95_lr_px": left.p95,
+        "residual_lr_px": left.p95,
         "residual_noise_lr_px": left.noise,
         "residual_median_lr_px": left.median,
         "residual_windows": len(left.sd),
@@ -60,7 +60,7 @@ def placed(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Look
         "slope_x_lr_px": float(found.linear[0, 0]),
         "slope_y_lr_px": float(found.linear[1, 1]),
         "grid": grid.of_pair(found, scale),
-        "beside_share": found.beside,
+        "beside": found.beside,
     }
     return Looked({name: _short(value) for name, value in told.items()}, found)
 
@@ -76,7 +76,7 @@ def examine(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Loo
     looked = placed(lr, hr, scale, valid)
     told: dict[str, Value] = dict(looked.figures)
     told["texture"] = min(_texture(geometry.grey(lr)), _texture(geometry.reduced(hr, scale)))
-    like = told["correlation"] = _correlation(lr, hr, scale, looked)
+    like = told["zncc"] = _correlation(lr, hr, scale, looked)
     if like < UNSURE and (flipped := _flipped(lr, hr, scale)):
         told["flipped"] = flipped
     shift = looked.place.shift if looked.place else (0.0, 0.0)
@@ -103,7 +103,7 @@ def examine(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Loo
 
 
 def _short(value: Value) -> Value:
-    return round(value, DIGITS) if isinstance(value, float) else value
+    return round(float(value), DIGITS) if isinstance(value, float) else value
 
 
 def _texture(grey: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realdeg.errors import EXIT_USAGE, UserError
 from realdeg.settings import check_limits, setting
 
 
@@ -29,7 +30,7 @@ class CheckSettings:
     min_correlation: float = setting(
         0.5, "Correlation of LR and reduced HR below which they show different things.", low=0, high=1
     )
-    max_colour: float = setting(
+    max_colour_rms: float = setting(
         10.0, "Difference of colours (rms at equal blur) above which a pair is off, 8-bit levels.", above=0
     )
     # JPEG of quality 50 has 1.4 to 3.5, of quality 80 up to 1.1; RealSR's HR up to 1.2, from its cameras.
@@ -41,3 +42,32 @@ class CheckSettings:
 
     def __post_init__(self) -> None:
         check_limits(self)
+
+
+@dataclass(frozen=True)
+class AdoptSettings:
+    """What is looked at in pairs that are taken in, and what is done about it."""
+
+    look: bool = setting(
+        True,
+        "Measure each pair and write residual, shift and detail into the manifest (default), or take it as "
+        "it is.",
+    )
+    # Known good sets have at most 0.4 by this measure; a displacement of 2 LR px has 2.
+    max_error: float = setting(
+        1.0,
+        "Refuse pairs whose residual (p95, beyond its noise) is surely above, LR px; for soft LR in units "
+        "of its smallest detail.",
+        above=0,
+    )
+    regrid: bool = setting(
+        False,
+        "Where the whole set lies on another grid, or has one shift, draw HR anew where LR has it.",
+    )
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+        if self.regrid and not self.look:
+            raise UserError(
+                "`regrid`", "needs pairs to be looked at", "leave `look` on", exit_code=EXIT_USAGE
+            )

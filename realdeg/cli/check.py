@@ -62,7 +62,7 @@ def check(
     Examples:
       realdeg check RealSR/Train/4 -o audit
       realdeg check --lr X4 --hr HR --lr-suffix x4 --against Set5 --against Urban100 -o audit
-      realdeg tile pairs --except audit/drop.csv -o tiles
+      realdeg check pairs --against benchmark -o audit
     """
     from realdeg.check.gather import gather
 
