@@ -15,6 +15,8 @@ MOST = 99.0
 LEAST_BESIDE = 4  # windows that moved on their own: of few one is chance
 LITTLE = 0.5  # of the pictures' windows; a picture that is off by more is no case for a mask
 LEAST_TEXTURE = 2.0  # 8-bit levels; below, two pictures of one thing differ by their noise
+MOST_BESIDE = 0.5  # LR px
+MOST_SOFT = 0.5  # share of the places with texture
 NO_PLACE = "too little texture to measure where HR lies"
 
 
@@ -59,11 +61,16 @@ def judge(
         settings: limits.
         others: faults that the whole set shows: the pair's picture is there twice.
     """
-    faults = sorted(
-        (*_of_sizes(figures), *_of_content(figures, settings), *_of_place(figures, scale, settings),
-         *_of_colour(figures, settings), *_of_detail(figures, settings), *others),
-        key=lambda one: (ORDER.index(one.verdict), -one.times),
-    )  # fmt: skip
+    found = [
+        *_of_sizes(figures),
+        *_of_content(figures, settings),
+        *_of_place(figures, scale, settings),
+        *_of_colour(figures, settings),
+        *_of_blocks(figures, settings),
+        *_of_detail(figures, scale, settings),
+        *others,
+    ]
+    faults = sorted(found, key=lambda one: (ORDER.index(one.verdict), -one.times))
     if not faults:
         unknown = "residual_lr_px" not in figures
         nearest = float(figures.get("residual_sure_px") or 0) / settings.max_error
@@ -134,9 +141,24 @@ def _of_colour(figures: Mapping[str, Any], settings: CheckSettings) -> list[Faul
     return [Fault("re-register", words, rms / settings.max_colour_rms)]
 
 
-def _of_detail(figures: Mapping[str, Any], settings: CheckSettings) -> list[Fault]:
+def _of_blocks(figures: Mapping[str, Any], settings: CheckSettings) -> list[Fault]:
     value = float(figures.get("hr_block_levels", 0))
     if value <= settings.max_blocks:
         return []
     reason = f"HR shows JPEG blocks: steps of {value:.1f} levels across their borders"
     return [Fault("drop", reason, value / max(settings.max_blocks, 0.1))]
+
+
+def _of_detail(figures: Mapping[str, Any], scale: int, settings: CheckSettings) -> list[Fault]:
+    # Where HR lies beside LR, windows do not show the same, and what they resolve is not known.
+    if "detail" not in figures or float(figures.get("residual_sure_px") or 0) > MOST_BESIDE:
+        return []
+    value, soft = float(figures["detail"]), float(figures["detail_soft"])
+    if scale > 1 and value < settings.min_resolved:
+        reason = f"HR shows no more than LR (detail x{value:.2f}): out of focus, or enlarged"
+        return [Fault("drop", reason, settings.min_resolved / max(value, 0.1))]
+    if scale > 1 and soft > MOST_SOFT:
+        return [
+            Fault("mask", f"HR shows no more than LR on {soft:.0%} of its texture: out of focus", 1 + soft)
+        ]
+    return []

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from realdeg.arraytypes import Array
 from realdeg.check import colour, geometry, grid, seams
 from realdeg.imaging.depth import to_8bit
+from realdeg.metrics.detail import SIDE, resolution
 
 Value = float | int | str
 DIGITS = 4
@@ -99,7 +101,15 @@ def examine(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Loo
     for side, image in (("lr", lr), ("hr", hr)):
         if (found := seams.blocks(geometry.grey(image))) is not None:
             told |= {f"{side}_blocks": found.strength, f"{side}_block_levels": found.levels}
+    if min(lr.shape[:2]) >= SIDE and (resolved := resolution(lr, hr, scale, _bool(valid))):
+        # In equal sizes HR's pixels limit nothing, so that the blurs say more.
+        blurs = resolved.blur_lr / max(resolved.blur_hr, 1e-3)
+        told |= {"detail": resolved.detail if scale > 1 else blurs, "detail_soft": resolved.soft}
     return Looked({name: _short(value) for name, value in told.items()}, looked.place)
+
+
+def _bool(valid: Array | None) -> npt.NDArray[np.bool_] | None:
+    return None if valid is None else valid > 0
 
 
 def _short(value: Value) -> Value:

@@ -39,6 +39,10 @@ class CheckSettings:
         "Steps across the borders of JPEG blocks of HR, beyond those beside them, 8-bit levels.",
         low=0,
     )
+    # HR of RealSR has 2.6 and more, of DRealSR 1.9; enlarged or out of focus it has 0.7 to 1.4.
+    min_resolved: float = setting(
+        1.3, "Finest detail in HR against that in LR, below which HR shows no more than LR (not x1).", low=0
+    )
 
     def __post_init__(self) -> None:
         check_limits(self)

@@ -14,7 +14,7 @@ from realdeg.io.photo import read
 CLEAN = Path(__file__).parents[2] / "data" / "sample" / "clean"
 
 
-def taken(hr, scale, *, top_left=False, seed=0):
+def _taken(hr, scale, *, top_left=False, seed=0):
     """LR of HR: reduced on the centre grid, or every s-th pixel of a blurred HR; with a camera's noise."""
     image = hr.astype(np.float32)
     if top_left:
@@ -35,3 +35,9 @@ def photo():
         return np.ascontiguousarray(image[:height, :width])
 
     return cut
+
+
+@pytest.fixture(scope="session")
+def taken():
+    """LR of an HR image (`_taken`)."""
+    return _taken
