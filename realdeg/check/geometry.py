@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -101,13 +102,20 @@ def look(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Geomet
     # Displaced by `far`, LR's x is HR's x + far: both are cut to what they share.
     cut_lr, cut_hr = lr[box_lr], hr[tuple(slice(scale * one.start, scale * one.stop) for one in box_hr)]
     there = None if valid is None else valid[box_lr]
-    found = _measured(cut_lr, cut_hr, scale, there, (0.0, 0.0))
+    found = _measured(cut_lr, cut_hr, scale, there, lambda centre: np.zeros_like(centre))
     if found is None:
         return None
-    by = np.array(_field(found, cut_lr.shape[:2])[0])
-    if np.abs(by).max() > NOTABLE:  # windows look at one place in both, which holds displacements back
-        by = drawable(scale * by)
-        again = _measured(cut_lr, moved(cut_hr, by), scale, there, (by[0] / scale, by[1] / scale))
+    shift, linear = _field(found, cut_lr.shape[:2])[:2]
+    linear = linear if np.abs(linear).max() / 2 > NOTABLE else np.zeros((2, 2))
+    if max(np.abs(shift).max(), np.abs(linear).max() / 2) > NOTABLE:
+        # Windows look at one place in both, which holds displacements back: once more without them.
+        shift = drawable(scale * shift) / scale
+        height, width = cut_lr.shape[:2]
+        middle, size = np.array([(width - 1) / 2, (height - 1) / 2]), np.array([width, height])
+        drawn = moved(cut_hr, scale * shift, scale * linear / (scale * size[:, None]))
+        again = _measured(
+            cut_lr, drawn, scale, there, lambda centre: shift + (centre - middle) / size @ linear
+        )
         found = again or found
     found = _of_whole(found, far, box_lr, step)
     shift, linear, off, typical = _field(found, tuple(step * side for side in lr.shape[:2]))
@@ -168,9 +176,9 @@ def _boxes(far: tuple[int, int], size_hw: tuple[int, ...]) -> tuple[tuple[slice,
 
 
 def _measured(
-    lr: Array, hr: Array, scale: int, valid: Array | None, by: tuple[float, float]
+    lr: Array, hr: Array, scale: int, valid: Array | None, by: Callable[[Array], Array]
 ) -> Residual | None:
-    """The residual of HR that was moved by (x, y) LR px, as if it had not been.
+    """The residual of HR that was moved, by LR px at places of LR, as if it had not been.
 
     Only windows count that show the same content, moved as they are said to be: in sky and out of focus the
     phases of noise may agree by chance, their pixels do not.
@@ -190,7 +198,7 @@ def _measured(
     if sum(same) < MIN_WINDOWS:
         return None
     centre, shift, sd = (one[np.array(same)] for one in (found.centre, found.shift, found.sd))
-    shift = shift + np.array(by)
+    shift = shift + by(centre)
     # As the residual does it: means over neighbours, each by its certainty.
     steps = [np.diff(np.unique(centre[:, i])) for i in (0, 1)]
     reach = np.array([1.2 * one.min() if len(one) else 0.0 for one in steps]) + 1

@@ -18,16 +18,21 @@ def drawable(by: npt.ArrayLike) -> Array:
     return np.round(np.asarray(by, np.float64) * TABLE) / TABLE
 
 
-def moved(image: Array, by: Sequence[float] | Array) -> Array:
+def moved(image: Array, by: Sequence[float] | Array, gain: Array | None = None) -> Array:
     """The image with what lies `by` from each pixel drawn there, by Lanczos-4.
 
     Args:
         image: (H, W, 3) uint8 or uint16.
-        by: (x, y) px, of `drawable`.
+        by: (x, y) px in the middle, of `drawable`.
+        gain: (2, 2) what it gains a px along x (first row) and along y; None: nothing.
 
     Returns:
         The same size and type; beyond the border the image is mirrored.
     """
-    there = Warp.plain(Homography.translation(float(by[0]), float(by[1])))
-    drawn = draw(image.astype(np.float32), there, image.shape[:2])
+    gain = np.zeros((2, 2)) if gain is None else gain
+    middle = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2
+    there = np.eye(3)
+    there[:2, :2] += gain.T
+    there[:2, 2] = np.asarray(by) - gain.T @ middle
+    drawn = draw(image.astype(np.float32), Warp.plain(Homography(there)), image.shape[:2])
     return np.clip(np.rint(drawn), 0, np.iinfo(image.dtype).max).astype(image.dtype)
