@@ -16,6 +16,7 @@ from realdeg.align.settings import AlignSettings
 from realdeg.arraytypes import Array
 from realdeg.atomic import write_bytes, write_text
 from realdeg.io.photo import Photo
+from realdeg.metrics.detail import Detail
 from realdeg.names import file_name
 from realdeg.settings import versions
 
@@ -112,6 +113,9 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
         "clipped": round(colours.clipped, 4),
         "changed": round(colours.changed_share, 4),
         "blur_lr_px": round(found.psf.sigma, 3),
+        "detail": round(found.detail.detail, 3) if found.detail else "",
+        "detail_soft": round(found.detail.soft, 4) if found.detail else "",
+        "enlarged": round(found.enlarged, 2) or "",
         "field": round(kept(hr, found), 4),
         "sift_inliers": found.inliers,
         "rounds": found.rounds,
@@ -183,6 +187,8 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
     }
     if found.residual is not None:
         told["blind"] = _blind(found.residual)
+    if found.detail is not None:
+        told["detail"] = _detail(found.detail, found.enlarged)
     return told
 
 
@@ -239,6 +245,19 @@ def _tiles(found: Registration) -> dict[str, Any]:
         "dy": _numbers(off[:, 1]),
         "sd": _numbers(sd),
         "state": state.tolist(),
+    }
+
+
+def _detail(detail: Detail, enlarged: float) -> dict[str, Any]:
+    return {
+        "detail": _short(detail.detail),
+        "soft": _short(detail.soft),
+        "blur_hr_lr_px": _short(detail.blur_hr),
+        "blur_lr_lr_px": _short(detail.blur_lr),
+        "enlarged": _short(enlarged) if enlarged else None,
+        "x": _numbers(detail.x),
+        "y": _numbers(detail.y),
+        "tiles": [_numbers(np.round(row, 3)) for row in detail.tiles],
     }
 
 

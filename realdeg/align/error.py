@@ -58,6 +58,8 @@ def _draws(fit: Fit, warp: Warp, points: Array) -> Array:
     """(DRAWS, N, 2) what the map's error may be at LR points, LR px."""
     normal = stream(0, "registration", "predicted error").standard_normal((DRAWS, len(fit.covariance)))
     off = _drawn(fit.basis(points), fit.covariance, normal)
+    more = stream(0, "registration", "predicted error by asymmetry").standard_normal((DRAWS, 2))
+    off = off + _drawn(np.eye(2)[None], fit.asymmetry.covariance, more)
     return off + (warp.inverse(fit.warp(points)) - points) if warp is not fit.warp else off
 
 

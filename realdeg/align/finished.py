@@ -14,6 +14,8 @@ from realdeg.align.residual import measure
 from realdeg.align.settings import AlignSettings
 from realdeg.align.verdict import Rejection
 from realdeg.arraytypes import Image
+from realdeg.metrics.detail import Detail, resolution
+from realdeg.metrics.enlargement import enlargement
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +47,23 @@ def finish(lr: Image, hr: Image, found: Registration, settings: AlignSettings) -
     """
     pair_lr, pair_hr, found = make_pair(lr, hr, found)
     valid = validity(found) if settings.mask else None
+    detail = resolution(pair_lr, pair_hr, found.scale, None if valid is None else valid > 0)
+    found = replace(found, detail=detail, enlarged=_enlarged(hr, detail, found.zoom))
     if valid is not None:
+        valid = validity(found)
         found = replace(found, residual=measure(pair_lr, pair_hr, found.scale, valid))
-    refused = found.refused or verdict.large_error(
-        found.error, found.residual, settings, found.zoom, found.softness
+    refused = (
+        found.refused
+        or verdict.enlarged(found.enlarged, settings, found.zoom)
+        or verdict.little_detail(detail, found.scale, settings, found.zoom)
+        or verdict.large_error(found.error, found.residual, settings, found.zoom, found.softness)
     )
     return Finished(pair_lr, pair_hr, valid, found, refused)
+
+
+def _enlarged(hr: Image, detail: Detail | None, zoom: float) -> float:
+    """By how much the HR photo was enlarged at least, 0 for one that is too sharp for that."""
+    if detail is None:
+        return 0.0
+    traces = enlargement(hr)
+    return traces.factor if traces is not None and traces.fits(detail.blur_hr * zoom) else 0.0

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realdeg.align import jackknife
+from realdeg.align.asymmetry import Asymmetry
 from realdeg.align.homography import Homography
 from realdeg.align.lens import MODELS
 from realdeg.align.robust import RobustFit, solve
@@ -37,6 +38,7 @@ class Fit:
         conservative_model: key of `MODELS` whose parameters the stated error allows for: `model` or
             a richer one.
         centre, radius: by which LR points are normalised.
+        asymmetry: of the two blurs, which the map allows for.
         candidate, blocks: the fit of `conservative_model`, and the block of each of its tiles.
     """
 
@@ -51,6 +53,11 @@ class Fit:
     radius: float
     candidate: _Candidate
     blocks: npt.NDArray[np.int_]
+    asymmetry: Asymmetry
+
+    def with_asymmetry(self, found: Asymmetry) -> Fit:
+        """The map by the centroids of both blurs."""
+        return replace(self, warp=found.corrected(self.warp), asymmetry=found)
 
     @cached_property
     def covariance(self) -> Array:
@@ -66,7 +73,9 @@ class Fit:
     def sd(self, points: Array) -> Array:
         """(N,) predicted standard deviation of the map at LR points, both components together, LR px."""
         basis = self.basis(points)
-        spread = np.einsum("tip,pq,tiq->t", basis, self.covariance, basis)
+        spread = np.einsum("tip,pq,tiq->t", basis, self.covariance, basis) + np.trace(
+            self.asymmetry.covariance
+        )
         return np.sqrt(np.maximum(spread, 0))
 
 
@@ -128,6 +137,7 @@ def fit(
         radius,
         candidates[conservative_model],
         blocks,
+        Asymmetry.none(),
     )
 
 

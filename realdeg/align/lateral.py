@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit
 
 from realdeg.align import jackknife
 from realdeg.align.crop import Box
@@ -27,12 +28,15 @@ PRIOR_SD = {"shift_x": 0.1, "shift_y": 0.1, "grow": 0.0008, "radial_lr": 0.0008,
 """Expected size: of shifts in LR px, of the others in half diagonals of the LR photo at its corner. Lenses of
 interchangeable cameras have up to 0.1 % (Kang, CVPR 2007; lens tests), and phones correct theirs."""
 
-MAX_PIXELS = 500_000  # of LR that are looked at; four terms a channel need no more
-FLOOR_PX = 0.015
+MAX_PIXELS = 250_000  # of the grid on which channels are compared; five terms need no more
+BLUR = 3.0  # LR px, of both photos: JPEG and demosaicing leave fine detail of red and blue where green has it
+MISSED = 0.25  # of a displacement, what may be hidden all the same
+FLOOR_PX = 0.01
 INFLATION = 1.15
 MIN_TILES = 24
+LUMA = (0.299, 0.587, 0.114)
 ONE_STEP_PX = 0.05
-MIN_EVIDENCE = 6.0  # log odds against channels that lie together
+PRIOR_ODDS = -3.0  # log: most photos that are registered show none
 WORTH_PX = 0.01  # what is smaller at the field's worst place is left as it is
 
 
@@ -40,15 +44,15 @@ WORTH_PX = 0.01  # what is smaller at the field's worst place is left as it is
 class Channel:
     """Where one channel of HR lies against the common map.
 
+    The average over two cases, with it and without it, weighted by their odds.
+
     Attributes:
         terms: displacement of LR points, in terms of `Lens`.
         covariance: (5, 5) of the terms, in the order of `TERMS`.
-        evidence: log odds against terms of zero.
     """
 
     terms: dict[str, float]
     covariance: Array
-    evidence: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,34 +114,29 @@ def lateral_colour(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, mo
         mode: "match" draws each channel of HR where LR has it, "remove" draws all of them where LR has green,
             "keep" draws HR's channels together.
     """
-    step = max(1, round(np.sqrt(field.width * field.height / MAX_PIXELS)))
-    scenes, channels = [], []
+    step = max(2, round(np.sqrt(field.width * field.height / MAX_PIXELS)))
+    scenes = []
     for c in range(3):
         here, there = (LumaImage.of_channel(image[..., c]) for image in (lr, hr))
-        scene = Scene.of(here, there, warp, field, step=step, blur=blur)
-        found = _channel_of(scene, warp)
-        if found is None:
-            return Lateral.unknown(warp.lens)
-        scenes.append(scene)
-        channels.append(found)
-    own = [_own(scenes[c], scenes[1], warp.lens) for c in (0, 2)]
+        scenes.append(Scene.of(here, there, warp, field, step=step, blur=blur, extra=BLUR))
+    red, green, blue = scenes
+    against = [_against(scene, green, warp) for scene in (red, blue)]
+    if against[0] is None or against[1] is None:
+        return Lateral.unknown(warp.lens)
+    own = [_own(scene, green, warp.lens) for scene in (red, blue)]
     lateral = Lateral(
         warp.lens,
-        tuple(channels),
+        _around_luma(against[0], against[1]),
         np.array([one.terms["grow"] + one.terms["radial_lr"] if one else np.nan for one in own]),
         (),
     )
-    if (
-        mode == "keep"
-        or max(c.evidence for c in channels) < MIN_EVIDENCE
-        or lateral.largest(field) < WORTH_PX
-    ):
+    if mode == "keep" or lateral.largest(field) < WORTH_PX:
         return lateral
-    applied = [one.terms for one in channels]
+    applied = [one.terms for one in lateral.channels or ()]
     if mode == "remove":
         # What LR has at p + own(p) belongs to p: there HR's channel is looked for.
         for c, one in ((0, own[0]), (2, own[1])):
-            if one is not None and one.evidence > MIN_EVIDENCE:
+            if one is not None:
                 applied[c] = {name: applied[c][name] + one.terms[name] for name in TERMS}
     return replace(lateral, applied=tuple(applied))
 
@@ -148,15 +147,38 @@ def _with(warp: Warp, terms: dict[str, float]) -> Warp:
     return replace(warp, lens=lens.with_terms(total))
 
 
-def _channel_of(scene: Scene, warp: Warp) -> Channel | None:
-    """Shift and radial field that a channel's tiles ask for."""
-    found = _fitted(scene.tiles(warp), scene, warp.lens)
+def _against(scene: Scene, green: Scene, warp: Warp) -> Channel | None:
+    """Where HR's channel lies against LR's, less the same of green: what both share cancels."""
+    there = green.tiles(warp)
+    found = _fitted(_difference(scene.tiles(warp), there), scene, warp.lens)
     if found is None or np.abs(_moved(found, scene, warp.lens)).max() < ONE_STEP_PX:
         return found
     # A step of Gauss-Newton is short of large displacements: look again from there.
-    there = scene.tiles(_with(warp, found.terms))
-    rest = _moved(found, scene, warp.lens, there.centre)
-    return _fitted(there.moved(rest / scene.step), scene, warp.lens)
+    again = scene.tiles(_with(warp, found.terms))
+    rest = _moved(found, scene, warp.lens, again.centre)
+    return _fitted(_difference(again.moved(rest / scene.step), there), scene, warp.lens)
+
+
+def _difference(one: Tiles, other: Tiles) -> Tiles:
+    both = one.usable & other.usable
+    information = np.zeros_like(one.information)
+    information[both] = np.linalg.inv(
+        np.linalg.inv(one.information[both]) + np.linalg.inv(other.information[both])
+    )
+    return replace(one, shift=one.shift - other.shift, information=information)
+
+
+def _around_luma(red: Channel, blue: Channel) -> tuple[Channel, Channel, Channel]:
+    """Red, green and blue against the luma, which lies between them, from red and blue against green."""
+    shares = {"red": LUMA[0], "blue": LUMA[2]}
+    green = {name: -shares["red"] * red.terms[name] - shares["blue"] * blue.terms[name] for name in TERMS}
+
+    def made(of_red: float, of_blue: float, weight: tuple[float, float]) -> Channel:
+        terms = {n: of_red * red.terms[n] + of_blue * blue.terms[n] + green[n] for n in TERMS}
+        return Channel(terms, weight[0] ** 2 * red.covariance + weight[1] ** 2 * blue.covariance)
+
+    r, b = shares["red"], shares["blue"]
+    return made(1, 0, (1 - r, b)), made(0, 0, (r, b)), made(0, 1, (r, 1 - b))
 
 
 def _own(scene: Scene, green: Scene, lens: Lens) -> Channel | None:
@@ -187,9 +209,12 @@ def _fitted(tiles: Tiles, scene: Scene, lens: Lens) -> Channel | None:
     found = solve(basis, shift, information, np.diag(sd**-2.0))
     still = solve(basis[..., :0], shift, information, np.zeros((0, 0)))
     factor = found.variance_factor
+    odds = PRIOR_ODDS + found.evidence(factor, len(TERMS)) - still.evidence(factor, 0)
+    share = float(expit(odds))
     blocks = jackknife.blocks_of(tiles.grid_hw, np.flatnonzero(use))
+    known = INFLATION**2 * found.covariance(blocks)
+    both = np.outer(found.solution, found.solution)
     return Channel(
-        dict(zip(TERMS, found.solution.tolist(), strict=True)),
-        INFLATION**2 * found.covariance(blocks),
-        found.evidence(factor, len(TERMS)) - still.evidence(factor, 0),
+        dict(zip(TERMS, (share * found.solution).tolist(), strict=True)),
+        share * known + (share * (1 - share) + share**2 * MISSED**2) * both,
     )

@@ -40,6 +40,7 @@ from realdeg.align.verdict import Rejection
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array, Image
 from realdeg.imaging.depth import peak, to_8bit
+from realdeg.metrics.detail import Detail
 
 MUCH_MORE = 2  # times the matches, for another start to be believed
 
@@ -65,6 +66,8 @@ class Registration:
         rounds: registration passes until nothing moved.
         refused: why the pair is not good enough, as far as the map tells; None: it is.
         residual: what is left in the finished pair, measured independently; None before it is made.
+        detail: what HR resolves more than LR; None before the pair is made, or where too little shows.
+        enlarged: by how much HR was enlarged digitally at least, 0: it was not, as far as can be seen.
     """
 
     hr_from_lr: Warp
@@ -86,6 +89,8 @@ class Registration:
     rounds: int
     refused: Rejection | None = None
     residual: Residual | None = None
+    detail: Detail | None = None
+    enlarged: float = 0.0
 
     @property
     def softness(self) -> float:

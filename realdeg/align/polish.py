@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realdeg.align.asymmetry import asymmetry
 from realdeg.align.crop import Box, common_field
 from realdeg.align.fit import Fit, fit
 from realdeg.align.lens import MODELS
@@ -104,12 +105,14 @@ def refine(
             if found is None:
                 break
             move = np.abs(found.warp(field.corners) - warp(field.corners)).max() / scene.zoom
-            warp, end = found.warp, (found, tiles)
+            measured_at, warp, end = warp, found.warp, (found, tiles)
             if move < tolerance * level.tolerance:
                 break
     if end is None or found is None or field is None:
         return field
-    return Refinement(end[0], end[1], field, psf, rounds, scene.second_peak_ratio(warp))
+    tiles = end[1]
+    found = end[0].with_asymmetry(asymmetry(scene, measured_at, tiles))
+    return Refinement(found, tiles, field, psf, rounds, scene.second_peak_ratio(found.warp))
 
 
 def evaluate_map(lr: LumaImage, hr: LumaImage, warp: Warp, blur: float) -> Refinement | Box | None:

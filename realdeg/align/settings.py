@@ -74,9 +74,20 @@ class AlignSettings:
     max_colour: float = setting(
         10.0, "Reject where HR and LR differ by more after the correction of colours, 8-bit levels.", above=0
     )
+    # Good pairs of x2 have 1.3 and more, those of RealSR and DRealSR 1.9; HR that is as soft as LR up to 1.2.
+    min_detail: float = setting(
+        1.25, "Reject where HR resolves less than so many times LR's detail (out of focus, enlarged).", low=0
+    )
+    # Of good pairs 0.06 at most; HR that is soft on half of the field has 0.23 and more.
+    max_soft: float = setting(
+        0.15,
+        "Reject above this share of the texture that HR resolves no better than LR (out of focus).",
+        low=0,
+        high=1,
+    )
     mask: bool = setting(
         False,
-        "Keep a pair of which up to half moved or has other light, and write where it is valid (MASK/).",
+        "Keep a pair of which up to half moved, has other light or is soft; write where it is valid (MASK/).",
     )
     max_blur: float = setting(
         2.0, "Reject where LR is blurred by more against HR, LR px (out of focus).", above=0
@@ -86,7 +97,7 @@ class AlignSettings:
         1.15, "Reject where HR would be enlarged by more to reach the scale.", low=1
     )
     digital_zoom: DigitalZoom = setting(
-        "refuse", "Photos that the camera itself enlarged (EXIF DigitalZoomRatio)."
+        "refuse", "Photos that were enlarged: EXIF DigitalZoomRatio, or traces of interpolation in HR."
     )
     edge: int = setting(
         4, "LR px cut from each side of the common field, where lenses and borders are worst.", low=0

@@ -11,6 +11,7 @@ from realdeg.align.psf import Psf
 from realdeg.align.residual import Residual
 from realdeg.align.settings import AlignSettings
 from realdeg.align.tiles import Tiles
+from realdeg.metrics.detail import Detail
 from realdeg.refusal import Refusal
 
 MIN_ZOOM = 1.15
@@ -184,6 +185,40 @@ def digital_zoom(lr: float | None, hr: float | None, settings: AlignSettings) ->
                 f"{side} was zoomed digitally by x{ratio:.2f}, so its pixels are interpolated",
                 "use a longer lens, or `digital_zoom=accept`",
             )
+    return None
+
+
+def enlarged(factor: float, settings: AlignSettings, zoom: float) -> Rejection | None:
+    """HR shows traces of interpolation, and is no sharper than these allow."""
+    if not factor or settings.digital_zoom == "accept":
+        return None
+    return Rejection(
+        f"HR was enlarged digitally, by x{factor:.2f} or more: interpolation has left its traces",
+        "use a longer lens and photos as the camera wrote them, or `digital_zoom=accept`",
+        zoom,
+    )
+
+
+def little_detail(
+    detail: Detail | None, scale: int, settings: AlignSettings, zoom: float
+) -> Rejection | None:
+    """HR resolves no more than LR, everywhere or on a part of the field. Two photos of one size may."""
+    if detail is None or scale == 1:
+        return None
+    if detail.detail < settings.min_detail:
+        return Rejection(
+            f"HR resolves only {detail.detail:.2f} times LR's detail (`min_detail` {settings.min_detail:g})",
+            "HR out of focus, moved, or enlarged?",
+            zoom,
+        )
+    limit = max(MAX_MASKED, settings.max_soft) if settings.mask else settings.max_soft
+    if detail.soft > limit:
+        return Rejection(
+            f"HR resolves no more than LR on {detail.soft:.0%} of what LR shows (limit {limit:.0%}): "
+            "out of focus there",
+            "" if settings.mask else "`mask` keeps the rest",
+            zoom,
+        )
     return None
 
 
