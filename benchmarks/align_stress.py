@@ -30,6 +30,7 @@ from realdeg.align.finished import Finished, finish
 from realdeg.align.pair import Registration, register
 from realdeg.align.settings import AlignSettings
 from realdeg.io.find import find_images
+from realdeg.io.photo import read
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "clean"
 GRID = 24
@@ -164,6 +165,9 @@ def main() -> None:
         "--photos", type=Path, nargs="+", default=[SAMPLE], help="folders (or files) of sharp photos"
     )
     parser.add_argument("--limit", type=int, default=16, help="photos")
+    parser.add_argument(
+        "--least", type=int, default=950, help="leave out photos whose shorter side has fewer px"
+    )
     parser.add_argument("--kinds", nargs="+", default=["all"], help="kinds, or: all, good, bad")
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--first-seed", type=int, default=100)
@@ -181,7 +185,10 @@ def main() -> None:
         path
         for place in options.photos
         for path in ([place] if place.is_file() else [f.path for f in find_images(place)])
+        if min(read(path).pixels.shape[:2]) >= options.least
     ][: options.limit]
+    if not photos:
+        parser.error(f"no photo of at least {options.least} px a side")
     kinds = [
         k for name in options.kinds for k in {"all": GOOD + BAD, "good": GOOD, "bad": BAD}.get(name, (name,))
     ]
