@@ -95,7 +95,11 @@ def check(
     extra: dict[str, object] = {}
     only_json: dict[str, object] = {}
     if audit:
-        extra = {name: count for name, count in audit.counts.items() if count}
+        from realdeg.report.audit import build_audit_report
+
+        named = pairs or hr
+        page = build_audit_report(audit, job.out / "report", source=named.resolve().name if named else "")
+        extra = {**{name: count for name, count in audit.counts.items() if count}, "report": str(page)}
         only_json = {"audit": audit.summary()}
     first = done.reports[0]
     lost = any(record.status == "failed" for report in done.reports[1:] for record in report.records)
