@@ -292,27 +292,35 @@ def displacement(seen: np.ndarray, exact: np.ndarray, side: int = 24) -> np.ndar
     return np.array(found)
 
 
-def measured(scale: int, sigma: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Displacement of rendered content against a closed form, px of the photo: by this module, by
-    `capture` and by OpenCV's cubic.
+def measured(
+    scale: int,
+    sigma: float,
+    rng: np.random.Generator,
+    waves: int = 300,
+    hr_hw: tuple[int, int] = (200, 270),
+) -> dict[str, np.ndarray]:
+    """Displacement of rendered content against a closed form, px of the photo.
 
-    The scene is a sum of 300 waves of up to 0.48 cycles per scene px with a spectrum like that of photos;
-    a wave through a Gaussian is known exactly at any point.
+    By this module, in all three colours (red and blue lie elsewhere), and in green by `capture` and by
+    OpenCV's cubic. The scene is a sum of waves of up to 0.48 cycles per scene px, with a spectrum like that
+    of photos; a wave through a Gaussian is known exactly at any point.
 
     Args:
         scale: HR / LR size; 1: of the HR photo itself.
         sigma: of the kernel, photo px.
         rng: source of waves and views.
+        waves: how many.
+        hr_hw: size of the HR photo.
     """
-    size, size_hw = (480, 640), (int(200 / scale), int(270 / scale))
-    radius = 0.48 * rng.uniform(0.02, 1, 300)
-    angle, phase = rng.uniform(0, 2 * np.pi, (2, 300))
-    waves = 2 * np.pi * radius * np.array([np.cos(angle), np.sin(angle)])
+    size, size_hw = tuple(int(2.4 * n) for n in hr_hw), tuple(int(n / scale) for n in hr_hw)
+    radius = 0.48 * rng.uniform(0.02, 1, waves)
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, waves))
+    vectors = 2 * np.pi * radius * np.array([np.cos(angle), np.sin(angle)])
     size_of = 1 / radius / np.sqrt(((1 / radius) ** 2).sum() / 2) * 0.12
 
     def scene_at(points: np.ndarray, blur: float) -> np.ndarray:
         total = np.full(points.shape[:-1], 0.4)
-        for (kx, ky), a, start in zip(waves.T, size_of, phase, strict=True):
+        for (kx, ky), a, start in zip(vectors.T, size_of, phase, strict=True):
             strength = a * np.exp(-0.5 * blur**2 * (kx * kx + ky * ky))
             total += strength * np.cos(kx * points[..., 0] + ky * points[..., 1] + start)
         return total
@@ -327,9 +335,9 @@ def measured(scale: int, sigma: float, rng: np.random.Generator) -> dict[str, np
         @ Homography(np.array([[c, -s, 0], [s, c, 0], [2e-5, 1e-5, 1]]))
         @ Homography.translation(*-middle)
     )
-    view = View(plane, Lens(size_hw, rng.uniform(-0.03, 0.03)))
-    exact = scene_at(view.scene(view.pixels()), sigma * view.pitch)
-    here = Scene(linear).light(view, Psf.gaussian(sigma))[..., GREEN]
+    view = View(plane, Lens(size_hw, rng.uniform(-0.03, 0.03), (0.8 / scale, 0.0, -0.6 / scale), 0.5))
+    red, exact, blue = (scene_at(view.scene(view.pixels(), c), sigma * view.pitch) for c in range(3))
+    here = Scene(linear).light(view, Psf.gaussian(sigma))
     camera = CameraModel(size_hw, sigma, distortion=view.lens.distortion, noise_8bit=0.0)
     scene8 = np.rint(linear_to_srgb(np.clip(linear, 0, 1)) * 255).astype(np.uint8)
     other = srgb_to_linear(plain_capture(scene8, plane.matrix, camera, rng)[..., GREEN] / np.float32(255))
@@ -337,10 +345,10 @@ def measured(scale: int, sigma: float, rng: np.random.Generator) -> dict[str, np
     at = view.scene(view.pixels()).astype(np.float32)
     blurred = cv2.GaussianBlur(linear, (0, 0), sigma * view.pitch)[..., GREEN]
     cubic = cv2.remap(blurred, at[..., 0], at[..., 1], cv2.INTER_CUBIC)
-    return {
-        name: np.hypot(*displacement(np.asarray(image, float), exact).T)
-        for name, image in (("exact_camera", here), ("capture", other), ("OpenCV's cubic", cubic))
-    }
+    drawn = [displacement(here[..., c].astype(float), true) for c, true in enumerate((red, exact, blue))]
+    others = {"capture": other, "OpenCV's cubic": cubic}
+    found = {name: displacement(np.asarray(image, float), exact) for name, image in others.items()}
+    return {name: np.hypot(*d.T) for name, d in {"exact_camera": np.concatenate(drawn), **found}.items()}
 
 
 def main() -> None:
