@@ -378,7 +378,7 @@ def test_journals_are_compared_by_the_names_that_they_hold():
     assert stored["recipe"] == "realdeg"
     assert set(stored) == {
         *("scale", "recipe", "brightness", "adjust", "vignetting", "max_error", "max_disagreeing", "mask"),
-        *("max_changed", "max_colour", "lateral_colour"),
+        *("max_changed", "max_colour", "lateral_colour", "min_detail", "max_soft"),
         *("max_blur", "max_enlargement", "digital_zoom", "edge", "min_side", "tolerance", "keep_rejects"),
     }
     assert set(first_names(CalibrateSettings(2))) == {"scale", "only", "size", "grid", "max_error", "patch"}

@@ -176,7 +176,7 @@ def _variance_between(sums: Array) -> Array:
     """(rows, columns) variance of the blur from HR to LR, LR px^2; below 0 where LR is sharper; NaN."""
     cross, first, second = sums
     coherence = cross**2 / np.maximum(first * second, 1e-30)
-    use = (cross > 0) & (coherence > MIN_COHERENCE)
+    use = (cross > 0) & (first > 0) & (second > 0) & (coherence > MIN_COHERENCE)
     weight = np.where(use, coherence / (1.02 - coherence), 0.0)
     log = np.log(np.where(use, cross, 1) / np.where(use, second, 1))
     f2 = (0.5 * (RINGS[:-1] + RINGS[1:]))[:, None, None] ** 2

@@ -17,7 +17,7 @@ from realdeg.align.tone import Tone
 AREA = Box(10, 20, 60, 48)
 
 
-def registration(against, field, area=AREA, side=12, changed=None):
+def registration(against, field, area=AREA, side=12, changed=None, detail=None, scale=2):
     contradicting = np.zeros((4, 5), bool)
     for row, column in against:
         contradicting[row, column] = True
@@ -27,6 +27,8 @@ def registration(against, field, area=AREA, side=12, changed=None):
         contradicting=contradicting.ravel(),
         polished_field=area,
         field=field,
+        scale=scale,
+        detail=detail,
         colours=ColourMatch(Tone.none(), changed=np.zeros((5, 4), bool) if changed is None else changed),
     )
 
@@ -51,6 +53,19 @@ def test_where_the_light_changed_the_pair_is_not_valid():
     assert (mask[40:60, 50:70] == 0).all()
     assert mask[0, 0] == mask[70, 10] == 255
     assert (mask == 0).mean() < 3 * changed.mean()
+
+
+def test_where_hr_is_out_of_focus_the_pair_is_not_valid():
+    """A soft place takes its neighbours with it; in a pair of one size HR may be as soft as LR."""
+    soft = np.zeros((4, 6), bool)
+    soft[1, 4] = True
+    middles = 15.5 + 20 * np.arange(6)
+    detail = SimpleNamespace(is_soft=soft, x=middles, y=middles[:4])
+    mask = validity(registration([], Box(14, 24, 140, 100), detail=detail))
+    expected = np.full((100, 140), 255, np.uint8)
+    expected[:66, 66:] = 0
+    assert_array_equal(mask, expected)
+    assert (validity(registration([], Box(14, 24, 140, 100), detail=detail, scale=1)) == 255).all()
 
 
 def test_the_mask_is_of_the_crop_not_of_the_polished_field():
