@@ -18,7 +18,9 @@ from realdeg.imaging.resample import resize
 WINDOWS = (32, 48, 64, 96)
 WINDOWS_A_SIDE = 16
 BAND = 0.30  # cycles per px; above, aliases and JPEG rule
-MAX_SD_PX = 0.15
+MAX_SD_PX = 0.2
+COHERENT = 0.5  # mean cosine of the phases that a shift leaves; noise alone reaches 0.45
+UNSEEN = 2.0  # by how much displacements of pairs with known truth scatter beyond what their phases say
 MIN_WINDOWS = 6
 ROUNDS = 4
 TAPER = 2.25  # equivalent noise bandwidth of a two-dimensional Hann window, bins
@@ -135,11 +137,13 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
         normal = np.einsum("nk,ki,kj->nij", robust, f, f, optimize=True) + 1e-9 * np.eye(2)
         right = np.einsum("nk,nk,ki->ni", robust, left, f, optimize=True)
         shift = shift + np.linalg.solve(normal, right[..., None])[..., 0]
+    left = np.angle(phase * np.exp(-1j * shift @ f.T))
+    agreement = (weight * np.cos(left)).sum(1) / np.maximum(weight.sum(1), 1e-20)
     # The sandwich estimate; the taper correlates neighbouring frequencies: one in 2.25 is a new observation.
     scatter = np.einsum("nk,ki,kj->nij", TAPER * (robust * left) ** 2, f, f, optimize=True)
     inverse = np.linalg.inv(normal)
-    sd = np.sqrt(np.trace(inverse @ scatter @ inverse, axis1=1, axis2=2))
-    return shift, np.where(power[:, 0] > SILENT, sd, np.inf)
+    sd = UNSEEN * np.sqrt(np.trace(inverse @ scatter @ inverse, axis1=1, axis2=2))
+    return shift, np.where((power[:, 0] > SILENT) & (agreement > COHERENT), sd, np.inf)
 
 
 def _spectra(image: Array, rows: list[int], columns: list[int], side: int, use: Array) -> Array:
