@@ -23,14 +23,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from simulated_pairs import located
-from stress_pairs import BAD, GOOD, HR_HW, Case, Pair, simulate
+from stress_pairs import BAD, GOOD, HR_HW, Case, Pair, photos_of, simulate
 
 from realdeg.align.crop import common_field
 from realdeg.align.finished import Finished, finish
 from realdeg.align.pair import Registration, register
 from realdeg.align.settings import AlignSettings
-from realdeg.io.find import find_images
-from realdeg.io.photo import read
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "clean"
 GRID = 24
@@ -181,12 +179,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write a row for each pair")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
-    photos = [
-        path
-        for place in options.photos
-        for path in ([place] if place.is_file() else [f.path for f in find_images(place)])
-        if min(read(path).pixels.shape[:2]) >= options.least
-    ][: options.limit]
+    photos = photos_of(options.photos, options.least)[: options.limit]
     if not photos:
         parser.error(f"no photo of at least {options.least} px a side")
     kinds = [

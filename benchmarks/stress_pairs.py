@@ -669,6 +669,17 @@ KINDS = {
 }
 
 
+def photos_of(places: list[Path], least: int = 0) -> list[Path]:
+    """Photos, and those of folders, whose shorter side has at least so many px."""
+    paths = [p for place in places for p in ([place] if place.is_file() else folder_of(place))]
+    return [path for path in paths if not least or min(read(path).pixels.shape[:2]) >= least]
+
+
+def folder_of(folder: Path) -> list[Path]:
+    """Photos of a folder."""
+    return [found.path for found in find_images(folder)]
+
+
 def sheet(case: Case, height: int = 260) -> np.ndarray:
     """(height, W, 3) LR and HR whole, then a part of each at one magnification."""
     pair = simulate(case)
@@ -698,13 +709,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--photos", type=Path, required=True, help="folder of sharp photos")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, help="sharp photos, or folders")
     parser.add_argument("--sheet", type=Path, required=True, help="JPEG or PNG to write")
     parser.add_argument("--kinds", nargs="+", default=GOOD + BAD)
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    photos = [found.path for found in find_images(options.photos)]
+    photos = photos_of(options.photos)
     rows = [
         sheet(Case(photos[k % len(photos)], photos[(k + 1) % len(photos)], options.scale, kind, options.seed))
         for k, kind in enumerate(options.kinds)
