@@ -17,7 +17,7 @@ from realdeg.imaging.depth import to_8bit
 from realdeg.imaging.resample import resize
 from realdeg.io.photo import read
 from realdeg.report.charts import bars, histogram
-from realdeg.report.deck import DeckPair, Plate, plate
+from realdeg.report.deck import DeckPair, Plate
 from realdeg.report.evaluation import heat
 from realdeg.report.folder import Folder
 from realdeg.report.listing import MAX_ROWS, Cell, Row
@@ -28,6 +28,7 @@ from realdeg.report.template import Templates
 MOST = 24  # pairs with pictures
 GOOD = 4  # of them that are kept, to compare with
 TWINS = 12
+QUALITY = 95
 SHOWN = 384  # px a side of a picture, about
 FULL = 32  # 8-bit levels of difference that are drawn in the hottest colour
 LONGEST = 0.8  # of the arrows, in spacings
@@ -76,11 +77,10 @@ def build_audit_report(audit: Audit, out: Path, *, source: str, title: str = "")
     residuals = [float(v) for row in audit.rows if (v := row.record.detail.get("residual_lr_px")) is not None]
     figures = [
         Figure(bars(list(counts.items()), max(1, len(audit.rows)), label="pairs"), "Pairs by verdict."),
-        Figure(
-            histogram(residuals, x_label="residual, LR px", y_label="pairs"),
-            "95th percentile of the displacement in each pair.",
-        ),
     ]
+    if residuals:
+        chart = histogram(residuals, x_label="residual, LR px", y_label="pairs")
+        figures.append(Figure(chart, "95th percentile of the displacement in each pair."))
     page = templates.render(
         "audit.html.j2", root="", lead=f"{len(audit.rows):,} pairs: {lead}.", lines=audit.lines(),
         figures=[one for one in figures if one.svg], pairs=pairs, twins=twins, columns=list(COLUMNS),
@@ -130,10 +130,10 @@ def _pair(row: Judged, folder: Folder) -> DeckPair | None:
         "difference": heat(off.astype(np.float32)),
         "displacement": drawn,
     }
-    crops = [plate(folder, record.key, what, _enlarged(one)) for what, one in pictures.items()]
+    crops = [_plate(folder, record.key, what, _enlarged(one)) for what, one in pictures.items()]
     size = crops[0].size_hw
-    crops.append(plate(folder, record.key, "HR, its own pixels", _middle(hr, size)))
-    line = f"{judged.verdict}: {judged.reason}" if judged.reason else judged.verdict
+    crops.append(_plate(folder, record.key, "HR, its own pixels", _middle(hr, size)))
+    line = f"{judged.verdict}: {judged.reason}." if judged.reason else f"{judged.verdict}."
     line += f" Arrows enlarged {factor:g} times." if factor else ""
     return DeckPair(record.key, tuple(crops), line=line, badness=judged.severity)
 
@@ -155,6 +155,11 @@ def _arrows(lr: Image, found: geometry.Geometry | None) -> tuple[Image, float]:
         end = (round(step * (x + factor * dx)), round(step * (y + factor * dy)))
         cv2.arrowedLine(pale, start, end, (200, 30, 60), thick, cv2.LINE_AA, tipLength=0.3)
     return np.ascontiguousarray(pale), factor
+
+
+def _plate(folder: Folder, key: str, what: str, image: Image) -> Plate:
+    """A picture of the deck; not without loss, which takes ten times as long for what is glanced at."""
+    return Plate(folder.picture(image, f"{what} of {key}", quality=QUALITY), what, image.shape[:2])
 
 
 def _enlarged(image: Array) -> Image:
@@ -192,7 +197,7 @@ def _twin(twin: Twin, number: int, folder: Folder) -> DeckPair | None:
         cut = np.full((SHOWN, SHOWN, 3), 255, np.uint8)
         cut[: small[0], : small[1]] = image
         plates.append(
-            plate(folder, f"twin {number}", f"{side.key}{f' of {side.of}' if side.of else ''}", cut)
+            _plate(folder, f"twin {number}", f"{side.key}{f' of {side.of}' if side.of else ''}", cut)
         )
     way = f", {twin.way}" if twin.way else ""
     line = f"{twin.kind}{way}: {twin.share:.0%} shared, {twin.inliers} matches, "
