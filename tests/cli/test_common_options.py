@@ -26,6 +26,7 @@ WORK = {
     "align": "--lr LR --hr HR -o OUT --scale 2 -j1",
     "degrade": "HR --scale 2 -o OUT -j1",
     "adopt": "--lr LR --hr HR -o OUT -j1",
+    "check": "PAIRS -o OUT -j1",
     "kernels": "HR --scale 2 -o OUT.npz -j1 --min-confidence 0",
     "noise": "HR -o OUT.npz -j1 --size 32",
     "calibrate": "PAIRS --scale 2 -o OUT -j1",
@@ -54,7 +55,7 @@ WORK = {
 }
 QUICK = (  # of which the work itself takes little
     *("degrade", "adopt", "pool", "replay", "recipes", "verify", "split", "tile", "export", "report"),
-    *("compare", "upscale", "export-model", "evaluate"),
+    *("check", "compare", "upscale", "export-model", "evaluate"),
 )
 WRITING = sorted(set(WORK) - {"recipes", "compare", "doctor"})
 

@@ -39,7 +39,9 @@ class RunSettings:
         "real", "JPEG of the recipe: the codec, on the processor; or kornia's model of it, on the device."
     )
     out: Path | None = setting(None, "Run folder to make, or to go on with.", short="-o")
-    scale: int | None = setting(None, "HR / LR size; default: the dataset's.", low=2)
+    scale: int | None = setting(
+        None, "HR / LR size; default: the dataset's. 1: pairs of one size (not vspsr).", low=1
+    )
     seed: int = setting(0, "Of initial weights, crops and whatever else is drawn.", low=0)
 
     patch: int = setting(48, "LR crop side in pixels.", low=1)

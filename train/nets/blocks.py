@@ -105,7 +105,7 @@ def upsampler(scale: int, width: int) -> nn.Sequential:
 
 
 def steps_of(scale: int) -> list[int]:
-    """The 2s and 3s whose product is a scale.
+    """The 2s and 3s whose product is a scale; none for a network that keeps the size.
 
     Raises:
         ValueError: a scale with other prime factors.
@@ -115,7 +115,7 @@ def steps_of(scale: int) -> list[int]:
         while rest % factor == 0 and rest > 0:
             found.append(factor)
             rest //= factor
-    if rest != 1 or scale < 2:
+    if rest != 1 or scale < 1:
         raise ValueError(f"no upsampler for x{scale}: 2, 3 and their products")
     return found
 

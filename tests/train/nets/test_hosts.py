@@ -83,7 +83,7 @@ def test_the_size_ladder_by_name(preset, millions):
     assert total(preset) / 1e6 == pytest.approx(millions, abs=0.006 if millions > 1 else 0.002)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("name", HOSTS)
 def test_shapes_and_tiles_of_every_host(name, scale):
     """Alone and as a tree; in tiles the same as whole."""
