@@ -40,7 +40,7 @@ from realdeg.align.verdict import Rejection
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array, Image
 from realdeg.imaging.depth import peak, to_8bit
-from realdeg.metrics.detail import Detail
+from realdeg.metrics.detail import Detail, resolution
 
 MUCH_MORE = 2  # times the matches, for another start to be believed
 
@@ -159,12 +159,11 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         found.fit.information,
         COHERENT_PX * softness(found.psf.sigma),
     )
-    against |= found.tiles.unlike
+    against |= found.tiles.unlike | found.other
     say = int((found.tiles.usable | found.tiles.unlike).sum())
     colours = final_tone(lr, hr, warp, field, found.psf.sigma, settings)
     refused = (
-        verdict.soft_hr(found.psf, zoom)
-        or verdict.soft_lr(found.psf, settings, zoom)
+        verdict.soft_lr(found.psf, settings, zoom)
         or verdict.repeated(found.second_peak_ratio, zoom)
         or verdict.disagreeing(int(against.sum()), say, settings, zoom)
         or verdict.other_light(colours, settings, zoom)
@@ -172,7 +171,7 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     lateral = Lateral.unknown(warp.lens)
     if settings.method == "realdeg":
         lateral = lateral_colour(lr, hr, warp, field, found.psf.sigma, settings.lateral_colour)
-    return Registration(
+    registration = Registration(
         hr_from_lr=warp,
         scale=scale,
         zoom=zoom,
@@ -192,6 +191,18 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         rounds=found.rounds,
         refused=refused,
     )
+    if (soft := verdict.soft_hr(found.psf, zoom)) and _shows_no_more(lr, hr, registration, settings):
+        return replace(registration, refused=soft)
+    return registration
+
+
+def _shows_no_more(lr: Image, hr: Image, found: Registration, settings: AlignSettings) -> bool:
+    """Whether HR is as soft as LR, and not LR sharpened until it looks like HR: HR's own edges tell."""
+    if found.scale == 1:
+        return True
+    pair_lr, pair_hr, _ = make_pair(lr, hr, found)
+    detail = resolution(pair_lr, pair_hr, found.scale)
+    return detail is None or detail.detail < settings.min_detail
 
 
 def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, Registration]:

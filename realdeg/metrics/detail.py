@@ -37,7 +37,9 @@ SHARPEST_LR = 0.4  # LR px: what seems sharper was sharpened, which adds no deta
 BEST = 0.75  # quantile of the places: what a scene holds out of focus in both is not HR's fault
 LITTLE = 1.25  # times LR's detail: a place with less may be soft,
 LIKE_LR = 0.08  # if HR needs to be blurred by no more than this variance to look like LR, LR px^2,
-LESS = 0.25  # or by no more than this share of what it needs elsewhere
+LESS = 0.25  # or by no more than this share of what it needs elsewhere,
+APART = 0.1  # and by so much less than where HR is sharp, LR px^2,
+ENOUGH = 0.1  # if that is so on this share of the places
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,9 @@ def resolution(lr: Image, hr: Image, scale: int, valid: npt.NDArray[np.bool_] | 
     whole = np.maximum(blur + own, SHARPEST_LR**2)
     tiles = np.minimum(np.sqrt(whole / own), max(scale, 1))
     little = max(LIKE_LR, LESS * float(np.quantile(blur[known], 0.75)))
+    if (sharp := known & (tiles >= LITTLE)).mean() > ENOUGH:
+        # An LR that was sharpened looks like HR all over: then what is soft in HR looks softer than LR.
+        little = min(little, float(np.median(blur[sharp])) - APART)
     is_soft = known & (tiles < LITTLE) & (blur < little)
     middle = (SIDE - 1) / 2
     return Detail(

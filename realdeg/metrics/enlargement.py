@@ -35,6 +35,7 @@ LEAK = 3.0  # bins on each side of a peak that it shines into
 FACTORS = np.exp(np.linspace(np.log(1.12), np.log(4.2), 600))
 MOST = 5.0  # bits of a block's peak that count
 BOTH = 1.5  # bits that odd and even multiples of the blocks' frequency need: even ones alone are another's
+ALIKE = 1.0  # bits between factors that explain the blocks as well
 LIMIT = 5.0  # bits of a trace over its surroundings: no real HR photo of seven sets has more than 4.7
 LIMIT_BLOCKS = 3.5  # bits, mean over the blocks' multiples: real ones 2.8
 STEEPNESS = 1.5  # of the confidence, per bit
@@ -168,5 +169,10 @@ def _blocks(bits: Array) -> tuple[float, float]:
         found = np.clip(found, -1, MOST)
         if found[odd].mean() > BOTH and (not even.any() or found[even].mean() > BOTH):
             mean[i] = found[use].mean()
-    best = int(mean.argmax())
-    return float(mean[best]), float(FACTORS[best])
+    best = float(mean.max())
+    if best == 0:
+        return 0.0, 1.0
+    # Half the factor has every second multiple for its own, and explains them as well.
+    least = FACTORS[np.flatnonzero(mean >= best - ALIKE)[0]]
+    around = np.where(np.abs(FACTORS / least - 1) < 0.03, mean, 0)
+    return best, float(FACTORS[around.argmax()])
