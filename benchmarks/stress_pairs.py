@@ -518,7 +518,7 @@ def _parallax(step: float):
 
 
 def _shadows(d: Draw) -> None:
-    """Three shadows, 5 to 15 % of the view together, wander by 2 to 6 % of it between the photos."""
+    """Three shadows, their edges 8 to 20 % of the view from their middle, wander by 2 to 6 % of it."""
     height, width = d.scene.shape[:2]
     size = min(height, width) / ROOM
     depth = d.rng.uniform(0.35, 0.6)
