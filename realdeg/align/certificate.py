@@ -23,6 +23,7 @@ from realdeg.settings import versions
 FOLDER = "certificates"
 SCHEMA = 1
 CURVE_KNOTS = 33
+CHANNELS = ("red", "green", "blue")
 UNTOUCHED_QUALITY = 90
 
 
@@ -98,6 +99,9 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
         "error_hr_px": round(found.error * scale, 4),
         "sd_lr_px": round(found.sd, 4),
         "sd_hr_px": round(found.sd * scale, 4),
+        **{
+            f"error_{name}_lr_px": _cell(v, 4) for name, v in zip(CHANNELS, found.channel_errors, strict=True)
+        },
         **measured,
         "disagreeing": round(found.disagreeing, 4),
         "zoom": round(found.zoom, 5),
@@ -105,6 +109,11 @@ def figures(lr: Photo, hr: Photo, found: Registration) -> dict[str, object]:
         "rotation_deg": round(found.rotation, 4),
         "lens_model": found.fit.model,
         "lens_lr_px": round(found.distortion, 3),
+        "lateral_lr_px": _cell(found.lateral.largest(found.field), 4),
+        "lateral_drawn": bool(found.lateral.applied),
+        "lr_lateral_red_lr_px": _cell(found.lateral.own[0], 4),
+        "lr_lateral_blue_lr_px": _cell(found.lateral.own[1], 4),
+        "asymmetry_lr_px": round(float(np.hypot(*found.fit.asymmetry.shift)), 4),
         "brightness_model": colours.model,
         "brightness_before_8bit": _cell(colours.before),
         "brightness_rms_8bit": _cell(colours.after),
@@ -168,9 +177,12 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
         },
         "zoom": {"measured": _short(found.zoom), "nominal": found.scale, "exif": exif_zoom(lr, hr)},
         "rotation_deg": _short(found.rotation),
+        "lateral_colour": _lateral(found),
+        "asymmetry_lr_px": _numbers(found.fit.asymmetry.shift),
         "error": {
             "p95_lr_px": _short(found.error),
             "p95_hr_px": _short(found.error * found.scale),
+            "channels_p95_lr_px": [_short(v) for v in found.channel_errors],
             "sd_lr_px": _short(found.sd),
             "sd_hr_px": _short(found.sd * found.scale),
         },
@@ -189,6 +201,18 @@ def _registered(lr: Photo, hr: Photo, settings: AlignSettings, found: Registrati
         told["blind"] = _blind(found.residual)
     if found.detail is not None:
         told["detail"] = _detail(found.detail, found.enlarged)
+    return told
+
+
+def _lateral(found: Registration) -> dict[str, Any]:
+    lateral = found.lateral
+    told: dict[str, Any] = {
+        "largest_lr_px": _short(lateral.largest(found.field)),
+        "lr_red_blue_lr_px": _numbers(lateral.own),
+        "drawn": [{name: _short(v) for name, v in terms.items()} for terms in lateral.applied],
+    }
+    if lateral.channels is not None:
+        told["channels"] = [{name: _short(v) for name, v in c.terms.items()} for c in lateral.channels]
     return told
 
 
@@ -311,9 +335,9 @@ def _numbers(values: npt.ArrayLike) -> list[float | None]:
     return [_short(v) for v in np.asarray(values, dtype=np.float64).ravel()]
 
 
-def _cell(value: float) -> object:
+def _cell(value: float, digits: int = 3) -> object:
     """A figure for the manifest, an empty cell where nothing was measured."""
-    return round(value, 3) if np.isfinite(value) else ""
+    return round(float(value), digits) if np.isfinite(value) else ""
 
 
 def _short(value: float) -> float | None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from realdeg.align.asymmetry import asymmetry
 from realdeg.align.crop import Box, common_field
 from realdeg.align.fit import Fit, fit
 from realdeg.align.lens import MODELS
+from realdeg.align.planes import dominant, two_motions
 from realdeg.align.psf import Psf
 from realdeg.align.scene import LR_BLUR, LumaImage, Scene
 from realdeg.align.tiles import Tiles
@@ -19,6 +21,7 @@ from realdeg.align.warp import Warp
 FIELD_MARGIN = 6.0  # HR px to stay away from HR's border: reach of the interpolation
 MIN_LEVEL_SIDE = 160  # smallest side of a reduced LR image, px
 MAX_ROUNDS = 8
+DOMINANT_ROUNDS = 3
 TONED = (0, 2)  # levels before which HR's colours are brought to LR's
 
 
@@ -54,6 +57,7 @@ class Refinement:
     """Where the polish ended: the map, what the tiles still see, and LR's blur against HR.
 
     `second_peak_ratio`: how well HR fits LR when moved by the worst distance, over how well it fits now.
+    `other`: (T,) tiles of a second motion, that of another depth.
     """
 
     fit: Fit
@@ -62,6 +66,7 @@ class Refinement:
     psf: Psf
     rounds: int
     second_peak_ratio: float
+    other: npt.NDArray[np.bool_]
 
 
 def refine(
@@ -110,9 +115,17 @@ def refine(
                 break
     if end is None or found is None or field is None:
         return field
-    tiles = end[1]
-    found = end[0].with_asymmetry(asymmetry(scene, measured_at, tiles))
-    return Refinement(found, tiles, field, psf, rounds, scene.second_peak_ratio(found.warp))
+    tiles, corner = end[1], (field.x, field.y)
+    other = np.zeros(len(tiles.shift), bool)
+    if split := two_motions(tiles, measured_at, corner, end[0]):
+        found, other = split.fit, split.other
+        for _ in range(DOMINANT_ROUNDS):
+            measured_at = found.warp
+            tiles = scene.tiles(measured_at)
+            found = dominant(split, tiles, measured_at, corner)
+            rounds += 1
+    found = found.with_asymmetry(asymmetry(scene, measured_at, tiles))
+    return Refinement(found, tiles, field, psf, rounds, scene.second_peak_ratio(found.warp), other)
 
 
 def evaluate_map(lr: LumaImage, hr: LumaImage, warp: Warp, blur: float) -> Refinement | Box | None:
@@ -126,7 +139,8 @@ def evaluate_map(lr: LumaImage, hr: LumaImage, warp: Warp, blur: float) -> Refin
     found = fit(tiles, warp, (field.x, field.y), models=tuple(MODELS))
     if found is None:
         return field
-    return Refinement(found, tiles, field, psf, 0, scene.second_peak_ratio(warp))
+    none = np.zeros(len(tiles.shift), bool)
+    return Refinement(found, tiles, field, psf, 0, scene.second_peak_ratio(warp), none)
 
 
 def _reduction(blur: float, field: Box) -> int:
