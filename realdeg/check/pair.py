@@ -13,6 +13,7 @@ from realdeg.arraytypes import Array
 from realdeg.check import colour, geometry, grid, seams
 from realdeg.imaging.depth import to_8bit
 from realdeg.metrics.detail import SIDE, resolution
+from realdeg.metrics.enlargement import enlargement
 
 Value = float | int | str
 DIGITS = 4
@@ -105,6 +106,9 @@ def examine(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Loo
         # In equal sizes HR's pixels limit nothing, so that the blurs say more.
         blurs = resolved.blur_lr / max(resolved.blur_hr, 1e-3)
         told |= {"detail": resolved.detail if scale > 1 else blurs, "detail_soft": resolved.soft}
+        traces = enlargement(hr)
+        if traces is not None and traces.fits(resolved.blur_hr * scale):
+            told["enlarged"] = traces.factor
     return Looked({name: _short(value) for name, value in told.items()}, looked.place)
 
 

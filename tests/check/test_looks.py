@@ -46,6 +46,12 @@ def test_blocks_are_found_where_they_begin(photo):
     assert blocks(grey(hr[:40, :40])) is None
 
 
+def enlarged(hr):
+    """HR as a digital zoom of 1.5 would have it."""
+    small = cv2.resize(hr, None, fx=2 / 3, fy=2 / 3, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, hr.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "words"),
     [
@@ -53,6 +59,7 @@ def test_blocks_are_found_where_they_begin(photo):
         (lambda lr, hr: (lr[:, ::-1], hr), "drop", "mirrored or turned: it fits HR left to right"),
         (lambda lr, hr: (255 - lr, hr), "drop", "negative"),
         (lambda lr, hr: (lr, cv2.GaussianBlur(hr, (0, 0), 3)), "drop", "HR shows no more than LR"),
+        (lambda lr, hr: (lr, enlarged(hr)), "drop", "HR was enlarged digitally, by x1.5"),
         (lambda lr, hr: (lr, np.roll(hr, 8, axis=1)), "re-register", "HR px beside LR"),
     ],
 )
