@@ -74,13 +74,14 @@ class AlignSettings:
     max_colour: float = setting(
         10.0, "Reject where HR and LR differ by more after the correction of colours, 8-bit levels.", above=0
     )
-    # Good pairs of x2 have 1.3 and more, those of RealSR and DRealSR 1.9; HR that is as soft as LR up to 1.2.
+    # Good pairs of x2 have 1.26 and more, those of RealSR and DRealSR 1.9; HR that is as soft as LR 1.1 as a
+    # rule, and up to 1.35 where LR shows little: then the share that is soft tells.
     min_detail: float = setting(
-        1.25, "Reject where HR resolves less than so many times LR's detail (out of focus, enlarged).", low=0
+        1.2, "Reject where HR resolves less than so many times LR's detail (out of focus, enlarged).", low=0
     )
-    # Of good pairs 0.06 at most; HR that is soft on half of the field has 0.23 and more.
+    # Of good pairs 0.06, 0.18 where a phone sharpened LR; HR that is soft on half of the field 0.23 and more.
     max_soft: float = setting(
-        0.15,
+        0.2,
         "Reject above this share of the texture that HR resolves no better than LR (out of focus).",
         low=0,
         high=1,

@@ -39,7 +39,7 @@ LITTLE = 1.25  # times LR's detail: a place with less may be soft,
 LIKE_LR = 0.08  # if HR needs to be blurred by no more than this variance to look like LR, LR px^2,
 LESS = 0.25  # or by no more than this share of what it needs elsewhere,
 APART = 0.1  # and by so much less than where HR is sharp, LR px^2,
-ENOUGH = 0.1  # if that is so on this share of the places
+ENOUGH = 0.25  # if that is so on this share of the places
 
 
 @dataclass(frozen=True, eq=False)
