@@ -313,6 +313,8 @@ def goals(rows: list[dict]) -> str:
     for what, over in (("good", good), ("bad", bad)):
         if over:
             lines.append(f"{what} kept: {sum(r['kept'] for r in over)} of {len(over)}")
+    if crashed := sum(r["reason"].startswith("CRASHED") for r in rows):
+        lines.append(f"CRASHED: {crashed} of {len(rows)}")
     for name, of in (("field", "what both photos see"), ("rectangle", "the largest rectangle in that")):
         shares = [r[name] for r in good if np.isfinite(r[name])]
         if shares:
