@@ -36,7 +36,7 @@ from realdeg.settings import write_run
 
 WORK, PAIRS, OTHERS, TWINS = "work", "pairs", "others", "twins"
 PRINT_FILES = "prints"
-SETTLED = {"how": "check", "version": 3}  # of what is measured: another one makes earlier rows stale
+SETTLED = {"how": "check", "version": 4}  # of what is measured: another one makes earlier rows stale
 
 
 @dataclass(frozen=True)

@@ -150,13 +150,13 @@ def _of_blocks(figures: Mapping[str, Any], settings: CheckSettings) -> list[Faul
 
 
 def _of_detail(figures: Mapping[str, Any], scale: int, settings: CheckSettings) -> list[Fault]:
+    if "enlarged" in figures:
+        factor = float(figures["enlarged"])
+        return [Fault("drop", f"HR was enlarged digitally, by x{factor:.1f} or more", factor)]
     # Where HR lies beside LR, windows do not show the same, and what they resolve is not known.
     if "detail" not in figures or float(figures.get("residual_sure_px") or 0) > MOST_BESIDE:
         return []
     value, soft = float(figures["detail"]), float(figures["detail_soft"])
-    if "enlarged" in figures:
-        factor = float(figures["enlarged"])
-        return [Fault("drop", f"HR was enlarged digitally, by x{factor:.1f} or more", factor)]
     if scale > 1 and value < settings.min_resolved:
         reason = f"HR shows no more than LR (detail x{value:.2f}): out of focus, or enlarged"
         return [Fault("drop", reason, settings.min_resolved / max(value, 0.1))]

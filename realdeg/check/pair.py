@@ -20,6 +20,7 @@ DIGITS = 4
 ALIKE = 0.8  # correlation of a mirrored pair that is one
 UNSURE = 0.85  # correlation below which LR may be mirrored
 BETTER = 0.1
+SURE, LITTLE = 0.9, 1.2  # confidence of traces, and factors that need the blur to fit
 BAND = 1.0, 4.0  # px
 
 
@@ -106,10 +107,21 @@ def examine(lr: Array, hr: Array, scale: int, valid: Array | None = None) -> Loo
         # In equal sizes HR's pixels limit nothing, so that the blurs say more.
         blurs = resolved.blur_lr / max(resolved.blur_hr, 1e-3)
         told |= {"detail": resolved.detail if scale > 1 else blurs, "detail_soft": resolved.soft}
-        traces = enlargement(hr)
-        if traces is not None and traces.fits(resolved.blur_hr * scale):
-            told["enlarged"] = traces.factor
+        if factor := _enlarged(hr, resolved.blur_hr * scale):
+            told["enlarged"] = factor
+    elif factor := _enlarged(hr, 0.0):
+        told["enlarged"] = factor
     return Looked({name: _short(value) for name, value in told.items()}, looked.place)
+
+
+def _enlarged(hr: Array, blur: float) -> float:
+    """By how much HR was enlarged, by its traces; 0 where they are weak, or HR is sharper than that."""
+    traces = enlargement(hr)
+    if traces is None:
+        return 0.0
+    # A blur that is measured against a noisy LR may be too small. Registration enlarges by 1.15 at most.
+    sure = traces.confidence > SURE and traces.factor > LITTLE
+    return traces.factor if sure or traces.fits(blur) else 0.0
 
 
 def _bool(valid: Array | None) -> npt.NDArray[np.bool_] | None:
