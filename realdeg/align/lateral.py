@@ -62,7 +62,7 @@ class Lateral:
     Attributes:
         lens: of the common map, for its centre and radius.
         channels: red, green, blue; None: too little texture in one of them to tell.
-        own: (2,) how far LR's own red and blue lie outside of its green at the corner of the LR photo, LR px;
+        own: (2,) how far LR's own red and blue lie outside of its green at the field's corners, LR px;
             NaN: not known.
         applied: (3,) terms by which HR's channels are drawn; empty where they are drawn together.
     """
@@ -127,7 +127,7 @@ def lateral_colour(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, mo
     lateral = Lateral(
         warp.lens,
         _around_luma(against[0], against[1]),
-        np.array([one.terms["grow"] + one.terms["radial_lr"] if one else np.nan for one in own]),
+        np.array([_outwards(one, warp.lens, field) if one else np.nan for one in own]),
         (),
     )
     if mode == "keep" or lateral.largest(field) < WORTH_PX:
@@ -185,6 +185,13 @@ def _own(scene: Scene, green: Scene, lens: Lens) -> Channel | None:
     """Where the channel lies in LR itself, against LR's green."""
     fixed, moving = (high_pass(one.fixed, one.base) for one in (green, scene))
     return _fitted(tile_shifts(fixed, moving, scene.counts * green.counts), scene, lens)
+
+
+def _outwards(channel: Channel, lens: Lens, field: Box) -> float:
+    """Mean over the field's corners of the displacement away from the lens's centre, LR px."""
+    away = field.corners - np.array(lens.centre)
+    moved = lens.with_terms(channel.terms).displacement(field.corners)
+    return float(((moved * away).sum(1) / np.maximum(np.hypot(*away.T), 1e-9)).mean())
 
 
 def _moved(channel: Channel, scene: Scene, lens: Lens, centre: Array | None = None) -> Array:

@@ -122,7 +122,8 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
     # What LR does not show (it is soft, or noisy there) has no say: coherence over all windows tells.
     # Windows that hardly show anything are not made loud: one clipped corner would speak for all.
     power = size.mean(1, keepdims=True)
-    loudness = 1 / np.maximum(power, max(QUIET * float(np.percentile(power, 90)), 1e-20))
+    quiet = QUIET * float(np.percentile(power, 90))
+    loudness = 1 / np.maximum(power, max(quiet, 1e-20))
     powers = [(loudness * np.abs(spectrum) ** 2).sum(0) for spectrum in (first, second)]
     coherence = np.abs((loudness * cross).sum(0)) ** 2 / np.maximum(powers[0] * powers[1], 1e-30)
     # The root of the magnitude is the weight in a window: loud frequencies stand above noise.
@@ -143,7 +144,9 @@ def _window_shifts(a: Array, b: Array, rows: list[int], columns: list[int], side
     scatter = np.einsum("nk,ki,kj->nij", TAPER * (robust * left) ** 2, f, f, optimize=True)
     inverse = np.linalg.inv(normal)
     sd = UNSEEN * np.sqrt(np.trace(inverse @ scatter @ inverse, axis1=1, axis2=2))
-    return shift, np.where((power[:, 0] > SILENT) & (agreement > COHERENT), sd, np.inf)
+    # Loud windows that do not agree show something else, quiet ones show nothing.
+    shown = (power[:, 0] > SILENT) & ((agreement > COHERENT) | (power[:, 0] > quiet))
+    return shift, np.where(shown, sd, np.inf)
 
 
 def _spectra(image: Array, rows: list[int], columns: list[int], side: int, use: Array) -> Array:

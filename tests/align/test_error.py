@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from realdeg.align.asymmetry import Asymmetry
 from realdeg.align.crop import Box
 from realdeg.align.error import GRID, SYSTEMATIC_PX, bending, grid, predicted_p95
 from realdeg.align.homography import Homography
@@ -24,6 +25,7 @@ class Shift:
 
     def __init__(self, sd, warp):
         self.covariance, self.warp = sd**2 * np.eye(2), warp
+        self.asymmetry = Asymmetry.none()
 
     def basis(self, points):
         return np.tile(np.eye(2), (len(points), 1, 1))
@@ -64,6 +66,7 @@ def test_it_is_the_median_over_draws_of_the_parameters(found):
 def test_it_grows_with_the_doubt(found):
     class Doubt:
         warp, basis, covariance = found.fit.warp, found.fit.basis, 9 * found.fit.covariance
+        asymmetry = found.fit.asymmetry
 
     tripled = predicted_p95(Doubt, found.fit.warp, found.field)
     assert tripled == pytest.approx(3 * found.error, rel=0.15)
