@@ -36,6 +36,7 @@ from realdeg.settings import write_run
 
 WORK, PAIRS, OTHERS, TWINS = "work", "pairs", "others", "twins"
 PRINT_FILES = "prints"
+ITEMS_A_WORKER = 8
 SETTLED = {"how": "check", "version": 4}  # of what is measured: another one makes earlier rows stale
 
 
@@ -112,7 +113,7 @@ def check(
     plain = replace(running, limit=None, only=None, on_progress=None)
     steps = (
         (partial(look_at_pair, job=work / PAIRS), gathered.items, PAIRS, running),
-        (partial(look_at_picture, job=work / OTHERS), theirs, OTHERS, plain),
+        (partial(look_at_picture, job=work / OTHERS), theirs, OTHERS, _workers_for(theirs, plain)),
     )
     for look_at, items, name, how in steps:
         if not items and name != PAIRS:
@@ -136,7 +137,8 @@ def check(
     found: list[Twin] = []
     if suspects:
         once = list({one.key: one for one in suspects}.values())
-        reports.append(run_job(look_at_both, once, work / TWINS, settings=SETTLED, running=plain))
+        how = _workers_for(once, plain)
+        reports.append(run_job(look_at_both, once, work / TWINS, settings=SETTLED, running=how))
         if _stopped(reports[-1]):
             return Checked(None, tuple(reports))
         told = {record.key: record for record in reports[-1].records if record.ok}
@@ -147,6 +149,11 @@ def check(
     audit.write(out, how=gathered.how, against=[str(folder) for folder in against], limits=asdict(settings))
     write_run(out, "realdeg check", {**(options or {}), **asdict(settings)})
     return Checked(audit, tuple(reports))
+
+
+def _workers_for(items: Sequence[object], running: Running) -> Running:
+    """No more processes than have some items to do: to start one takes as long as to look at several."""
+    return replace(running, workers=max(1, min(running.workers, len(items) // ITEMS_A_WORKER)))
 
 
 def _stopped(report: JobReport) -> bool:
