@@ -110,8 +110,7 @@ def _blocks(
     for top in range(0, height, step):
         rows = slice(max(0, top - overlap), min(height, top + step + overlap))
         y = np.arange(rows.start, rows.stop, dtype=np.float64)
-        points = np.stack(np.meshgrid(columns, y), axis=-1)
-        yield rows, image_from_grid(points).astype(np.float32)
+        yield rows, image_from_grid.on_grid(columns, y)
 
 
 def _sampled(image: Array, at: Array) -> Array:

@@ -193,7 +193,7 @@ def enlarged(factor: float, settings: AlignSettings, zoom: float) -> Rejection |
     if not factor or settings.digital_zoom == "accept":
         return None
     return Rejection(
-        f"HR was enlarged digitally, by x{factor:.2f} or more: interpolation has left its traces",
+        f"HR was enlarged digitally, by x{factor:.1f} or more: interpolation has left its traces",
         "use a longer lens and photos as the camera wrote them, or `digital_zoom=accept`",
         zoom,
     )

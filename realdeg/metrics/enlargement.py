@@ -39,7 +39,7 @@ ALIKE = 1.0  # bits between factors that explain the blocks as well
 LIMIT = 5.0  # bits of a trace over its surroundings: no real HR photo of seven sets has more than 4.7
 LIMIT_BLOCKS = 3.5  # bits, mean over the blocks' multiples: real ones 2.8
 STEEPNESS = 1.5  # of the confidence, per bit
-SOFT = 0.45  # px of blur for each px of the factor: a photo that is sharper was not enlarged
+SOFT = 0.38  # px of blur for each px of the factor: a photo that is sharper was not enlarged
 
 
 @dataclass(frozen=True)

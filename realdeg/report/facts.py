@@ -139,10 +139,13 @@ def _brightness(c: Certificate) -> list[tuple[str, str]]:
 
 def _sharpness(c: Certificate) -> list[tuple[str, str]]:
     valid, angle = c.number("mask", "valid"), c.number("psf", "angle_deg")
+    detail = c.number("detail", "detail")
     return _present(
         ("blur of LR, major axis (sigma)", px(c.number("psf", "sigma_major_lr_px"), "LR px")),
         ("blur of LR, minor axis (sigma)", px(c.number("psf", "sigma_minor_lr_px"), "LR px")),
         ("blur, angle of the major axis", "" if angle is None else f"{angle:.1f} degrees"),
+        ("HR's detail against LR's", "" if detail is None else f"x{detail:.2f}"),
+        ("texture on which HR shows no more", _percent(c.number("detail", "soft"))),
         ("mask", c.text("mask", "path")),
         ("valid by the mask", "" if valid is None else f"{100 * valid:.1f} %"),
     )

@@ -104,3 +104,33 @@ def test_points_behind_the_camera_are_told():
     warp = Warp.plain(Homography(np.array([[1, 0, 0], [0, 1, 0], [-0.01, 0, 1.0]])))
     ahead = warp.ahead(np.array([[0.0, 0], [99, 5], [101, 5], [500, 0]]))
     assert list(ahead > 0) == [True, True, False, False]
+
+
+@given(
+    st.integers(1, 1700),
+    st.integers(1, 300),
+    st.floats(-400, 400),
+    st.sampled_from([0.25, 0.5, 1.0, 4.0]),
+    st.floats(-0.03, 0.03),
+    st.floats(-0.004, 0.004),
+)
+def test_a_grid_is_mapped_as_its_points_are(width, height, start, zoom, radial, other):
+    radius = max(40.0, np.hypot(width, 1200) / 2)
+    terms = {"radial_lr": radial * radius, "radial_lr_5": other * radius, "bend_x": other * radius}
+    lens = Lens((width / 2, 300.0), radius, (width / 2 + 9, 310.0), radius / 1.3, terms)
+    outer = Homography(np.array([[2.02, 0.03, 5], [-0.03, 2.01, 3], [1e-6, 2e-6, 1]]))
+    warp = Warp(outer, lens, Homography.translation(start, 4.0) @ Homography.zoom(zoom))
+    columns, rows = np.arange(width) + 2.0, np.arange(height) + 5.0
+    points = np.stack(np.meshgrid(columns, rows), axis=-1)
+    # Where the lens is meant to be: within its photo.
+    near = np.abs(warp.inner(points) - np.array(lens.centre)).max() < 1.5 * radius
+    limit = 1e-3 if near else 1e-6 * np.abs(warp(points)).max() + 1.0
+    assert_allclose(warp.on_grid(columns, rows), warp(points), rtol=0, atol=limit)
+
+
+def test_a_plain_map_of_a_grid_is_exact():
+    warp = Warp.plain(Homography(np.array([[2, 0.1, 3], [-0.1, 2, 4], [1e-5, 0, 1]])))
+    x, y = np.arange(30.0), np.arange(20.0)
+    there = warp.on_grid(x, y)
+    assert there.dtype == np.float32
+    assert_allclose(there, warp(np.stack(np.meshgrid(x, y), -1)), rtol=0, atol=1e-5)
