@@ -16,6 +16,7 @@ from realdeg.align.lens import Lens
 from realdeg.align.settings import AlignSettings
 from realdeg.align.warp import Warp
 from realdeg.io.photo import Photo
+from realdeg.metrics.detail import resolution
 from realdeg.report.certificate import STATES, read_certificate
 
 REPORT = Path(__file__).parents[2] / "realdeg" / "report"
@@ -28,7 +29,8 @@ def photo(size_hw=(30, 40), **facts):
 
 @pytest.fixture(scope="module")
 def pair(registered):
-    photos, *_, found = registered(NAME, 3)
+    photos, small, large, found = registered(NAME, 3)
+    found = replace(found, detail=resolution(small, large, 3))
     taken = datetime(2024, 5, 6, 7, 8, 9)
     lr = Photo(photos.lr, Path("wide/é.jpg"), focal_35mm_mm=28.0, camera="Maker X", iso=200, taken=taken)
     hr = Photo(photos.hr, Path("tele/é.jpg"), focal_35mm_mm=85.0, orientation=6, notes=("turned",))
@@ -81,6 +83,11 @@ def test_it_says_what_the_registration_found(told, pair):
     assert data["mask"] == {"path": "MASK/deep/é.png", "valid": 0.9877}
     assert data["lr_crop"] == [found.field.x, found.field.y, found.field.width, found.field.height]
     assert data["psf"]["sigma_major_lr_px"] >= data["psf"]["sigma_minor_lr_px"] > 0.2
+    detail = found.detail
+    assert data["detail"]["detail"] == pytest.approx(detail.detail)
+    assert (data["detail"]["soft"], data["detail"]["enlarged"]) == (detail.soft, None)
+    assert_allclose(data["detail"]["tiles"], detail.tiles, atol=6e-4)
+    assert (len(data["detail"]["x"]), len(data["detail"]["y"])) == detail.tiles.shape[::-1]
     assert {"realdeg", "numpy"} <= set(data["versions"])
     lr, hr = data["lr"], data["hr"]
     assert (lr["path"], lr["focal_35mm"], lr["camera"], lr["iso"]) == ("wide/é.jpg", 28.0, "Maker X", 200)
