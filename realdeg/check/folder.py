@@ -133,6 +133,8 @@ def check(
         prints += _prints(theirs, reports[1], work / OTHERS)
     near = twins.candidates([one for _, one in prints], asking)
     pictures = [picture for picture, _ in prints]
+    # One file may be of several pairs, or of a set that is held against itself.
+    near = [one for one in near if place(pictures[one.first].path) != place(pictures[one.second].path)]
     suspects = [_suspect(pictures[one.first], pictures[one.second]) for one in near]
     found: list[Twin] = []
     if suspects:

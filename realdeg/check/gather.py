@@ -140,13 +140,15 @@ def _of_sets(sets: Sequence[PairSet], how: str) -> Gathered:
     items, failed = [], []
     for one in sets:
         name = f"_x{one.scale}" if several and one.scale else ""
-        items += [_item(match, f"{match.key}{name}", one.scale or 0) for match in one.matches]
+        items += [_item(match, f"{match.key}{name}", one.scale or 0, several) for match in one.matches]
         failed += [replace(record, key=f"{record.key}{name}") for record in one.failed]
     return Gathered(items, failed, left_out(sets), how)
 
 
-def _item(match: Match, key: str, scale: int) -> PairItem:
-    return PairItem(key, match.lr, match.hr, scale=scale, scene=match.scene)
+def _item(match: Match, key: str, scale: int, several: bool) -> PairItem:
+    """The item of a match; of several scales those of one name show one scene."""
+    scene = match.scene or (match.key if several else "")
+    return PairItem(key, match.lr, match.hr, scale=scale, scene=scene)
 
 
 def _of_manifest(folder: Path) -> Gathered:

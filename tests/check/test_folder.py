@@ -148,6 +148,17 @@ def test_names_of_one_folder_tell_lr_from_hr(good, tmp_path):
         gather(tmp_path / "no", None, None)
 
 
+def test_one_hr_of_several_scales_is_no_copy_of_itself(photo, taken, tmp_path):
+    hr = photo(NAMES[0], 288)
+    write_image(tmp_path / "set" / "Canon_1_HR.png", hr)
+    for scale in (2, 3, 4):
+        write_image(tmp_path / "set" / f"Canon_1_LR{scale}.png", taken(hr, scale))
+    done = check(gather(tmp_path / "set", None, None), tmp_path / "a", CheckSettings(), against=[])
+    assert [row.record.key for row in done.audit.rows] == ["Canon_1_x2", "Canon_1_x3", "Canon_1_x4"]
+    assert done.audit.counts["keep"] == 3
+    assert done.audit.twins == []
+
+
 def matches(folder):
     return match_stems(folder / "LR", folder / "HR")[0]
 
