@@ -40,12 +40,13 @@ def channel_p95(fit: Fit, warp: Warp, field: Box, lateral: Lateral) -> tuple[flo
         lateral: where the channels lie.
 
     Returns:
-        Three figures; NaN where lateral colour could not be measured.
+        Three figures; those of the common map where lateral colour could not be measured.
     """
-    if lateral.channels is None:
-        return (float("nan"),) * 3
     points = grid(field)
-    common, basis = _draws(fit, warp, points), lateral.basis(points)
+    common = _draws(fit, warp, points)
+    if lateral.channels is None:
+        return (_typical_p95(common),) * 3
+    basis = lateral.basis(points)
     stated = []
     for number, channel in enumerate(lateral.channels):
         normal = stream(0, "registration", f"predicted error of channel {number}")

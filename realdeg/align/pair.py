@@ -61,7 +61,7 @@ class Registration:
         contradicting: (T,) tiles that contradict the map with their neighbours, or show something else.
         error: predicted 95th percentile of the map's error over the field, LR px.
         lateral: lateral colour, and by which map each channel of HR is drawn.
-        channel_errors: like `error`, of red, green and blue; NaN: too little texture in them to tell.
+        channel_errors: like `error`, of red, green and blue; where lateral colour is not known, `error`.
         inliers: SIFT matches that agreed on the start.
         rounds: registration passes until nothing moved.
         refused: why the pair is not good enough, as far as the map tells; None: it is.
