@@ -198,7 +198,8 @@ def main() -> None:
             seed,
             tuple(options.size),
         )
-        for k, kind in enumerate(kinds)
+        for k, kind in enumerate(GOOD + BAD)  # a kind has its photos whichever others are asked for
+        if kind in kinds
         for scale in options.scales
         for seed in range(options.first_seed, options.first_seed + options.seeds)
     ]
