@@ -33,6 +33,7 @@ BLUR = 3.0  # LR px, of both photos: JPEG and demosaicing leave fine detail of r
 MISSED = 0.25  # of a displacement, what may be hidden all the same
 FLOOR_PX = 0.01
 INFLATION = 1.15
+MIN_REDUCED = 400  # smallest side of a field that is reduced, LR px
 MIN_TILES = 24
 LUMA = (0.299, 0.587, 0.114)
 ONE_STEP_PX = 0.05
@@ -114,7 +115,8 @@ def lateral_colour(lr: Image, hr: Image, warp: Warp, field: Box, blur: float, mo
         mode: "match" draws each channel of HR where LR has it, "remove" draws all of them where LR has green,
             "keep" draws HR's channels together.
     """
-    step = max(2, round(np.sqrt(field.width * field.height / MAX_PIXELS)))
+    least = 2 if min(field.width, field.height) >= MIN_REDUCED else 1
+    step = max(least, round(np.sqrt(field.width * field.height / MAX_PIXELS)))
     scenes = []
     for c in range(3):
         here, there = (LumaImage.of_channel(image[..., c]) for image in (lr, hr))
