@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,8 +14,10 @@ from realdeg.align.homography import Homography
 Grey = npt.NDArray[Any]
 
 MAX_PIXELS = 1_000_000  # SIFT holds about 250 bytes per pixel
+QUICK_PIXELS = 300_000  # enough for most photos, in a quarter of the time
 MAX_FEATURES = 8000  # far below the 2**18 descriptors at which OpenCV's matcher gives up
 MIN_INLIERS = 12
+PLENTY = 4 * MIN_INLIERS  # so many do not agree by chance, and leave nothing to look for
 LOWE_RATIO = 0.85
 INLIER_PX = 3.0
 REST_BLUR = 0.35  # with the area means' 0.29 this makes the 0.45 px of a camera's own blur
@@ -23,14 +25,35 @@ REST_BLUR = 0.35  # with the area means' 0.29 this makes the 0.45 px of a camera
 
 @dataclass(frozen=True)
 class Start:
-    """A rough `hr_from_lr`, and how many SIFT matches agree on it."""
+    """A rough `hr_from_lr`, and how many SIFT matches agree on it.
+
+    Attributes:
+        hr_from_lr: similarity.
+        inliers: distinct SIFT matches that agree on it.
+        matches: all SIFT matches.
+        scatter: root mean square distance of the inliers from where it puts them, LR px.
+        centre, radius: their mean LR position, and root mean square distance from there.
+    """
 
     hr_from_lr: Homography
     inliers: int
     matches: int
+    scatter: float = float("inf")
+    centre: tuple[float, float] = (0.0, 0.0)
+    radius: float = 0.0
+
+    def sd(self, points: npt.NDArray[Any]) -> float:
+        """LR px that the similarity may be off at the worst of (N, 2) LR points, if matches err at random.
+
+        Least squares leaves scatter / sqrt(n) at the matches' centre, and a turn and a zoom about it.
+        """
+        if self.inliers < MIN_INLIERS:
+            return float("inf")
+        away = np.hypot(*(points - np.array(self.centre)).T).max()
+        return float(self.scatter * np.sqrt((1 + (away / max(self.radius, 1e-6)) ** 2) / self.inliers))
 
 
-def rough(lr: Grey, hr: Grey, zoom: float | None = None) -> Start:
+def rough(lr: Grey, hr: Grey, zoom: float | None = None, pixels: int = MAX_PIXELS) -> Start:
     """Similarity between two photos from SIFT matches.
 
     Args:
@@ -38,21 +61,28 @@ def rough(lr: Grey, hr: Grey, zoom: float | None = None) -> Start:
         hr: (H, W) uint8 luma of the HR photo.
         zoom: expected HR px per LR px. HR is brought to LR's scale first: equal scales for SIFT and
             zoom**2 times fewer pixels. None: SIFT's own scale invariance, then common zooms.
+        pixels: larger photos are reduced to so many.
 
     Returns:
         The best start found; `inliers` below `MIN_INLIERS` means that there is none to trust.
     """
-    small_lr, lr_from_small = reduced(lr, pixels_ratio(lr, MAX_PIXELS))
+    small_lr, lr_from_small = reduced(lr, pixels_ratio(lr, pixels))
     shrink = lr_from_small.zoom_at((0, 0))
     features_lr = _sift(small_lr)
     best = Start(Homography.identity(), 0, 0)
     for guess in [zoom] if zoom else [None, 2.0, 4.0, 8.0, 3.0, 1.0]:
-        ratio = max(pixels_ratio(hr, MAX_PIXELS), guess * shrink if guess else 1.0)
+        ratio = max(pixels_ratio(hr, pixels), guess * shrink if guess else 1.0)
         small_hr, hr_from_small = reduced(hr, ratio)
-        similarity, inliers, matches = _match(features_lr, _sift(small_hr))
-        if similarity is not None and inliers > best.inliers:
-            best = Start(hr_from_small @ similarity @ lr_from_small.inverse(), inliers, matches)
-        if best.inliers >= 4 * MIN_INLIERS:
+        found = _match(features_lr, _sift(small_hr))
+        if found is not None and found.inliers > best.inliers:
+            best = replace(
+                found,
+                hr_from_lr=hr_from_small @ found.hr_from_lr @ lr_from_small.inverse(),
+                scatter=found.scatter * shrink,
+                centre=tuple(lr_from_small(np.array(found.centre)).tolist()),
+                radius=found.radius * shrink,
+            )
+        if best.inliers >= PLENTY:
             break
     return best
 
@@ -107,19 +137,29 @@ def _ratio_test(
 def _match(
     lr: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     hr: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-) -> tuple[Homography | None, int, int]:
-    """Similarity (4 parameters: a homography from few inliers is useless), inliers, matches."""
+) -> Start | None:
+    """Similarity (4 parameters: a homography from few inliers is useless) between two pictures."""
     if len(lr[0]) < MIN_INLIERS or len(hr[0]) < MIN_INLIERS:
-        return None, 0, 0
+        return None
     source, target = _ratio_test(lr, hr)
     if len(source) < 4:
-        return None, 0, len(source)
+        return None
     matrix, mask = cv2.estimateAffinePartial2D(
         source, target, method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX, maxIters=5000, confidence=0.999
     )
     if matrix is None or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-4:
-        return None, 0, len(source)
+        return None
     keep = mask.ravel().astype(bool)
     # Many matches onto one spot are one observation.
     distinct = min(len(np.unique(source[keep].round(), axis=0)), len(np.unique(target[keep].round(), axis=0)))
-    return Homography(np.vstack([matrix, [0, 0, 1]])), int(distinct), len(source)
+    similarity = Homography(np.vstack([matrix, [0, 0, 1]]))
+    off = np.hypot(*(similarity(source[keep]) - target[keep]).T) / similarity.zoom_at((0, 0))
+    centre = source[keep].mean(0)
+    return Start(
+        similarity,
+        int(distinct),
+        len(source),
+        float(np.sqrt((off**2).mean())),
+        (float(centre[0]), float(centre[1])),
+        float(np.sqrt(((source[keep] - centre) ** 2).sum(1).mean())),
+    )

@@ -20,7 +20,6 @@ from realdeg.align import verdict
 from realdeg.align.agreement import COHERENT_PX, contradicting
 from realdeg.align.brightness import ColourMatch
 from realdeg.align.classic import two_passes
-from realdeg.align.coarse import Start, rough
 from realdeg.align.colours import final_tone, like_lr
 from realdeg.align.crop import Box, common_field
 from realdeg.align.draw import draw_integer
@@ -31,18 +30,16 @@ from realdeg.align.lateral import Lateral, lateral_colour
 from realdeg.align.lens import Lens
 from realdeg.align.polish import FIELD_MARGIN, Refinement, evaluate_map, refine
 from realdeg.align.psf import Psf
-from realdeg.align.repetition import high_pass, second_peak
 from realdeg.align.residual import Residual, measure
 from realdeg.align.scene import LR_BLUR, LumaImage
 from realdeg.align.settings import AlignSettings
+from realdeg.align.start import as_another, begin
 from realdeg.align.tiles import Tiles
 from realdeg.align.verdict import Rejection
 from realdeg.align.warp import Warp
 from realdeg.arraytypes import Array, Image
 from realdeg.imaging.depth import peak, to_8bit
 from realdeg.metrics.detail import Detail, resolution
-
-MUCH_MORE = 2  # times the matches, for another start to be believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +59,7 @@ class Registration:
         error: predicted 95th percentile of the map's error over the field, LR px.
         lateral: lateral colour, and by which map each channel of HR is drawn.
         channel_errors: like `error`, of red, green and blue; where lateral colour is not known, `error`.
-        inliers: SIFT matches that agreed on the start.
+        inliers: SIFT matches that agreed on the start; below 12 it came from correlation.
         rounds: registration passes until nothing moved.
         refused: why the pair is not good enough, as far as the map tells; None: it is.
         residual: what is left in the finished pair, measured independently; None before it is made.
@@ -122,21 +119,15 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
         settings: limits; `scale` None takes the whole scale nearest to the measured zoom.
     """
     grey_lr, grey_hr = _grey8(lr), _grey8(hr)
-    start = rough(grey_lr, grey_hr, zoom=float(settings.scale) if settings.scale else None)
-    if refused := verdict.no_start(start):
-        # A wrong scale hides the scene from SIFT; look again without it, so that the reason is the zoom.
-        start = rough(grey_lr, grey_hr) if settings.scale else start
-        if refused := verdict.no_start(start):
-            if changed := _as_another(grey_lr, grey_hr, start, settings):
-                return changed
-            likeness = max(second_peak(high_pass(g), high_pass(g)) for g in (grey_lr, grey_hr))
-            return verdict.repeats_itself(start) if likeness > verdict.SELF_LIKENESS else refused
-    plane = _rough_again(grey_lr, grey_hr, start.hr_from_lr)
+    start = begin(grey_lr, grey_hr, settings)
+    if isinstance(start, Rejection):
+        return start
+    plane = start.hr_from_lr
     warp = replace(Warp.plain(plane), lens=_lens(grey_lr, grey_hr, plane))
     field, zoom, scale = _measured(grey_lr, grey_hr, warp, settings, 0)
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
         # Some twelve matches may agree by chance on a start that leads nowhere.
-        return _as_another(grey_lr, grey_hr, start, settings) or refused
+        return as_another(grey_lr, grey_hr, start, settings) or refused
     assert field is not None
     if settings.method == "d2crealsr":
         warp = replace(warp, outer=two_passes(grey_lr, grey_hr, plane))
@@ -234,16 +225,6 @@ def make_pair(lr: Image, hr: Image, found: Registration) -> tuple[Image, Image, 
     return pair_lr, pair_hr, replace(found, residual=measure(pair_lr, pair_hr, scale))
 
 
-def _as_another(grey_lr: Array, grey_hr: Array, found: Start, settings: AlignSettings) -> Rejection | None:
-    """Why two photos of one scene may not match all the same: one is mirrored, or a negative."""
-    zoom = float(settings.scale) if settings.scale else None
-    for other, why in ((np.fliplr(grey_lr), verdict.mirrored), (255 - grey_lr, verdict.inverted)):
-        start = rough(np.ascontiguousarray(other), grey_hr, zoom=zoom)
-        if not verdict.no_start(start) and start.inliers > MUCH_MORE * found.inliers:
-            return why(start)
-    return None
-
-
 def nearest_scale(zoom: float) -> int:
     """The whole scale of at least 2 whose ratio to the zoom is nearest to one."""
     return min(range(2, 17), key=lambda scale: abs(np.log(zoom / scale))) if zoom > 0 else 0
@@ -281,18 +262,6 @@ def _measured(
     field = field.inset(edge) if field else None
     zoom = warp.zoom_at(field.centre if field else warp.lens.centre)
     return field, zoom, settings.scale or nearest_scale(zoom)
-
-
-def _rough_again(lr: Array, hr: Array, hr_from_lr: Homography) -> Homography:
-    """SIFT once more on the common field alone, at LR's full resolution, where the first saw less."""
-    field = common_field(lr.shape, hr.shape, Warp.plain(hr_from_lr))
-    whole = lr.shape[0] * lr.shape[1]
-    if field is None or min(field.width, field.height) < 32 or 2 * field.width * field.height > whole:
-        return hr_from_lr
-    inner = rough(np.ascontiguousarray(lr[field.slices]), hr, zoom=hr_from_lr.zoom_at(field.centre))
-    if verdict.no_start(inner):
-        return hr_from_lr
-    return inner.hr_from_lr @ Homography.translation(-field.x, -field.y)
 
 
 def _grey8(image: Image) -> Array:

@@ -21,7 +21,7 @@ SOFT_HR = 0.15  # exact means of 2 x 2 HR pixels, the sharpest LR there is, have
 MAX_MASKED = 0.5
 CHANCE_TILES = 5  # so many contradict by chance in pictures of some hundred tiles
 MAX_LIKENESS = 0.97
-SELF_LIKENESS = 0.7  # of a photo with itself, noise included
+SELF_LIKENESS = 0.75  # of a photo with itself, noise included
 MAX_DIGITAL_ZOOM = 1.02
 DETAIL = "use a scene with detail"
 
@@ -37,37 +37,58 @@ class Rejection(Refusal):
     zoom: float = 0.0
 
 
-def no_start(start: Start) -> Rejection | None:
-    """Too few SIFT matches agree: other scene, or nothing to match."""
-    if start.inliers >= MIN_INLIERS:
-        return None
+def small_photos(lr_hw: tuple[int, ...], hr_hw: tuple[int, ...], settings: AlignSettings) -> Rejection | None:
+    """A photo is too small for the smallest pair asked for."""
+    scale = settings.scale or 1
+    for (height, width), which, least in ((lr_hw, "LR", 1), (hr_hw, "HR", scale)):
+        if min(height, width) < least * settings.min_side:
+            needed = f"{least * settings.min_side} a side are needed"
+            return Rejection(
+                f"too small: {which} has {width}x{height} px, and {needed}",
+                "use larger photos, or lower `min_side`",
+            )
+    return None
+
+
+def featureless(which: str, texture: float) -> Rejection:
+    """A photo shows next to nothing."""
     return Rejection(
-        f"no common scene found ({start.inliers} SIFT matches agree, {MIN_INLIERS} needed)",
-        "different scenes, or a surface without texture",
+        f"too little texture: detail in {which} has a standard deviation of {texture:.1f} levels", DETAIL
     )
 
 
-def mirrored(start: Start) -> Rejection:
+def other_scene(start: Start) -> Rejection:
+    """Both photos have texture, and neither features nor correlation bring them together."""
+    count = f"{start.inliers} SIFT matches agree, {MIN_INLIERS} needed"
+    return Rejection(
+        f"no common scene found ({count}; nor does correlation)",
+        "different scenes, or views that share little",
+    )
+
+
+def mirrored(evidence: str) -> Rejection:
     """LR flipped left to right matches HR."""
     return Rejection(
-        f"one of the photos is mirrored: flipped left to right, {start.inliers} SIFT matches agree",
+        f"one of the photos is mirrored: flipped left to right, {evidence}",
         "flip it back; some front cameras mirror what they save",
     )
 
 
-def inverted(start: Start) -> Rejection:
+def inverted(evidence: str) -> Rejection:
     """The negative of LR matches HR."""
     return Rejection(
-        f"contrast is inverted between the photos: of the negative {start.inliers} SIFT matches agree",
+        f"contrast is inverted between the photos: of the negative {evidence}",
         "a negative, or another band of light?",
     )
 
 
-def repeats_itself(start: Start) -> Rejection:
-    """SIFT failed on a scene that looks the same when moved."""
+def repeats_itself(start: Start, likeness: float) -> Rejection | None:
+    """No start was found, and both photos look the same when moved."""
+    if likeness <= SELF_LIKENESS:
+        return None
     return Rejection(
-        f"repeated texture: the scene looks the same when moved, and {start.inliers} SIFT matches agree "
-        f"({MIN_INLIERS} needed)",
+        f"repeated texture: moved by a period, the photos correlate with themselves by {likeness:.0%}, and "
+        f"{start.inliers} SIFT matches agree ({MIN_INLIERS} needed)",
         "use a scene that looks different everywhere",
     )
 

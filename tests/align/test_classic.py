@@ -28,7 +28,7 @@ def test_the_papers_recipe_is_usable_and_worse_than_ours(photograph, scene, name
     assert isinstance(found, Registration)
     assert not found.hr_from_lr.lens.terms
     error = photos.p95(found.hr_from_lr, found.field)
-    assert 0.01 < error < 0.5
+    assert 0.01 < error < 0.7
     assert error > 1.5 * photos.p95(ours.hr_from_lr, ours.field)
     # What it is off by is stated, though its own matches would not tell.
     assert error / 3 < found.error < 3 * error

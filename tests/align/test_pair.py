@@ -184,7 +184,7 @@ def test_refuses_other_scenes_and_walls(photograph, scene):
     hr = photograph(scene("chelsea.png"), 2).hr
     assert "no common scene" in reason(lr, hr, scale=2)
     wall = np.full((300, 400, 3), 120, np.uint8)
-    assert "no common scene" in reason(wall, cv2.resize(wall, (800, 600)), scale=2)
+    assert "too little texture" in reason(wall, cv2.resize(wall, (800, 600)), scale=2)
 
 
 def test_refuses_swapped_folders_and_wrong_scales(photograph, scene):

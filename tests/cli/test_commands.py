@@ -125,7 +125,7 @@ def test_align_makes_a_dataset(photos, tmp_path):
     again = realdeg("align", "--config", out / "run.yaml", "-o", out, "--json", ok=0)
     assert json.loads(again.stdout)["resumed"] == 2
     result = realdeg("align", "--config", out / "run.yaml", "-o", out, "--edge", "8", ok=1)
-    one_line(result, out, "was made with other settings (edge was 4, is 8)", "--overwrite")
+    one_line(result, out, "was made with other settings (edge was 1, is 8)", "--overwrite")
 
 
 def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
@@ -150,8 +150,8 @@ def test_align_names_every_bad_photo_and_goes_on(photos, tmp_path):
     expected = {
         "text": ("failed", "text.jpg"),
         "cut": ("failed", "cut.jpg"),
-        "dot": ("rejected", "no common scene"),
-        "wall": ("rejected", "no common scene"),
+        "dot": ("rejected", "too small: LR has 1x1 px"),
+        "wall": ("rejected", "too little texture"),
         "same": ("failed", "LR and HR (same.png) are the same photo byte for byte"),
         "alone": ("failed", "has no partner"),
         "other": ("rejected", "no common scene"),
