@@ -106,10 +106,10 @@ def test_a_table_for_a_paper(tmp_path):
     said = journey("paper", tmp_path)
     assert list(said) == ["align", "train", "evaluate", "report"]
     assert "4 pairs" in said["align"]
-    assert "37% of the image contradicts the common motion" in said["align"]
+    assert "36% of the image contradicts the common motion" in said["align"]
     assert re.search(r"^key +psnr_y_bicubic +psnr_y", said["evaluate"], re.M)
     summary = json.loads((tmp_path / "paper/run/evaluation/summary.json").read_text(encoding="utf-8"))
-    assert summary["means"]["psnr_y_bicubic"] == pytest.approx(35.12, abs=0.1)  # as printed
+    assert summary["means"]["psnr_y_bicubic"] == pytest.approx(35.08, abs=0.1)  # as printed
     assert (tmp_path / "paper/pairs/report/index.html").is_file()
 
 

@@ -41,6 +41,8 @@ from realdeg.arraytypes import Array, Image
 from realdeg.imaging.depth import peak, to_8bit
 from realdeg.metrics.detail import Detail, resolution
 
+UNCERTAIN_EDGE = 4  # LR px that are cut where the map is too uncertain at the border
+
 
 @dataclass(frozen=True, eq=False)
 class Registration:
@@ -142,6 +144,7 @@ def register(lr: Image, hr: Image, settings: AlignSettings) -> Registration | Re
     if refused := verdict.wrong_zoom(zoom, scale, settings) or verdict.small_field(field, settings, zoom):
         return refused
     assert field is not None
+    field = _where_it_holds(found, warp, field, settings)
     if refused := verdict.little_texture(found.tiles, zoom):
         return refused
     against = contradicting(
@@ -262,6 +265,15 @@ def _measured(
     field = field.inset(edge) if field else None
     zoom = warp.zoom_at(field.centre if field else warp.lens.centre)
     return field, zoom, settings.scale or nearest_scale(zoom)
+
+
+def _where_it_holds(found: Refinement, warp: Warp, field: Box, settings: AlignSettings) -> Box:
+    """The field, less its border where that alone would make the expected error too large."""
+    cut = field.inset(max(0, UNCERTAIN_EDGE - settings.edge))
+    limit = settings.max_error * softness(found.psf.sigma)
+    if min(cut.width, cut.height) < settings.min_side or predicted_p95(found.fit, warp, field) <= limit:
+        return field
+    return cut
 
 
 def _grey8(image: Image) -> Array:

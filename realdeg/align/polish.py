@@ -18,7 +18,7 @@ from realdeg.align.scene import LR_BLUR, LumaImage, Scene
 from realdeg.align.tiles import Tiles
 from realdeg.align.warp import Warp
 
-FIELD_MARGIN = 4.0  # HR px to stay away from HR's border: reach of the interpolation
+FIELD_MARGIN = 6.0  # HR px to stay away from HR's border: reach of the interpolation
 MIN_LEVEL_SIDE = 160  # smallest side of a reduced LR image, px
 MAX_ROUNDS = 8
 DOMINANT_ROUNDS = 3

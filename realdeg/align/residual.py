@@ -18,7 +18,7 @@ from realdeg.imaging.resample import resize
 WINDOWS = (32, 48, 64, 96)
 WINDOWS_A_SIDE = 16
 BAND = 0.30  # cycles per px; above, aliases and JPEG rule
-MAX_SD_PX = 0.2
+MAX_SD_PX = 0.3
 COHERENT = 0.5  # mean cosine of the phases that a shift leaves; noise alone reaches 0.45
 UNSEEN = 2.0  # by how much displacements of pairs with known truth scatter beyond what their phases say
 MIN_WINDOWS = 6

@@ -100,7 +100,7 @@ class AlignSettings:
     digital_zoom: DigitalZoom = setting(
         "refuse", "Photos that were enlarged: EXIF DigitalZoomRatio, or traces of interpolation in HR."
     )
-    # With 4, as before, 91 % of the common view was kept in place of 95 %, and no pair was more exact.
+    # With 4, as before, a tenth less of small photos was kept, and no pair was more exact.
     edge: int = setting(
         1, "LR px cut from each side of the common field, where lenses and borders are worst.", low=0
     )
