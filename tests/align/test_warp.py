@@ -106,26 +106,30 @@ def test_points_behind_the_camera_are_told():
     assert list(ahead > 0) == [True, True, False, False]
 
 
-@given(
-    st.integers(1, 1700),
-    st.integers(1, 300),
-    st.floats(-400, 400),
-    st.sampled_from([0.25, 0.5, 1.0, 4.0]),
-    st.floats(-0.03, 0.03),
-    st.floats(-0.004, 0.004),
+@pytest.mark.parametrize("radial", [-0.03, 0.0, 0.03])
+@pytest.mark.parametrize(
+    ("width", "height", "zoom"),
+    [
+        (1, 160, 1.0),
+        (1, 1, 1.0),
+        (5, 300, 0.25),
+        (180, 120, 1.0),
+        (1600, 300, 1.0),
+        (400, 300, 4.0),
+        (1700, 90, 0.5),
+    ],
 )
-def test_a_grid_is_mapped_as_its_points_are(width, height, start, zoom, radial, other):
-    radius = max(40.0, np.hypot(width, 1200) / 2)
-    terms = {"radial_lr": radial * radius, "radial_lr_5": other * radius, "bend_x": other * radius}
-    lens = Lens((width / 2, 300.0), radius, (width / 2 + 9, 310.0), radius / 1.3, terms)
+def test_a_grid_is_mapped_as_its_points_are(width, height, zoom, radial):
+    """Within a lens's photo, at the steps and sizes that registration and drawing use."""
+    radius = max(80.0, zoom * np.hypot(width, 1200) / 2)
+    terms = {"radial_lr": radial * radius, "radial_lr_5": 0.004 * radius, "bend_x": 0.001 * radius}
+    middle = zoom * width / 2, zoom * height / 2
+    lens = Lens(middle, radius, (middle[0] + 9, middle[1] - 7), radius / 1.3, terms)
     outer = Homography(np.array([[2.02, 0.03, 5], [-0.03, 2.01, 3], [1e-6, 2e-6, 1]]))
-    warp = Warp(outer, lens, Homography.translation(start, 4.0) @ Homography.zoom(zoom))
+    warp = Warp(outer, lens, Homography.translation(3.0, 4.0) @ Homography.zoom(zoom))
     columns, rows = np.arange(width) + 2.0, np.arange(height) + 5.0
     points = np.stack(np.meshgrid(columns, rows), axis=-1)
-    # Where the lens is meant to be: within its photo.
-    near = np.abs(warp.inner(points) - np.array(lens.centre)).max() < 1.5 * radius
-    limit = 1e-3 if near else 1e-6 * np.abs(warp(points)).max() + 1.0
-    assert_allclose(warp.on_grid(columns, rows), warp(points), rtol=0, atol=limit)
+    assert_allclose(warp.on_grid(columns, rows), warp(points), rtol=0, atol=2e-3)
 
 
 def test_a_plain_map_of_a_grid_is_exact():
